@@ -1,0 +1,1 @@
+"""Drives Optuna over a space of configurations: accuracy up, parameters down."""

@@ -1,0 +1,79 @@
+"""The hand-made networks of a space: which of them fit this run, and the verdict against them."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from paretrain.cli import UserError
+from paretrain.describe import short_count
+from search.drawing import Drawing
+from search.front import best_at_size
+from search.proposals import Gate
+from search.records import TrialRecord
+from search.space import Space
+
+Choice = Literal["none", "nets", "all"]
+CHOICES = ("none", "nets", "all")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A hand-made network or setting, and whether it can run here."""
+
+    name: str
+    params: dict[str, Any]
+    num_params: int | None
+    """None when the network cannot take images of this size."""
+    obstacle: str
+    """Why it is not run; empty when it is."""
+
+
+def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
+    """All baselines of the choice, in the space's order. Raises UserError for one that is not in
+    its own space."""
+    chosen = dict(space.nets) if choice != "none" else {}
+    if choice == "all":
+        chosen |= space.settings
+    found = []
+    for name, params in chosen.items():
+        drawing = Drawing(random.Random(0), params)
+        config = gate.complete(space.suggest(drawing))
+        if drawing.params != dict(params):
+            odd = sorted(key for key in params if drawing.params.get(key) != params[key])
+            missing = sorted(set(drawing.params) - set(params))
+            raise UserError(
+                f"baseline '{name}' in {space.path} does not fit its space: "
+                f"{', '.join(odd or missing)} {'is out of range' if odd else 'is missing'}"
+            )
+        size = gate.size(config)
+        if size is None:
+            obstacle = "too deep for the image size"
+        elif gate.max_params is not None and size > gate.max_params:
+            obstacle = "over the cap"
+        else:
+            obstacle = ""
+        found.append(Baseline(name, dict(params), size, obstacle))
+    return found
+
+
+def verdicts(records: Sequence[TrialRecord]) -> list[str]:
+    """One sentence a measured baseline: the smallest found network that is at least as accurate
+    and no larger, or that there is none."""
+    lines = []
+    found = [record for record in records if record.baseline is None]
+    for base in (record for record in records if record.baseline is not None):
+        rival = best_at_size(found, base.num_params)
+        own = f"{base.baseline} ({short_count(base.num_params)}, {base.val_acc:.1%})"
+        if rival is None or rival.val_acc < base.val_acc:
+            best = f"; best found at that size {rival.val_acc:.1%}" if rival else ""
+            lines.append(f"{own}: not beaten yet{best}")
+            continue
+        equal = [r for r in found if r.val_acc >= base.val_acc]
+        smallest = min(equal, key=lambda r: r.num_params)
+        lines.append(
+            f"{own}: beaten by #{rival.number}, {100 * (rival.val_acc - base.val_acc):+.1f} points "
+            f"at {rival.num_params / base.num_params:.0%} of its size; as accurate from "
+            f"{short_count(smallest.num_params)} (#{smallest.number})"
+        )
+    return lines

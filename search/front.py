@@ -1,0 +1,54 @@
+"""The Pareto front of (accuracy up, parameters down), and choices on it."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+
+class Point(Protocol):
+    """Anything with a size and a final accuracy."""
+
+    @property
+    def num_params(self) -> int:
+        """Exact size."""
+        ...
+
+    @property
+    def val_acc(self) -> float:
+        """Final validation accuracy, 0 to 1."""
+        ...
+
+
+P = TypeVar("P", bound=Point)
+
+
+def pareto_front(points: Iterable[P]) -> list[P]:
+    """Points that no other one beats, smallest first. Of equal points the earlier one stays."""
+    front: list[P] = []
+    for point in sorted(points, key=lambda p: (p.num_params, -p.val_acc)):
+        if not front or point.val_acc > front[-1].val_acc:
+            front.append(point)
+    return front
+
+
+def best_at_size(points: Iterable[P], num_params: int) -> P | None:
+    """The most accurate point with at most that many parameters: its accuracy is g(p), what a
+    trial of that size must exceed to be on the front."""
+    fits = [point for point in points if point.num_params <= num_params]
+    return max(fits, key=lambda p: (p.val_acc, -p.num_params)) if fits else None
+
+
+def knee(front: Sequence[P]) -> P:
+    """The point farthest above the line between the front's ends, in (log parameters, accuracy):
+    where more parameters begin to buy little. With one or two points, the most accurate one."""
+    first, last = front[0], front[-1]
+    width = math.log(last.num_params / first.num_params)
+    height = last.val_acc - first.val_acc
+    if len(front) < 3 or width == 0 or height == 0:
+        return last
+
+    def above(point: P) -> float:
+        along = math.log(point.num_params / first.num_params) / width
+        return (point.val_acc - first.val_acc) / height - along
+
+    return max(front, key=above)

@@ -1,0 +1,28 @@
+"""Option values as people type them: `2M`, `500k`, `90m`."""
+
+import re
+
+from paretrain.cli import UserError
+
+_COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_TIME = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_count(text: str, option: str) -> int:
+    """`2M`, `500k`, `1.5m`, `120000`. Raises UserError."""
+    match = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
+    value = float(re.sub("[_,]", "", match[1])) * _COUNT[match[2].lower()] if match else 0.0
+    if value < 1:
+        raise UserError(
+            f"{option} {text}: must be a number of 1 or more such as 120000, 500k or 2M"
+        )
+    return round(value)
+
+
+def parse_duration(text: str, option: str) -> float:
+    """`600`, `600s`, `90m`, `2h`, in seconds. Raises UserError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?", text.strip().lower())
+    seconds = float(match[1]) * _TIME[match[2] or ""] if match else 0.0
+    if seconds <= 0:
+        raise UserError(f"{option} {text}: must be a time of more than 0 such as 600s, 90m or 2h")
+    return seconds

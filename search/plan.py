@@ -1,0 +1,158 @@
+"""What a run will do, decided before anything is created: options, then what an earlier run of the
+same study used, then defaults."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from paretrain.cli import UserError
+from paretrain.config import DataConfig, Precision, TrainConfig
+from paretrain.data.parts import ImageData
+from paretrain.device import device_name
+from search.baselines import Choice
+from search.proposals import Gate, SamplerName
+from search.pruning import PrunerName
+from search.space import Space
+
+DIGITS_CAP = 120_000
+"""The report's networks with every width divided by 16 fit under it."""
+CPU_CAP, GPU_CAP = 1_000_000, 20_000_000
+DIGITS_EPOCHS, EPOCHS = 8, 30
+CPU_SIZE, GPU_SIZE = 64, 224
+DIGITS_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of the search, complete."""
+
+    space: Space
+    data: DataConfig
+    storage: str
+    study_name: str
+    trials: int
+    epochs: int
+    max_params: int | None
+    workers: int
+    threads: int
+    device: torch.device
+    precision: Precision
+    timeout_s: float | None
+    seed: int
+    pruner: PrunerName
+    sampler: SamplerName
+    baselines: Choice
+    notes: tuple[str, ...] = ()
+    """Limits that were chosen for the user, in words."""
+
+    def identity(self, fingerprint: str) -> dict[str, Any]:
+        """What a study is: a resume with another value of any of these is refused."""
+        data = self.data.model_dump(mode="json", exclude={"source"})
+        return {
+            "space": self.space.name,
+            **data,
+            "epochs": self.epochs,
+            "precision": self.precision,
+            "objectives": ["val_acc maximize", "params minimize"],
+            "data": fingerprint,
+        }
+
+    def complete(self, config: TrainConfig) -> TrainConfig:
+        """A proposed configuration with this run's data, epochs and precision."""
+        update = {"data": self.data, "epochs": self.epochs, "precision": self.precision}
+        return config.model_copy(update=update)
+
+    def gate(self, data: ImageData) -> Gate:
+        """What proposals must pass."""
+        return Gate(self.complete, len(data.classes), self.max_params)
+
+    def trial_seed(self, number: int) -> int:
+        """Seed of a trial: its own, and the same whenever the study is run with the same seed."""
+        return (self.seed * 1_000_003 + number) % 2**31
+
+    def describe_device(self) -> str:
+        """For the first lines: device, workers, threads, arithmetic."""
+        plural = "s" if self.workers > 1 else ""
+        threads = f" x {self.threads} thread{'s' if self.threads > 1 else ''}"
+        return (
+            f"{device_name(self.device)}, {self.workers} worker{plural}{threads}, {self.precision}"
+        )
+
+
+def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> Plan:
+    """Fill in what the user left open: `stored` is the identity of an existing study, `given` the
+    options that were typed (others are None)."""
+    digits, gpu = plan.data.source == "digits", plan.device.type != "cpu"
+    notes: list[str] = []
+
+    def choose(key: str, default: Any, note: str = "") -> Any:
+        if given.get(key) is not None:
+            return given[key]
+        if stored is not None and key in stored:
+            return stored[key]
+        if note:
+            notes.append(note)
+        return default
+
+    size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
+    epochs = DIGITS_EPOCHS if digits else EPOCHS
+    where = "digits" if digits else "a GPU" if gpu else "a CPU"
+    image_size = choose(
+        "image_size", size, f"images at {size}x{size} (default for {where}; --image-size)"
+    )
+    data = replace_data(
+        plan.data,
+        image_size=image_size,
+        fraction=choose("fraction", 1.0),
+        per_class=choose("per_class", None),
+    )
+    chosen_epochs = choose("epochs", epochs, f"{epochs} epochs a trial (default; --epochs)")
+    max_params = plan.max_params
+    if given.get("max_params") is None:
+        max_params = DIGITS_CAP if digits else GPU_CAP if gpu else CPU_CAP
+        notes.append(
+            f"at most {max_params:,} parameters (default for {where}; --max-params, or none)"
+        )
+    return replace(
+        plan,
+        data=data,
+        epochs=chosen_epochs,
+        max_params=max_params,
+        precision=choose("precision", plan.precision),
+        notes=tuple(notes),
+    )
+
+
+def replace_data(data: DataConfig, **changes: Any) -> DataConfig:
+    """A data configuration with some fields changed, checked like any other."""
+    return DataConfig.model_validate(data.model_dump() | changes)
+
+
+def threads_per_worker(workers: int) -> int:
+    """The cores that this process may use, shared out, at least one each."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores // workers)
+
+
+def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """What differs between two identities, in words. The data's hash only counts where nothing
+    else explains it."""
+    keys = [key for key in wanted if stored.get(key) != wanted[key]]
+    explained = [key for key in keys if key != "data"]
+    if not explained and "data" in keys:
+        return ["the images (their content has changed)"]
+    return [f"{key} (study: {stored.get(key)}, now: {wanted[key]})" for key in explained]
+
+
+def refuse_other_study(name: str, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raises UserError when the wanted run is not a run of the stored study."""
+    if differing := differences(stored, wanted):
+        raise UserError(
+            f"study '{name}' was begun with other settings: {', '.join(differing)}: "
+            "use the study's, or another --study-name"
+        )

@@ -1,0 +1,103 @@
+"""What the database says of a trial, typed. The only place that knows the attribute names."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from paretrain.config import TrainConfig
+from paretrain.describe import describe
+from paretrain.training import EpochResult
+from search.pruning import Curve
+
+CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
+BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict"
+BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
+LAST_ACC, HEALTH, SECONDS, RETRY_OF = "val_acc_last", "health", "train_seconds", "retry_of"
+NUMBERS = "decision"
+CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
+
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""Only these use up `--trials`."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial that was trained, wholly or in part."""
+
+    number: int
+    state: TrialState
+    config: TrainConfig
+    num_params: int
+    curve: Curve
+    baseline: str | None
+    """Name of the hand-made network, where it is one."""
+    verdict: str
+    seconds: float
+
+    @property
+    def val_acc(self) -> float:
+        """Accuracy after the last epoch."""
+        return self.curve.val_acc
+
+    @property
+    def words(self) -> str:
+        """Its name where it has one, and what it is."""
+        return (
+            f"{self.baseline}: {describe(self.config)}" if self.baseline else describe(self.config)
+        )
+
+
+def read_record(trial: FrozenTrial) -> TrialRecord | None:
+    """None for a trial that has no epoch yet, or that another program put into the study."""
+    attrs = trial.user_attrs
+    if CONFIG not in attrs or not attrs.get(CURVE, {}).get("val_acc"):
+        return None
+    curve = attrs[CURVE]
+    duration = trial.duration or timedelta(0)
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state,
+        config=TrainConfig.from_dict(attrs[CONFIG]),
+        num_params=int(attrs[SIZE]),
+        curve=Curve(
+            trial.number,
+            int(attrs[SIZE]),
+            tuple(curve["val_acc"]),
+            tuple(word == "one class" for word in curve["health"]),
+            diverged=curve["health"][-1] == "diverged",
+        ),
+        baseline=attrs.get(BASELINE),
+        verdict=str(attrs.get(VERDICT, "")),
+        seconds=float(attrs.get(SECONDS, duration.total_seconds())),
+    )
+
+
+def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
+    """Records of all trials in these states, in the order of their numbers."""
+    trials = study.get_trials(deepcopy=False, states=states or None)
+    return [record for trial in trials if (record := read_record(trial)) is not None]
+
+
+def curve_attributes(results: list[EpochResult]) -> dict[str, Any]:
+    """Attributes to store after an epoch: the curve in one list a quantity, and its extremes.
+
+    Never Optuna's intermediate values: with two objectives one pruned trial that has them breaks
+    TPE for good (Optuna 5.0, `_get_pruned_trial_score`).
+    """
+    best = max(results, key=lambda r: r.val_acc)
+    lowest = min(results, key=lambda r: r.val_loss)
+    last = results[-1]
+    curve = {key: [getattr(result, key) for result in results] for key in CURVE_KEYS}
+    return {
+        CURVE: curve,
+        PER_CLASS: [round(value, 5) for value in last.per_class],
+        LAST_ACC: last.val_acc,
+        BEST_ACC: best.val_acc,
+        BEST_EPOCH: best.epoch,
+        LOWEST_LOSS_ACC: lowest.val_acc,
+        HEALTH: last.health,
+        SECONDS: round(sum(result.seconds for result in results), 3),
+    }

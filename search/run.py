@@ -1,0 +1,133 @@
+"""Search a space for networks that are accurate and small.
+
+    python -m search.run --space vgg_reduce --trials 50
+
+runs on the embedded digits; --data FOLDER on your own images. Running it again goes on to
+--trials in total.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from paretrain.cli import UserError, nearest, run_command
+from paretrain.config import DataConfig
+from paretrain.device import native_precision, pick_device
+from search.baselines import Choice
+from search.parsing import parse_count, parse_duration
+from search.plan import Plan, settle, threads_per_worker
+from search.proposals import SamplerName
+from search.pruning import PrunerName
+from search.session import Style, search
+from search.space import built_in_spaces, load_space
+from search.storage import check_storage
+from search.study import stored_identity
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(help=__doc__)
+def run(
+    space: Annotated[str, Option(help="Name, or path of a .py file.")] = "vgg_reduce",
+    data: Annotated[str, Option(help="'digits' (embedded) or a folder of images.")] = "digits",
+    trials: Annotated[int, Option(min=1, help="In total, over all runs of the study.")] = 50,
+    epochs: Annotated[int | None, Option(min=1, help="A trial. [digits: 8, else 30]")] = None,
+    image_size: Annotated[
+        int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
+    ] = None,
+    fraction: Annotated[float | None, Option(help="Share of the images used, 0 to 1.")] = None,
+    per_class: Annotated[int | None, Option(min=1, help="Training images a class.")] = None,
+    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
+    study_name: Annotated[str | None, Option(help="[default: SPACE-DATA]")] = None,
+    workers: Annotated[int, Option(min=1, max=256, help="Processes that train.")] = 1,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    max_params: Annotated[
+        str | None, Option(help="2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]")
+    ] = None,
+    timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
+    seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Of proposals and trainings.")] = 0,
+    pruner: Annotated[PrunerName, Option(help="When to stop a trial early.")] = "front",
+    sampler: Annotated[SamplerName, Option(help="What to try next.")] = "front",
+    baselines: Annotated[Choice, Option(help="Hand-made ones that run first.")] = "nets",
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would run; create nothing.")
+    ] = False,
+    list_spaces: Annotated[bool, Option("--list-spaces", help="Name them; do nothing.")] = False,
+    json_: Annotated[bool, Option("--json", help="One JSON event a line on stdout.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="Only the result.")] = False,
+) -> int:
+    """Options to plan; the plan is carried out by search.session."""
+    if list_spaces:
+        return _list_spaces(json_)
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
+    capped = max_params is not None and max_params.lower() != "none"
+    cap = parse_count(max_params or "", "--max-params") if capped else None
+    timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
+    check_storage(storage)
+    loaded = load_space(space)
+    chosen = pick_device(device)
+    source = _source(data)
+    name = study_name or f"{loaded.name}-{Path(source).name}"
+    stored = stored_identity(storage, name)
+    plan = Plan(
+        space=loaded,
+        data=DataConfig(source=source),
+        storage=storage,
+        study_name=name,
+        trials=trials,
+        epochs=1,
+        max_params=cap,
+        workers=workers,
+        threads=stored[1] if stored else threads_per_worker(workers),
+        device=chosen,
+        precision=native_precision(chosen),
+        timeout_s=timeout_s,
+        seed=seed,
+        pruner=pruner,
+        sampler=sampler,
+        baselines=baselines,
+    )
+    given = {
+        "image_size": image_size,
+        "fraction": fraction,
+        "per_class": per_class,
+        "epochs": epochs,
+        "max_params": max_params,
+    }
+    style: Style = "json" if json_ else "quiet" if quiet else "person"
+    return search(settle(plan, stored[0] if stored else None, given), style, dry_run)
+
+
+def _source(data: str) -> str:
+    if data == "digits":
+        return data
+    folder = Path(data).expanduser()
+    if not folder.exists():
+        raise UserError(
+            f"no folder {data}{nearest(data, ['digits'])}: --data takes 'digits' or the path of a "
+            "folder of images"
+        )
+    return str(folder.resolve())
+
+
+def _list_spaces(as_json: bool) -> int:
+    for name in built_in_spaces():
+        summary = load_space(name).summary
+        if as_json:
+            print(json.dumps({"space": name, "summary": summary}))
+        else:
+            typer.echo(f"{name:<14} {summary}")
+    return 0
+
+
+def main() -> None:
+    """Console script."""
+    run_command(app, "python -m search.run")
+
+
+if __name__ == "__main__":
+    main()

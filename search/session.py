@@ -1,0 +1,198 @@
+"""A planned run from its first line on the screen to its last."""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+
+from paretrain import __version__
+from paretrain.config import TrainConfig
+from paretrain.data.load import load_data
+from paretrain.data.parts import ImageData
+from paretrain.describe import short_count
+from search.baselines import Baseline, baselines
+from search.coordinator import Coordinator, Outcome
+from search.forecast import PROBES, Forecast, duration, forecast
+from search.plan import Plan
+from search.pool import WorkerPool
+from search.progress import emit, reporter
+from search.proposals import Gate, Proposer
+from search.pruning import make_rule
+from search.records import BASELINE, COUNTED, read_records
+from search.study import open_study, requeue_interrupted, space_has_changed
+from search.summary import as_event, print_summary
+
+Style = Literal["person", "json", "quiet"]
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+
+def search(plan: Plan, style: Style, dry_run: bool) -> int:
+    """Carry the plan out; returns the exit code. Raises UserError before anything is created."""
+    screen = Console(stderr=True, quiet=style != "person")
+    data = load_data(plan.data)
+    gate = plan.gate(data)
+    hand_made = baselines(plan.space, gate, plan.baselines)
+    examples = _examples(plan, gate, data)
+    with WorkerPool(plan.workers, str(plan.device), plan.threads) as pool, _terminable():
+        study = None if dry_run else open_study(plan, data)
+        done = 0 if study is None else _count(study)
+        _say_first(screen, plan, data, hand_made, done)
+        expected = forecast(pool, examples, max(0, plan.trials - done), plan.workers)
+        _say_time(screen, plan, expected, done)
+        if style == "json":
+            emit(_header(plan, data, hand_made, expected, done))
+        if study is None:
+            return EXIT_OK
+        outcome, refused = _run(plan, study, data, gate, pool, hand_made, style, screen)
+    return _finish(plan, study, outcome, refused, hand_made, style)
+
+
+def _run(
+    plan: Plan,
+    study: optuna.Study,
+    data: ImageData,
+    gate: Gate,
+    pool: WorkerPool,
+    hand_made: Sequence[Baseline],
+    style: Style,
+    screen: Console,
+) -> tuple[Outcome, dict[str, int]]:
+    if space_has_changed(study, plan):
+        screen.print(f"note: {plan.space.path.name} has changed since this study began")
+    if left := requeue_interrupted(study):
+        screen.print(f"{left} interrupted trial{'s' if left > 1 else ''} queued again")
+    _enqueue(study, hand_made)
+    # A later run of the same study must not repeat the draws of the one before.
+    seed = plan.seed * 1_000_003 + len(study.get_trials(deepcopy=False))
+    chance = 1.0 / len(data.classes)
+    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance)
+    with reporter(style, screen, _count(study), plan.trials) as tell:
+        coordinator = Coordinator(plan, study, gate, proposer, make_rule(plan.pruner), pool, tell)
+        outcome = coordinator.run()
+    return outcome, coordinator.refused
+
+
+def _finish(
+    plan: Plan,
+    study: optuna.Study,
+    outcome: Outcome,
+    refused: dict[str, int],
+    hand_made: Sequence[Baseline],
+    style: Style,
+) -> int:
+    records = read_records(study, TrialState.COMPLETE)
+    if style == "json":
+        emit(as_event(records, outcome.ending, refused))
+    else:
+        print_summary(Console(), plan, records, hand_made, refused)
+    if outcome.ending == "failures":
+        cause = " ".join(outcome.detail.split())
+        print(f"error: five trials in a row failed; the last: {cause}", file=sys.stderr)
+        return EXIT_FAILED
+    if outcome.ending == "interrupted":
+        again = "interrupted; the same command goes on from here"
+        print(again, file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return EXIT_OK
+
+
+def _examples(plan: Plan, gate: Gate, data: ImageData) -> list[TrainConfig]:
+    """Networks like those the search will try, for the forecast. Raises UserError when none fits
+    under the cap, before anything is created."""
+    proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, 1.0 / len(data.classes))
+    return [proposer.propose().config for _ in range(PROBES)]
+
+
+def _enqueue(study: optuna.Study, hand_made: Sequence[Baseline]) -> None:
+    known = {t.user_attrs.get(BASELINE) for t in study.get_trials(deepcopy=False)}
+    for base in hand_made:
+        if not base.obstacle and base.name not in known:
+            study.enqueue_trial(base.params, user_attrs={BASELINE: base.name})
+
+
+def _count(study: optuna.Study) -> int:
+    return len(study.get_trials(deepcopy=False, states=COUNTED))
+
+
+def _say_first(
+    screen: Console, plan: Plan, data: ImageData, hand_made: Sequence[Baseline], done: int
+) -> None:
+    def line(label: str, text: str) -> None:
+        screen.print(f"{label:<8} {text}", highlight=False, soft_wrap=True)
+
+    size = plan.data.image_size
+    so_far = f", {done} done" if done else ""
+    screen.print(
+        f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}", soft_wrap=True
+    )
+    line("study", f"'{plan.study_name}' in {plan.storage}: {plan.trials} trials{so_far}")
+    line("data", f"{plan.data.source}: {len(data.train):,} training, {len(data.val):,} validation")
+    line("", f"images of {len(data.classes)} classes, {size}x{size}, {plan.epochs} epochs a trial")
+    line("device", plan.describe_device())
+    cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
+    line("cap", cap)
+    for note in plan.notes:
+        line("chosen", note)
+    fits = [base.name for base in hand_made if not base.obstacle]
+    if hand_made:
+        line(
+            "by hand", f"{len(fits)} of {len(hand_made)} networks fit: {', '.join(fits) or 'none'}"
+        )
+
+
+def _say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:
+    if expected is None:
+        screen.print("time     could not be measured", highlight=False)
+    elif done < plan.trials:
+        screen.print(
+            f"time     at most about {duration(expected.seconds)}, if no trial is stopped early "
+            f"({expected.probed} networks measured)",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _header(
+    plan: Plan,
+    data: ImageData,
+    hand_made: Sequence[Baseline],
+    expected: Forecast | None,
+    done: int,
+) -> dict[str, Any]:
+    return {
+        "event": "study",
+        "study": plan.study_name,
+        "storage": plan.storage,
+        "space": plan.space.name,
+        "data": plan.data.model_dump(mode="json"),
+        "training_images": len(data.train),
+        "validation_images": len(data.val),
+        "classes": len(data.classes),
+        "device": plan.describe_device(),
+        "epochs": plan.epochs,
+        "max_params": plan.max_params,
+        "trials": plan.trials,
+        "done": done,
+        "seconds_at_most": None if expected is None else round(expected.seconds, 1),
+        "baselines": {base.name: base.obstacle or "runs first" for base in hand_made},
+    }
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,115 @@
+"""A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
+has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters)."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretrain.cli import UserError, nearest
+from paretrain.config import TrainConfig
+
+BUILT_IN = Path(__file__).resolve().parent.parent / "spaces"
+
+Suggest = Callable[[Any], TrainConfig]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A loaded space file."""
+
+    name: str
+    path: Path
+    summary: str
+    """First line of the file's docstring."""
+    fingerprint: str
+    """Hash of the file's text."""
+    suggest: Suggest
+    nets: Mapping[str, Mapping[str, Any]]
+    """Hand-made networks: name -> parameters of `suggest`."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """Hand-made settings, likewise."""
+
+
+def built_in_spaces() -> list[str]:
+    """Names of the files beside the program."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load_space(reference: str) -> Space:
+    """A built-in name, or the path of a .py file. Raises UserError saying what is wrong where."""
+    if reference.endswith(".py") or "/" in reference:
+        path = Path(reference)
+        if not path.is_file():
+            raise UserError(f"no space file {path}: --space takes a name or a path to a .py file")
+    else:
+        path = BUILT_IN / f"{reference}.py"
+        if not path.is_file():
+            known = built_in_spaces()
+            raise UserError(
+                f"unknown space '{reference}'{nearest(reference, known)}: there are "
+                f"{', '.join(known)}, or give the path of your own .py file"
+            )
+    module = _execute(path)
+    suggest = getattr(module, "suggest", None)
+    if not callable(suggest):
+        raise UserError(
+            f"{path} has no function suggest(trial): docs/spaces.md shows a space in ten lines"
+        )
+    docstring = (module.__doc__ or "").strip()
+    return Space(
+        name=path.stem,
+        path=path,
+        summary=docstring.splitlines()[0] if docstring else "",
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        suggest=_checked(suggest, path),
+        nets=getattr(module, "BASELINES", {}),
+        settings=getattr(module, "BASELINE_SETTINGS", {}),
+    )
+
+
+def _execute(path: Path) -> Any:
+    name = f"paretrain_space_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # it ends in .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"space {_line(path, error)} does not import: {_what(error)}") from None
+    return module
+
+
+def _checked(suggest: Callable[[Any], object], path: Path) -> Suggest:
+    def checked(trial: Any) -> TrainConfig:
+        try:
+            config = suggest(trial)
+        except Exception as error:
+            raise UserError(f"suggest fails in {_line(path, error)}: {_what(error)}") from None
+        if not isinstance(config, TrainConfig):
+            raise UserError(
+                f"suggest in {path} returned {type(config).__name__}, must return a TrainConfig"
+            )
+        return config
+
+    return checked
+
+
+def _line(path: Path, error: Exception) -> str:
+    """path:line of the deepest frame inside the space file."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{path}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f.lineno for f in frames if f.filename == str(path.resolve()) or f.filename == str(path)
+    ]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _what(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

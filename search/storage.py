@@ -1,0 +1,107 @@
+"""Where studies live: any SQLAlchemy URL, or the bare path of a SQLite file."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from paretrain.cli import UserError, nearest
+
+LOCK_TIMEOUT_S = 60
+_SQLITE = "sqlite:///"
+_MAGIC = b"SQLite format 3\0"
+
+
+def storage_url(storage: str) -> str:
+    """`studies.db` -> `sqlite:///studies.db`; a URL stays as it is."""
+    return storage if "://" in storage else _SQLITE + storage
+
+
+def sqlite_path(storage: str) -> Path | None:
+    """The file behind a storage, or None for another database."""
+    url = storage_url(storage)
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
+def check_storage(storage: str) -> None:
+    """Raises UserError for a path that cannot be a study database. Creates nothing."""
+    path = sqlite_path(storage)
+    if path is None:
+        return
+    if path.is_dir():
+        raise UserError(f"--storage {path} is a folder: give a file such as {path / 'studies.db'}")
+    if not path.parent.is_dir():
+        raise UserError(f"--storage {path}: there is no folder {path.parent}: create it first")
+    if path.exists():
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if head and head != _MAGIC:
+            raise UserError(f"--storage {path} is not a SQLite database: choose another file name")
+
+
+def exists(storage: str) -> bool:
+    """Whether there is anything to open; True for a database that is no file."""
+    path = sqlite_path(storage)
+    return path is None or (path.exists() and path.stat().st_size > 0)
+
+
+def open_storage(storage: str) -> RDBStorage:
+    """Open or create. SQLite runs in WAL mode, so readers and the writer do not block each other.
+
+    Raises UserError when the database cannot be opened.
+    """
+    check_storage(storage)
+    url = storage_url(storage)
+    is_sqlite = sqlite_path(storage) is not None
+    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    try:
+        opened = RDBStorage(url, engine_kwargs=arguments)
+    except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise UserError(f"cannot open --storage {storage}: {cause}") from None
+    if is_sqlite:
+        # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
+        opened.scoped_session.remove()
+        opened.engine.dispose()
+        _write_ahead(opened.engine)
+    return opened
+
+
+def _write_ahead(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the BEGIN below is ours
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def load_study(storage: str, name: str) -> optuna.Study:
+    """An existing study. Raises UserError naming the ones that there are."""
+    check_storage(storage)
+    if not exists(storage):
+        raise UserError(f"no database {storage}: run python -m search.run first")
+    opened = open_storage(storage)
+    names = sorted(optuna.study.get_all_study_names(opened))
+    if name not in names:
+        listed = ", ".join(names) or "none"
+        raise UserError(f"no study '{name}' in {storage}{nearest(name, names)}: there are {listed}")
+    return optuna.load_study(study_name=name, storage=opened)
+
+
+@contextlib.contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's warnings about its experimental parts that are used here on purpose."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        yield

@@ -1,0 +1,99 @@
+"""The end of a run: the front as a table, the verdict against the hand-made networks, what next."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from paretrain.describe import describe
+from search.baselines import Baseline, verdicts
+from search.front import pareto_front
+from search.plan import Plan
+from search.records import TrialRecord
+from search.storage import storage_url
+
+
+def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]:
+    """(on the front, record) of the front and of every measured baseline, smallest first."""
+    front = pareto_front(records)
+    numbers = {record.number for record in front}
+    others = [r for r in records if r.baseline is not None and r.number not in numbers]
+    return sorted(
+        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].num_params
+    )
+
+
+def print_front(console: Console, records: Sequence[TrialRecord]) -> None:
+    """The table: parameters, validation accuracy, trial, what it is."""
+    table = Table(title="Pareto front (*) and hand-made networks", title_justify="left", box=None)
+    table.add_column("")
+    table.add_column("Parameters", justify="right")
+    table.add_column("Val. acc.", justify="right")
+    table.add_column("Trial", justify="right")
+    table.add_column("Network")
+    for on_front, record in front_rows(records):
+        table.add_row(
+            "*" if on_front else "",
+            f"{record.num_params:,}",
+            f"{record.val_acc:.2%}",
+            f"#{record.number}",
+            record.words,
+            style="" if record.baseline is None else "dim",
+        )
+    console.print(table)
+
+
+def print_summary(
+    console: Console,
+    plan: Plan,
+    records: Sequence[TrialRecord],
+    hand_made: Sequence[Baseline],
+    refused: dict[str, int],
+) -> None:
+    """Everything after the last trial."""
+    if not records:
+        console.print("No trial has finished, so there is no front yet.")
+    else:
+        print_front(console, records)
+    for line in verdicts(records):
+        console.print(line, highlight=False)
+    not_run = [f"{base.name} ({base.obstacle})" for base in hand_made if base.obstacle]
+    if not_run:
+        console.print(f"Not run: {', '.join(not_run)}", highlight=False)
+    if refused:
+        what = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
+        console.print(f"Proposals refused before training: {what}", highlight=False)
+    if records:
+        chosen = f"--study-name {plan.study_name}"
+        if plan.storage != "studies.db":
+            chosen += f" --storage {plan.storage}"
+        console.print("Next:", highlight=False)
+        for command in (
+            f"optuna-dashboard {storage_url(plan.storage)}",
+            f"python -m search.export {chosen} --knee --out best.yaml",
+            "python -m paretrain best.yaml",
+        ):
+            console.print(f"  {command}", highlight=False, soft_wrap=True)
+
+
+def as_event(
+    records: Sequence[TrialRecord], ending: str, refused: dict[str, int]
+) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "event": "end",
+        "ending": ending,
+        "front": [
+            {
+                "trial": record.number,
+                "params": record.num_params,
+                "val_acc": record.val_acc,
+                "baseline": record.baseline,
+                "network": describe(record.config),
+            }
+            for record in pareto_front(records)
+        ],
+        "verdicts": verdicts(records),
+        "refused": refused,
+    }

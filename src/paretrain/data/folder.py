@@ -1,0 +1,93 @@
+"""Folders in ImageFolder layout: `train/CLASS/*`, optional `val|valid|validation/` and `test/`,
+or class folders directly."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretrain.cli import UserError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+VALIDATION_NAMES = ("val", "valid", "validation")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Paths and class numbers of one part, in the order of their names."""
+
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+    def choose(self, indices: list[int]) -> "ImageFiles":
+        """The files at these positions."""
+        return ImageFiles(
+            tuple(self.paths[i] for i in indices), tuple(self.labels[i] for i in indices)
+        )
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Where the parts of a folder are. `val` and `test` are None where there are none."""
+
+    classes: tuple[str, ...]
+    train: Path
+    val: Path | None
+    test: Path | None
+
+    def files(self, part: Path) -> ImageFiles:
+        """All images of one part. Raises UserError for a class that training lacks."""
+        paths: list[Path] = []
+        labels: list[int] = []
+        for folder in _folders(part):
+            found = _images(folder)
+            if not found:
+                continue
+            if folder.name not in self.classes:
+                raise UserError(
+                    f"class '{folder.name}' is in {part} but training has no images of it; "
+                    f"training has {', '.join(self.classes[:8])}: rename or remove {folder}"
+                )
+            paths += found
+            labels += [self.classes.index(folder.name)] * len(found)
+        if not paths:
+            raise UserError(
+                f"no images in {part}: looked for CLASS/*{{{','.join(sorted(SUFFIXES))}}}"
+            )
+        return ImageFiles(tuple(paths), tuple(labels))
+
+
+def open_folder(root: Path) -> ImageFolder:
+    """Find the parts. Raises UserError when the folder is missing, empty or has one class."""
+    if not root.exists():
+        raise UserError(f"no folder {root}: give --data digits or a folder of images")
+    if not root.is_dir():
+        raise UserError(f"{root} is a file: --data takes 'digits' or a folder of images")
+    train = root / "train"
+    if not train.is_dir():
+        # Class folders directly: the root itself is the training part.
+        return ImageFolder(_classes(root), root, None, None)
+    val = next((root / name for name in VALIDATION_NAMES if (root / name).is_dir()), None)
+    test = root / "test"
+    return ImageFolder(_classes(train), train, val, test if test.is_dir() else None)
+
+
+def _classes(part: Path) -> tuple[str, ...]:
+    classes = tuple(folder.name for folder in _folders(part) if _images(folder))
+    if len(classes) < 2:
+        seen = f"only class '{classes[0]}'" if classes else "no class folder with images"
+        raise UserError(
+            f"{part} has {seen}: needs two or more folders, one a class, with images "
+            f"({', '.join(sorted(SUFFIXES))})"
+        )
+    return classes
+
+
+def _folders(part: Path) -> list[Path]:
+    return sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+    )

@@ -1,0 +1,44 @@
+"""Which device and which arithmetic."""
+
+import torch
+
+from paretrain.cli import UserError
+from paretrain.config import Precision
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` (GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps`. Raises UserError."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(
+            f"unknown device '{name}': allowed are auto, cpu, cuda, cuda:N, mps"
+        ) from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            have = f"{count} GPU{'s' if count != 1 else ''}" if count else "no CUDA GPU"
+            raise UserError(
+                f"device '{name}' is not there: this machine has {have}: use --device auto"
+            )
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("device 'mps' is not there: use --device auto")
+    elif device.type not in ("cpu", "mps"):
+        raise UserError(f"unknown device '{name}': allowed are auto, cpu, cuda, cuda:N, mps")
+    return device
+
+
+def native_precision(device: torch.device) -> Precision:
+    """bf16 where the GPU computes it natively; it needs no loss scaling. fp32 elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    return "fp32"
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it: `NVIDIA H100`, `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,1 @@
+"""Networks by family, and what they cost before they are trained."""

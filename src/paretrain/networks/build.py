@@ -1,0 +1,41 @@
+"""From a network's configuration to the network, or only to its exact size."""
+
+import torch
+from torch import nn
+
+from paretrain.config import Init, NetworkConfig
+from paretrain.networks.vgg import VGG
+
+
+def build_network(config: NetworkConfig, num_classes: int, image_size: int) -> nn.Module:
+    """A network with torch's default weights, on torch's current default device.
+
+    Raises ValueError when the images are too small for it.
+    """
+    return VGG(config, num_classes, image_size)
+
+
+def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -> int:
+    """Exact number of parameters, counted on the meta device: no memory, no random numbers."""
+    with torch.device("meta"):
+        network = build_network(config, num_classes, image_size)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def initialise(network: nn.Module, init: Init) -> None:
+    """Set the weights of all convolutions and linear layers in place, in module order."""
+    if init == "torch":
+        return
+    for module in network.modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        if init == "normal0.01":
+            nn.init.normal_(module.weight, std=0.01)
+        elif init == "normal0.1":
+            nn.init.normal_(module.weight, std=0.1)
+        elif init == "glorot":
+            nn.init.xavier_uniform_(module.weight)
+        else:
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,171 @@
+"""Training as a generator of epochs: whoever pulls may stop pulling, and the training is over."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from paretrain.config import TrainConfig
+from paretrain.data.augment import normalise, take_batch
+from paretrain.data.parts import ImageData, Part
+from paretrain.health import Health, judge
+from paretrain.networks.build import build_network, initialise
+from paretrain.optim import build_optimizer, build_schedule
+
+EVALUATION_PIXELS = 512 * 32 * 32
+"""Images of an evaluation batch times their pixels: bounds memory, changes no result."""
+
+
+class EpochResult(BaseModel):
+    """What one epoch gave. Accuracies are shares of 1; losses are mean cross entropy, in nats."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    epoch: int
+    """1 for the first."""
+    train_loss: float
+    """Mean over the epoch's batches, on augmented images, with dropout."""
+    train_acc: float
+    val_loss: float
+    val_acc: float
+    per_class: tuple[float, ...]
+    """Validation accuracy of each class (recall)."""
+    lr: float
+    """At the epoch's last step."""
+    seconds: float
+    """Training and validation of this epoch."""
+    health: Health
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result on one part, with the confusion matrix: rows are true classes, columns predicted."""
+
+    loss: float
+    acc: float
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def per_class(self) -> tuple[float, ...]:
+        """Recall of each class; 0 for a class without images."""
+        return tuple(row[i] / max(1, sum(row)) for i, row in enumerate(self.confusion))
+
+    @property
+    def classes_predicted(self) -> int:
+        """How many classes were given to at least one image."""
+        return sum(1 for column in zip(*self.confusion, strict=True) if any(column))
+
+
+class Training:
+    """One training of one configuration on one device. `network` holds the current weights."""
+
+    def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
+        """Raises ValueError when the network cannot take images of this size."""
+        self.config = config
+        self.device = device
+        self.data = data.to(device)
+        self._mean = torch.tensor(data.mean, device=device)
+        self._std = torch.tensor(data.std, device=device)
+        torch.manual_seed(config.seed)
+        # Weights are drawn on the CPU, so that a seed means the same network on every device.
+        network = build_network(config.network, len(data.classes), config.data.image_size)
+        initialise(network, config.init)
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        count = len(data.train)
+        # A last batch of one image has no batch statistics, so it is left out.
+        self._steps = -(-count // config.batch_size)
+        if count % config.batch_size == 1 and self._steps > 1:
+            self._steps -= 1
+        self._optimizer = build_optimizer(config, self.network)
+        self._schedule = build_schedule(config, self._optimizer, self._steps)
+        self._lr = config.optimizer.lr
+
+    def epochs(self) -> Iterator[EpochResult]:
+        """Yields after each epoch; ends after the last one, or when the training has diverged."""
+        for epoch in range(1, self.config.epochs + 1):
+            start = time.perf_counter()
+            train_loss, train_acc = self._train_epoch(epoch)
+            on_val = self.evaluate(self.data.val)
+            health = judge(train_loss, on_val.loss, train_acc, on_val.acc, on_val.classes_predicted)
+            yield EpochResult(
+                epoch=epoch,
+                train_loss=train_loss,
+                train_acc=train_acc,
+                val_loss=on_val.loss,
+                val_acc=on_val.acc,
+                per_class=on_val.per_class,
+                lr=self._lr,
+                seconds=time.perf_counter() - start,
+                health=health,
+            )
+            if health == "diverged":
+                return
+
+    def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Train one epoch; yields (loss, number right) of each batch as tensors on the device."""
+        # Seeded by epoch: an epoch is the same whether the ones before it ran in this process.
+        seed = (self.config.seed * 1_000_003 + epoch) % 2**63
+        torch.manual_seed(seed)  # dropout
+        draws = torch.Generator(self.device).manual_seed(seed)
+        part, config = self.data.train, self.config
+        order = torch.randperm(len(part), generator=draws, device=self.device)
+        self.network.train()
+        for batch in torch.split(order, config.batch_size)[: self._steps]:
+            images = take_batch(part.images_NCHW, batch, config.augment, draws)
+            labels = part.labels_N[batch]
+            with self._autocast():
+                logits = self.network(normalise(images, self._mean, self._std))
+                loss = F.cross_entropy(
+                    logits, labels, label_smoothing=config.regularisation.label_smoothing
+                )
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if config.clip.value is not None:
+                nn.utils.clip_grad_value_(self.network.parameters(), config.clip.value)
+            if config.clip.norm is not None:
+                nn.utils.clip_grad_norm_(self.network.parameters(), config.clip.norm)
+            self._lr = float(self._optimizer.param_groups[0]["lr"])
+            self._optimizer.step()
+            self._schedule.step()
+            yield loss.detach(), (logits.detach().argmax(1) == labels).sum()
+
+    def _train_epoch(self, epoch: int) -> tuple[float, float]:
+        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for loss, hits in self.steps(epoch):
+            losses += loss
+            right += hits
+        seen = min(len(self.data.train), self._steps * self.config.batch_size)
+        return float(losses) / self._steps, int(right) / seen
+
+    @torch.no_grad()
+    def evaluate(self, part: Part) -> Evaluation:
+        """Loss, accuracy and confusion matrix on a part, in evaluation mode, not augmented."""
+        classes = len(self.data.classes)
+        confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
+        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
+        self.network.eval()
+        for images, labels in zip(
+            torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
+        ):
+            labels = labels.to(self.device)
+            with self._autocast():
+                logits = self.network(normalise(images.to(self.device), self._mean, self._std))
+            losses += F.cross_entropy(logits.float(), labels, reduction="sum")
+            cell = labels * classes + logits.argmax(1)
+            confusion.index_add_(0, cell, torch.ones_like(cell))
+        rows = confusion.view(classes, classes).tolist()
+        right = sum(rows[i][i] for i in range(classes))
+        return Evaluation(
+            float(losses) / len(part), right / len(part), tuple(tuple(row) for row in rows)
+        )
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"
+        )
