@@ -1,7 +1,7 @@
 """The hand-made networks of a space: which of them fit this run, and the verdict against them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,11 +40,9 @@ def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
         drawing = Drawing(random.Random(0), params)
         config = gate.complete(space.suggest(drawing))
         if drawing.params != dict(params):
-            odd = sorted(key for key in params if drawing.params.get(key) != params[key])
-            missing = sorted(set(drawing.params) - set(params))
             raise UserError(
                 f"baseline '{name}' in {space.path} does not fit its space: "
-                f"{', '.join(odd or missing)} {'is out of range' if odd else 'is missing'}"
+                f"{_mismatch(params, drawing.params)}"
             )
         size = gate.size(config)
         if size is None:
@@ -55,6 +53,17 @@ def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
             obstacle = ""
         found.append(Baseline(name, dict(params), size, obstacle))
     return found
+
+
+def _mismatch(given: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    for key in sorted({*given, *asked}):
+        if key not in given:
+            return f"{key} is missing"
+        if key not in asked:
+            return f"{key} is not asked for"
+        if given[key] != asked[key]:
+            return f"{key} is out of range"
+    raise AssertionError("equal")
 
 
 def verdicts(records: Sequence[TrialRecord]) -> list[str]:

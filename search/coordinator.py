@@ -142,7 +142,8 @@ class Coordinator:
             shadow = self._proposer.know(
                 record.config, record.num_params, trial.params, trial.distributions
             )
-            self._proposer.learn(shadow, record.num_params, record.val_acc, finished)
+            expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
+            self._proposer.learn(shadow, record.num_params, expected, finished)
             if finished:
                 self._finished.append(record.curve)
 
@@ -254,7 +255,8 @@ class Coordinator:
         else:
             running.live.set_user_attr(attr.NUMBERS, stop.numbers)
             self._study.tell(running.number, state=TrialState.PRUNED)
-        self._proposer.learn(running.shadow, running.num_params, last.val_acc, finished)
+        expected = last.val_acc if stop is None else stop.numbers.get("expected", last.val_acc)
+        self._proposer.learn(running.shadow, running.num_params, expected, finished)
         self._done += 1
         self._failures_in_a_row = 0
         self._report(running, "finished" if finished else "stopped", reason)

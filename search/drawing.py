@@ -12,10 +12,12 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-CHANGE = 0.2
-"""Probability that a parameter of the parent is changed."""
+CHANGE = (0.05, 0.3)
+"""Range from which the probability is drawn that a parameter of the parent is changed."""
 STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
+LEAP = 0.3
+"""Probability that a numeric change is a new draw from the whole range instead of a step."""
 
 
 class Drawing:
@@ -30,7 +32,7 @@ class Drawing:
     ) -> None:
         self._rng = rng
         self._given = dict(given or {})
-        self._mutate = mutate
+        self._change = rng.uniform(*CHANGE) if mutate else 0.0
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
 
@@ -59,13 +61,13 @@ class Drawing:
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
         given = self._given.get(name)
         allowed = given is not None and _allows(distribution, given)
-        if allowed and not (self._mutate and self._rng.random() < CHANGE):
+        if allowed and self._rng.random() >= self._change:
             return given
         if isinstance(distribution, CategoricalDistribution):
             others = [choice for choice in distribution.choices if choice != given]
             return self._rng.choice(others if allowed and others else list(distribution.choices))
         assert isinstance(distribution, FloatDistribution | IntDistribution)
-        if allowed and given is not None:
+        if allowed and given is not None and self._rng.random() >= LEAP:
             position = _position(given, distribution) + self._rng.gauss(0, STEP)
             return _at(min(1.0, max(0.0, position)), distribution)
         return _at(self._rng.random(), distribution)

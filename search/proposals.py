@@ -25,6 +25,7 @@ from search.drawing import Drawing
 from search.front import best_at_size, pareto_front
 from search.space import Suggest
 from search.storage import quiet_optuna
+from search.surrogate import AccuracyModel, expected_improvement
 
 SAMPLERS = ("front", "tpe", "nsga2", "random")
 SamplerName = Literal["front", "tpe", "nsga2", "random"]
@@ -34,7 +35,13 @@ DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
 LITTER = 16
-"""Mutations made, and measured for size, for each that is proposed."""
+"""Drawings made, and measured for size, at a time."""
+PARENTS = 16
+"""Trials whose mutations are candidates for one proposal."""
+ASKS = 3
+"""Candidates from TPE for one proposal."""
+NEAR, FEW = math.log(1.5), 12
+"""Candidates compared for accuracy: within this factor of the drawn size, or else the closest."""
 MAX_DRAWS = 3000
 """Refused draws in a row before a search gives up."""
 MAX_MODEL_DRAWS = 40
@@ -69,14 +76,35 @@ class Proposal:
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
     origin: str
-    """Who proposed it: random, tpe, nsga2, mutation."""
+    """Where it came from: random, mutation, tpe, nsga2."""
     shadow: int
     """Number of its trial in the shadow study."""
 
 
 @dataclass(frozen=True)
-class _Parent:
+class _Draft:
+    """A drawn configuration, not yet proposed."""
+
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+    config: TrainConfig
+    size: int | None
+    origin: str
+    shadow: int | None = None
+    """Number of the shadow study's trial that it came from, if any."""
+
+    @property
+    def log_size(self) -> float:
+        """Only for drafts that passed the gate."""
+        return math.log(self.size or 1)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """An ended trial with its final accuracy, or with what a stopped one was expected to reach."""
+
     params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
     num_params: int
     val_acc: float
 
@@ -93,7 +121,8 @@ class Proposer:
             model = _optuna_sampler(sampler, seed % 2**32)
             self._shadow = optuna.create_study(directions=DIRECTIONS, sampler=model)
         self._seen: set[str] = set()
-        self._parents: list[_Parent] = []
+        self._trained: list[_Trained] = []
+        self._finished: list[_Trained] = []
         self._proposed = 0
         self.refused: Counter[str] = Counter()
         """Proposals that did not pass the gate, by reason."""
@@ -116,33 +145,39 @@ class Proposer:
         return len(self._shadow.get_trials(deepcopy=False)) - 1
 
     def learn(self, shadow: int, num_params: int, val_acc: float | None, finished: bool) -> None:
-        """Tell how a trial ended; `val_acc` is its last, None when it failed."""
+        """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach;
+        None when it failed."""
         if val_acc is None:
             self._shadow.tell(shadow, state=TrialState.FAIL)
             return
         self._shadow.tell(shadow, [val_acc, float(num_params)])
+        told = self._shadow.get_trials(deepcopy=False)[shadow]
+        trained = _Trained(told.params, told.distributions, num_params, val_acc)
+        self._trained.append(trained)
         if finished:
-            params = self._shadow.get_trials(deepcopy=False)[shadow].params
-            self._parents.append(_Parent(params, num_params, val_acc))
+            self._finished.append(trained)
 
     def propose(self) -> Proposal:
         """The next proposal. Raises UserError when nothing passes the gate."""
-        for draw in range(MAX_DRAWS):
-            origin = self._origin(draw)
-            params, distributions, config, shadow = self._draw(origin)
-            config = self._gate.complete(config)
-            size = self._gate.size(config)
-            reason = self._refusal(config, size)
+        for attempt in range(MAX_DRAWS):
+            draft = self._draft(attempt)
+            reason = self._refusal(draft)
             if reason is None:
-                assert size is not None
+                assert draft.size is not None
+                shadow = draft.shadow
                 if shadow is None:
-                    shadow = self.know(config, size, params, distributions)
-                self._seen.add(_key(config))
+                    shadow = self.know(draft.config, draft.size, draft.params, draft.distributions)
+                self._seen.add(_key(draft.config))
                 self._proposed += 1
-                return Proposal(config, size, params, distributions, origin, shadow)
-            self.refused[reason] += 1
-            if shadow is not None:
-                self._shadow.tell(shadow, state=TrialState.FAIL)
+                return Proposal(
+                    draft.config,
+                    draft.size,
+                    draft.params,
+                    draft.distributions,
+                    draft.origin,
+                    shadow,
+                )
+            self._drop(draft, reason)
         cap = "" if self._gate.max_params is None else short_count(self._gate.max_params)
         seen = short_count(self.smallest_refused) if self.smallest_refused is not None else "none"
         raise UserError(
@@ -151,62 +186,127 @@ class Proposer:
             f"over the cap of {cap} has {seen} parameters: raise --max-params"
         )
 
-    def _origin(self, draw: int) -> str:
-        if self._sampler == "random" or draw >= MAX_MODEL_DRAWS:
-            return "random"
+    def _draft(self, attempt: int) -> _Draft:
+        if self._sampler == "random" or attempt >= MAX_MODEL_DRAWS:
+            return self._random()
         if self._sampler != "front":
-            return self._sampler
-        if self._proposed < RANDOM_START or not self._parents:
-            return "random"
-        return "mutation" if self._proposed % 2 else "tpe"
+            return self._ask()
+        if self._proposed < RANDOM_START or not self._finished:
+            return self._seedling()
+        return self._most_promising()
 
-    def _draw(
-        self, origin: str
-    ) -> tuple[dict[str, Any], dict[str, BaseDistribution], TrainConfig, int | None]:
-        if origin in ("tpe", "nsga2"):
-            with quiet_optuna():
-                trial = self._shadow.ask()
-                config = self._suggest(trial)
-            return dict(trial.params), dict(trial.distributions), config, trial.number
-        if origin == "mutation":
-            drawing, config = self._child()
-        else:
-            drawing = Drawing(self._rng)
-            config = self._suggest(drawing)
-        return drawing.params, drawing.distributions, config, None
+    def _random(self) -> _Draft:
+        return self._drawn(Drawing(self._rng), "random")
 
-    def _child(self) -> tuple[Drawing, TrainConfig]:
-        """A front member's recipe at a size drawn evenly on the log scale: of `LITTER` mutations
-        of the best network of that size or less, the one closest to the size. Training then goes
-        where the front is sparse (after Elsken 2019, LEMONADE, sec. 4, which samples children
-        against the density of their exact, free objective)."""
-        front = pareto_front(self._parents)
+    def _drawn(self, drawing: Drawing, origin: str) -> _Draft:
+        config = self._gate.complete(self._suggest(drawing))
+        size = self._gate.size(config)
+        return _Draft(drawing.params, drawing.distributions, config, size, origin)
+
+    def _ask(self) -> _Draft:
+        """From Optuna's sampler."""
+        with quiet_optuna():
+            trial = self._shadow.ask()
+            config = self._gate.complete(self._suggest(trial))
+        origin = "tpe" if self._sampler == "front" else self._sampler
+        size = self._gate.size(config)
+        return _Draft(
+            dict(trial.params), dict(trial.distributions), config, size, origin, trial.number
+        )
+
+    def _litter(self, parent: Mapping[str, Any] | None) -> list[_Draft]:
+        """At most LITTER random drafts, or mutations of a parent, that pass the gate."""
+        drafts = []
+        for _ in range(LITTER):
+            origin = "random" if parent is None else "mutation"
+            drafts.append(self._drawn(Drawing(self._rng, parent, parent is not None), origin))
+        return self._passing(drafts)
+
+    def _passing(self, drafts: list[_Draft]) -> list[_Draft]:
+        passing = []
+        for draft in drafts:
+            reason = self._refusal(draft)
+            if reason is None:
+                passing.append(draft)
+            else:
+                self._drop(draft, reason)
+        return passing
+
+    def _drop(self, draft: _Draft, reason: str) -> None:
+        self.refused[reason] += 1
+        self._forget(draft)
+
+    def _forget(self, draft: _Draft) -> None:
+        """An ask of the shadow study that became no trial; FAIL teaches Optuna nothing."""
+        if draft.shadow is not None:
+            self._shadow.tell(draft.shadow, state=TrialState.FAIL)
+
+    def _seedling(self) -> _Draft:
+        """For the start: of a random litter the one closest to a size, the sizes evenly spread on
+        the log scale (van der Corput's sequence) over what the litter has. Large and slow networks
+        would otherwise be most of the start."""
+        litter = self._litter(None)
+        if not litter:
+            return self._random()
+        low, high = min(d.log_size for d in litter), max(d.log_size for d in litter)
+        target = low + (high - low) * _van_der_corput(self._proposed + 1)
+        return min(litter, key=lambda draft: abs(draft.log_size - target))
+
+    def _most_promising(self) -> _Draft:
+        """First a size, drawn evenly on the log scale, so that training goes where the front is
+        sparse (after Elsken 2019, LEMONADE, sec. 4: the exact, free objective is sampled by
+        density). Then, of many candidates near that size, the one with the largest expected
+        improvement over the front there under the accuracy model."""
+        front = pareto_front(self._finished)
         half_way = (self._chance + front[-1].val_acc) / 2
         smallest = next(p.num_params for p in front if p.val_acc >= half_way)
-        largest = self._gate.max_params or 2 * front[-1].num_params
-        low, high = math.log(smallest / 1.5), math.log(max(largest, smallest))
-        target = math.exp(self._rng.uniform(low, high))
-        parent = best_at_size(front, round(target)) or front[0]
-        litter: list[tuple[float, Drawing, TrainConfig]] = []
-        for _ in range(LITTER):
-            drawing = Drawing(self._rng, parent.params, mutate=True)
-            config = self._gate.complete(self._suggest(drawing))
-            size = self._gate.size(config)
-            if self._refusal(config, size) is None and size is not None:
-                litter.append((abs(math.log(size / target)), drawing, config))
-        if not litter:
-            drawing = Drawing(self._rng, parent.params, mutate=True)
-            return drawing, self._suggest(drawing)
-        _, drawing, config = min(litter, key=lambda member: member[0])
-        return drawing, config
+        largest = self._gate.max_params or 4 * front[-1].num_params
+        target = self._rng.uniform(math.log(smallest / 1.5), math.log(max(largest, smallest)))
+        elite = sorted(self._finished, key=lambda p: -p.val_acc)[: max(3, len(self._finished) // 3)]
+        drafts = self._litter(None) + self._passing([self._ask() for _ in range(ASKS)])
+        for parent in self._rng.choices([*front, *elite], k=PARENTS):
+            drafts += self._litter(parent.params)
+        if not drafts:
+            return self._random()
+        drafts.sort(key=lambda draft: abs(draft.log_size - target))
+        near = [draft for draft in drafts if abs(draft.log_size - target) <= NEAR]
+        chosen = self._most_expected(near if len(near) >= FEW else drafts[:FEW], front)
+        for draft in drafts:
+            if draft is not chosen:
+                self._forget(draft)
+        return chosen
 
-    def _refusal(self, config: TrainConfig, size: int | None) -> str | None:
-        if size is None:
+    def _most_expected(self, drafts: list[_Draft], front: list[_Trained]) -> _Draft:
+        model = AccuracyModel(
+            [(p.params, p.distributions, p.num_params) for p in self._trained],
+            [p.val_acc for p in self._trained],
+            self._rng.randrange(2**31),
+        )
+        predicted = model.predict([(d.params, d.distributions, d.size or 1) for d in drafts])
+        gains = []
+        for draft, (mean, deviation) in zip(drafts, predicted, strict=True):
+            rival = best_at_size(front, draft.size or 1)
+            threshold = self._chance if rival is None else rival.val_acc
+            gains.append(expected_improvement(mean, deviation, threshold))
+        return drafts[gains.index(max(gains))]
+
+    def _refusal(self, draft: _Draft) -> str | None:
+        if draft.size is None:
             return UNBUILDABLE
-        if self._gate.max_params is not None and size > self._gate.max_params:
-            self.smallest_refused = min(size, self.smallest_refused or size)
+        if self._gate.max_params is not None and draft.size > self._gate.max_params:
+            self.smallest_refused = min(draft.size, self.smallest_refused or draft.size)
             return OVER_CAP
-        return DUPLICATE if _key(config) in self._seen else None
+        return DUPLICATE if _key(draft.config) in self._seen else None
+
+
+def _van_der_corput(n: int) -> float:
+    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..."""
+    value, step = 0.0, 0.5
+    while n:
+        n, bit = divmod(n, 2)
+        value += bit * step
+        step /= 2
+    return value
 
 
 def _key(config: TrainConfig) -> str:

@@ -122,7 +122,10 @@ class FrontRule:
         self, running: Curve, rival: Curve, finished: Sequence[Curve], epochs: int
     ) -> Decision:
         done = len(running.accs)
-        latest = max((c.epochs_waited for c in finished if not c.waiting[-1]), default=0)
+        starts = [curve.epochs_waited for curve in finished if not curve.waiting[-1]]
+        if not starts:
+            return Decision(False, "predicts one class, but nothing has learned yet")
+        latest = max(starts)
         patience = max(math.ceil(self.late_start * epochs), latest)
         numbers = {"epoch": done, "front": rival.val_acc, "latest_start": latest}
         if done <= patience:

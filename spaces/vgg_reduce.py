@@ -126,15 +126,16 @@ def _report(
     }
 
 
-_SETTINGS: dict[str, dict[str, str | int | float]] = {
+# What each setting changes; None takes a parameter away that no longer applies.
+_SETTINGS: dict[str, dict[str, str | int | float | None]] = {
     "momentum 0.1": {"sgd.momentum": 0.1},
     "momentum 0.5": {"sgd.momentum": 0.5},
     "lr 0.1": {"sgd.lr": 0.1},
     "lr 0.05": {"sgd.lr": 0.05},
     "lr 0.001": {"sgd.lr": 0.001},
     # The report does not state Adam's learning rate; 0.01 is that of its SGD.
-    "Adam": {"optimizer": "adam", "adam.lr": 0.01},
-    "no dropout": {"dropout_after.2": "none"},
+    "Adam": {"optimizer": "adam", "adam.lr": 0.01, "sgd.lr": None, "sgd.momentum": None},
+    "no dropout": {"dropout_after.2": "none", "dropout": None},
     "dropout after FC1": {"dropout_after.2": "first"},
     "BatchNorm": {"norm": "batch"},
     "batch 8": {"batch_size": 8},
@@ -160,7 +161,11 @@ BASELINES = {
 """The hand-made networks, each with the report's final settings."""
 
 BASELINE_SETTINGS = {
-    f"VGG11{form}, {name}": BASELINES[f"VGG11{form}"] | changed
+    f"VGG11{form}, {name}": {
+        key: value
+        for key, value in {**BASELINES[f"VGG11{form}"], **changed}.items()
+        if value is not None
+    }
     for form in _DIVISORS
     for name, changed in _SETTINGS.items()
 }

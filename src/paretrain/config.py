@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from paretrain.cli import UserError
+from paretrain.cli import UserError, nearest
 
 FORMAT = 1
 """Version of the file format. A file with a higher number was written by a newer program."""
@@ -205,10 +205,7 @@ class TrainConfig(Frozen):
         try:
             return cls.model_validate_json(json.dumps(values, default=str))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            seen = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
-            raise UserError(f"configuration is wrong at {where}: {first['msg']}{seen}") from None
+            raise UserError(f"configuration is wrong at {_first_fault(error)}") from None
 
     @classmethod
     def from_yaml(cls, text: str) -> "TrainConfig":
@@ -238,6 +235,19 @@ class TrainConfig(Frozen):
             raise UserError(f"configuration {path} is not a text file") from None
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    """Where, what and the value seen. An unknown key comes first: it is often a typing error that
+    makes the right key missing."""
+    faults = error.errors(include_url=False)
+    first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
+        return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
+    seen = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
+    return f"{where}: {first['msg']}{seen}"
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,10 +1,9 @@
 """From a network's configuration to the network, or only to its exact size."""
 
-import torch
 from torch import nn
 
 from paretrain.config import Init, NetworkConfig
-from paretrain.networks.vgg import VGG
+from paretrain.networks.vgg import VGG, count_vgg_parameters
 
 
 def build_network(config: NetworkConfig, num_classes: int, image_size: int) -> nn.Module:
@@ -16,10 +15,11 @@ def build_network(config: NetworkConfig, num_classes: int, image_size: int) -> n
 
 
 def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -> int:
-    """Exact number of parameters, counted on the meta device: no memory, no random numbers."""
-    with torch.device("meta"):
-        network = build_network(config, num_classes, image_size)
-    return sum(parameter.numel() for parameter in network.parameters())
+    """Exact number of parameters, without building the network: no memory, no random numbers.
+
+    Raises ValueError when the images are too small for it.
+    """
+    return count_vgg_parameters(config, num_classes, image_size)
 
 
 def initialise(network: nn.Module, init: Init) -> None:

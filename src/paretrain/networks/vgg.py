@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from paretrain.config import Kernel, VGGConfig
+from paretrain.networks.lrn import LocalResponseNorm
 
 
 class VGG(nn.Module):
@@ -16,12 +17,7 @@ class VGG(nn.Module):
     def __init__(self, config: VGGConfig, num_classes: int, image_size: int) -> None:
         """Raises ValueError when the image is too small for the number of poolings."""
         super().__init__()
-        stages = len(config.stages)
-        side = image_size >> stages
-        if side < 1:
-            raise ValueError(
-                f"{stages} poolings need images of at least {2**stages} pixels, got {image_size}"
-            )
+        side = _side_at_classifier(config, image_size)
         layers: list[nn.Module] = []
         channels = 3
         for stage in config.stages:
@@ -30,17 +26,13 @@ class VGG(nn.Module):
                 if config.norm == "batch":
                     layers.append(nn.BatchNorm2d(stage.width))
                 elif config.norm == "lrn":
-                    # size 5, alpha 1e-4, beta 0.75, k 2: Krizhevsky 2012, sec. 3.3
-                    layers.append(nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0))
+                    layers.append(LocalResponseNorm(stage.width))
                 layers.append(nn.ReLU(inplace=True))
                 channels = stage.width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
-        self.avgpool: nn.Module = nn.Identity()
-        if config.pool == "adaptive7":
-            self.avgpool, side = nn.AdaptiveAvgPool2d(7), 7
-        elif config.pool == "global":
-            self.avgpool, side = nn.AdaptiveAvgPool2d(1), 1
+        flatten = config.pool == "flatten"
+        self.avgpool: nn.Module = nn.Identity() if flatten else nn.AdaptiveAvgPool2d(side)
         head: list[nn.Module] = []
         features = channels * side * side
         for width, rate in zip(config.hidden, config.dropout, strict=True):
@@ -56,6 +48,35 @@ class VGG(nn.Module):
         maps = self.avgpool(self.features(images))
         logits: Tensor = self.classifier(torch.flatten(maps, 1))
         return logits
+
+
+def count_vgg_parameters(config: VGGConfig, num_classes: int, image_size: int) -> int:
+    """The number of parameters of `VGG(config, ...)` without building it, in microseconds: a search
+    weighs hundreds of candidates. Raises ValueError as building does."""
+    total, channels = 0, 3
+    for stage in config.stages:
+        for kernel in stage.kernels:
+            if kernel == "separable":
+                total += channels * 9 + channels + channels * stage.width
+            else:
+                total += channels * stage.width * (9 if kernel == "3x3" else 1)
+            total += stage.width + (2 * stage.width if config.norm == "batch" else 0)
+            channels = stage.width
+    features = channels * _side_at_classifier(config, image_size) ** 2
+    for width in (*config.hidden, num_classes):
+        total += features * width + width
+        features = width
+    return total
+
+
+def _side_at_classifier(config: VGGConfig, image_size: int) -> int:
+    stages = len(config.stages)
+    side = image_size >> stages
+    if side < 1:
+        raise ValueError(
+            f"{stages} poolings need images of at least {2**stages} pixels, got {image_size}"
+        )
+    return {"flatten": side, "adaptive7": 7, "global": 1}[config.pool]
 
 
 def _convolution(channels: int, width: int, kernel: Kernel) -> nn.Module:

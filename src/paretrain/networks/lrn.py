@@ -1,0 +1,33 @@
+"""Local response normalisation (Krizhevsky 2012, sec. 3.3) that does not dominate the training.
+
+torch's own goes through a 3-d average pooling and a general power, which on a CPU costs many times
+what the convolutions cost (benchmarks/lrn.py).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# size 5, alpha 1e-4, beta 0.75, k 2: the paper's values. torch divides alpha by the size.
+SIZE, ALPHA, K = 5, 1e-4, 2.0
+
+
+class LocalResponseNorm(nn.Module):
+    """x / (k + alpha / size * sum of x^2 over neighbouring channels)^0.75, as torch's.
+
+    The sum is a 1x1 convolution with a band matrix; d^-0.75 is r * sqrt(r) with r = 1 / sqrt(d).
+    """
+
+    band: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        index = torch.arange(channels)
+        near = (index[:, None] - index[None, :]).abs() <= SIZE // 2
+        band = near.float()[:, :, None, None] * (ALPHA / SIZE)
+        self.register_buffer("band", band, persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """maps (N, C, H, W) -> the same shape."""
+        root = (F.conv2d(maps * maps, self.band.to(maps.dtype)) + K).rsqrt()
+        return maps * root * root.sqrt()

@@ -1,0 +1,75 @@
+"""Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """One torch thread, and an empty image cache for this test alone. Gives the cache folder."""
+    torch.set_num_threads(1)
+    cache = tmp_path / "image-cache"
+    monkeypatch.setenv("PARETRAIN_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[..., Path]:
+    """A maker of ImageFolder trees. `train`, `val` and `test` are images per class, 0 = no such
+    part; `flat` puts the class folders of the training part directly under the root. Every image
+    has another colour and other noise."""
+
+    def make(
+        name: str = "images",
+        *,
+        classes: Sequence[str] = ("cat", "dog"),
+        train: int = 4,
+        val: int = 2,
+        test: int = 0,
+        val_name: str = "val",
+        flat: bool = False,
+        size: tuple[int, int] = (20, 16),
+        suffix: str = ".png",
+        seed: int = 0,
+    ) -> Path:
+        root = tmp_path / name
+        draws = np.random.default_rng(seed)
+        width, height = size
+        parts = {"": train} if flat else {"train": train, val_name: val, "test": test}
+        for part, count in parts.items():
+            for class_name in classes if count else ():
+                folder = root / part / class_name
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    colour = draws.integers(0, 216, 3)
+                    noise = draws.integers(0, 40, (height, width, 3))
+                    pixels = (colour + noise).astype(np.uint8)
+                    Image.fromarray(pixels).save(folder / f"{number:03}{suffix}")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def tiny_config() -> Callable[..., TrainConfig]:
+    """A maker of trainings that take a blink: 8 channels, a tenth of the digits, 2 epochs.
+    Keyword arguments replace whole fields of `TrainConfig`."""
+
+    def make(**changes: Any) -> TrainConfig:
+        fields: dict[str, Any] = {
+            "data": DataConfig(source="digits", image_size=8, fraction=0.1),
+            "network": VGGConfig(stages=(VGGStage(width=8, kernels=("3x3",)),), norm="batch"),
+            "optimizer": SGDConfig(lr=0.05),
+            "epochs": 2,
+        }
+        return TrainConfig(**(fields | changes))
+
+    return make

@@ -1,0 +1,358 @@
+"""Configurations cross files and databases unchanged, and refuse what does not fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from paretrain.cli import UserError
+from paretrain.config import (
+    FORMAT,
+    AdamConfig,
+    AugmentConfig,
+    ClipConfig,
+    ConstantSchedule,
+    CosineSchedule,
+    DataConfig,
+    OneCycleSchedule,
+    RegularisationConfig,
+    SGDConfig,
+    StepSchedule,
+    TrainConfig,
+    VGGConfig,
+    VGGStage,
+    scaled_width,
+)
+
+POSITIVE = st.one_of(
+    st.sampled_from([1e-05, 1e-3, 5e-324, 0.1, 1.0, 3.0, 1e22, 1e300]),
+    st.floats(min_value=0.0, exclude_min=True, allow_infinity=False),
+)
+INNER = st.floats(min_value=0.0, max_value=1.0, exclude_min=True, exclude_max=True)
+SHARE = st.floats(min_value=0.0, max_value=1.0, exclude_max=True)
+WIDTH = st.integers(min_value=1, max_value=10_000)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> VGGConfig:
+    kernels = st.lists(st.sampled_from(["3x3", "1x1", "separable"]), min_size=1, max_size=3)
+    stage = st.builds(VGGStage, width=WIDTH, kernels=kernels.map(tuple))
+    hidden = draw(st.lists(WIDTH, max_size=3))
+    rate = st.floats(min_value=0.0, max_value=0.95)
+    dropout = draw(st.lists(rate, min_size=len(hidden), max_size=len(hidden)))
+    return VGGConfig(
+        stages=tuple(draw(st.lists(stage, min_size=1, max_size=3))),
+        norm=draw(st.sampled_from(["none", "batch", "lrn"])),
+        pool=draw(st.sampled_from(["flatten", "adaptive7", "global"])),
+        hidden=tuple(hidden),
+        dropout=tuple(dropout),
+    )
+
+
+CONFIGS = st.builds(
+    TrainConfig,
+    data=st.builds(
+        DataConfig,
+        source=st.text(max_size=20),
+        image_size=st.integers(8, 1024),
+        fit=st.sampled_from(["resize", "crop"]),
+        val_fraction=INNER,
+        split_seed=st.integers(),
+        fraction=st.floats(min_value=0.0, max_value=1.0, exclude_min=True),
+        per_class=st.none() | WIDTH,
+    ),
+    augment=st.builds(
+        AugmentConfig, crop_padding=st.floats(min_value=0.0, max_value=0.5), flip=st.booleans()
+    ),
+    network=networks(),
+    init=st.sampled_from(["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]),
+    optimizer=st.one_of(
+        st.builds(SGDConfig, lr=POSITIVE, momentum=INNER, nesterov=st.booleans()),
+        st.builds(AdamConfig, kind=st.sampled_from(["adam", "adamw"]), lr=POSITIVE),
+    ),
+    schedule=st.one_of(
+        st.builds(ConstantSchedule),
+        st.builds(StepSchedule, every=INNER, gamma=INNER),
+        st.builds(CosineSchedule),
+        st.builds(OneCycleSchedule, warmup=INNER),
+    ),
+    regularisation=st.builds(
+        RegularisationConfig, weight_decay=st.just(0.0) | POSITIVE, label_smoothing=SHARE
+    ),
+    clip=st.builds(ClipConfig, norm=st.none() | POSITIVE, value=st.none() | POSITIVE),
+    batch_size=WIDTH,
+    epochs=WIDTH,
+    precision=st.sampled_from(["fp32", "bf16"]),
+    seed=st.integers(0, 2**63 - 1),
+)
+
+
+def small(**changes: Any) -> TrainConfig:
+    fields: dict[str, Any] = {
+        "network": VGGConfig(stages=(VGGStage(width=8, kernels=("3x3",)),)),
+        "optimizer": SGDConfig(lr=0.1),
+    }
+    return TrainConfig(**(fields | changes))
+
+
+def refusal(values: object) -> str:
+    with pytest.raises(UserError) as caught:
+        TrainConfig.from_dict(values)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """The small configuration as a dict, with one value set; `path` is dotted."""
+    values: dict[str, Any] = small().to_dict()
+    *parents, last = path.split(".")
+    inner: Any = values
+    for part in parents:
+        inner = inner[part]
+    inner[last] = value
+    return values
+
+
+@settings(derandomize=True, max_examples=80, deadline=None)
+@given(CONFIGS)
+@example(small(optimizer=SGDConfig(lr=1e-05)))
+@example(small(regularisation=RegularisationConfig(weight_decay=5e-324)))
+def test_yaml_round_trip_is_exact(config: TrainConfig) -> None:
+    assert TrainConfig.from_yaml(config.to_yaml()) == config
+
+
+@settings(derandomize=True, max_examples=80, deadline=None)
+@given(CONFIGS)
+def test_json_round_trip_is_exact(config: TrainConfig) -> None:
+    text = json.dumps(config.to_dict())
+    assert TrainConfig.from_dict(json.loads(text)) == config
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["1e-3", "1e5", "2E+3", "0.5", "17", "on", "null", "~", "2020-01-01", "0x1F", "[a", ": "],
+)
+def test_folder_with_a_name_like_another_type_survives_yaml(source: str) -> None:
+    config = small(data=DataConfig(source=source))
+    assert TrainConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_file_round_trip_keeps_non_ascii_folder_names(tmp_path: Path) -> None:
+    config = small(data=DataConfig(source="/data/Bäume 🌲"))
+    file = tmp_path / "config.yaml"
+    file.write_text(config.to_yaml(), encoding="utf-8")
+    assert TrainConfig.from_file(file) == config
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e-3", 1e-3),
+        ("1E-3", 1e-3),
+        ("+1e-3", 1e-3),
+        ("1.5e-3", 1.5e-3),
+        ("1.e-3", 1e-3),
+        ("2e2", 200.0),
+        ("1", 1.0),
+        ("0.001", 1e-3),
+    ],
+)
+def test_learning_rate_written_by_hand_is_a_number(written: str, meant: float) -> None:
+    text = small().to_yaml().replace("lr: 0.1", f"lr: {written}")
+    assert f"lr: {written}\n" in text
+    assert TrainConfig.from_yaml(text).optimizer.lr == meant
+
+
+def test_short_file_takes_the_defaults() -> None:
+    config = TrainConfig.from_yaml(
+        "network: {stages: [{width: 8, kernels: [3x3]}]}\noptimizer: {kind: adam, lr: 1e-3}\n"
+    )
+    assert config.optimizer == AdamConfig(kind="adam", lr=1e-3)
+    assert config == small(optimizer=AdamConfig(kind="adam", lr=1e-3))
+
+
+@pytest.mark.parametrize(
+    "path", ["epoch", "data.size", "network.depth", "optimizer.beta", "clip.max"]
+)
+def test_unknown_key_is_refused_and_named(path: str) -> None:
+    assert path.split(".")[-1] in refusal(changed(path, 3))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("epochs", "30"),
+        ("epochs", 2.5),
+        ("epochs", True),
+        ("epochs", 0),
+        ("epochs", None),
+        ("seed", -1),
+        ("seed", 2**63),
+        ("init", "xavier"),
+        ("precision", "fp16"),
+        ("optimizer.lr", "0.1"),
+        ("optimizer.lr", 0.0),
+        ("optimizer.momentum", 1.0),
+        ("optimizer.kind", "rmsprop"),
+        ("schedule.kind", "linear"),
+        ("data.source", 3),
+        ("data.fraction", 0.0),
+        ("data.fraction", 1.1),
+        ("data.image_size", 7),
+        ("augment.flip", 1),
+        ("augment.crop_padding", 0.6),
+        ("network.family", "resnet"),
+        ("network.stages", []),
+        ("network.stages", [{"width": 8, "kernels": []}]),
+        ("network.stages", [{"width": 8, "kernels": ["5x5"]}]),
+        ("network.stages", [{"width": 8.0, "kernels": "3x3"}]),
+        ("network", [1]),
+    ],
+)
+def test_wrong_value_is_refused_and_its_place_named(path: str, value: object) -> None:
+    message = refusal(changed(path, value))
+    assert path.split(".")[0] in message
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
+@pytest.mark.parametrize("key", ["lr", "momentum"])
+def test_nan_and_infinity_are_refused(key: str, number: str) -> None:
+    values = small(optimizer=SGDConfig(lr=0.25, momentum=0.25)).to_yaml()
+    text = values.replace(f"{key}: 0.25", f"{key}: {number}")
+    assert text != values
+    with pytest.raises(UserError, match=rf"optimizer.*{key}.*finite"):
+        TrainConfig.from_yaml(text)
+
+
+def test_newer_format_asks_for_an_update() -> None:
+    message = refusal(changed("format", FORMAT + 1))
+    assert "format" in message
+    assert "update" in message
+
+
+def test_format_zero_is_refused() -> None:
+    assert "format" in refusal(changed("format", 0))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "3", "just words", "null"])
+def test_text_that_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="mapping"):
+        TrainConfig.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a: [1",
+        "a:\n\t- b",
+        "a: !!python/object:os.system {}",
+        "a: *nowhere",
+        "a: \0",
+        "? [1, 2]\n: 3",
+        "a: 2020-13-45",
+        "a: &loop [*loop]",
+        "2020-01-01: 3",
+        "a: " + "[" * 500,
+    ],
+    ids=[
+        "unclosed",
+        "tab",
+        "python object",
+        "unknown alias",
+        "zero byte",
+        "list as key",
+        "month 13",
+        "loop",
+        "date as key",
+        "deep",
+    ],
+)
+def test_odd_yaml_is_refused(line: str) -> None:
+    with pytest.raises(UserError, match="configuration"):
+        TrainConfig.from_yaml(small().to_yaml() + line + "\n")
+
+
+def test_error_in_yaml_is_told_in_one_line() -> None:
+    with pytest.raises(UserError) as caught:
+        TrainConfig.from_yaml("network:\n\t- b\n")
+    assert "line 2" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml.*No such file"):
+        TrainConfig.from_file(tmp_path / "nowhere.yaml")
+
+
+def test_folder_instead_of_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read configuration"):
+        TrainConfig.from_file(tmp_path)
+
+
+def test_binary_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(b"\xff\xfe\x80\x81")
+    with pytest.raises(UserError, match="not a text file"):
+        TrainConfig.from_file(file)
+
+
+def test_wrong_file_is_named_with_its_wrong_key(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(small().to_yaml() + "epoch: 3\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.yaml.*epoch"):
+        TrainConfig.from_file(file)
+
+
+def assign_epochs(config: TrainConfig) -> None:
+    config.epochs = 3
+
+
+def assign_lr(config: TrainConfig) -> None:
+    config.optimizer.lr = 0.3
+
+
+def assign_stage(config: TrainConfig) -> None:
+    config.network.stages[0].width = 3
+
+
+@pytest.mark.parametrize("assign", [assign_epochs, assign_lr, assign_stage])
+def test_assignment_raises_at_every_depth(assign: Callable[[TrainConfig], None]) -> None:
+    config = small()
+    with pytest.raises(ValidationError, match="frozen"):
+        assign(config)
+    assert config == small()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "dropout"), [((), (0.5,)), ((8,), ()), ((8, 8), (0.5,)), ((8,), (0.5, 0.5))]
+)
+def test_dropout_needs_one_rate_per_hidden_layer(
+    hidden: tuple[int, ...], dropout: tuple[float, ...]
+) -> None:
+    values = small().to_dict()
+    values["network"] |= {"hidden": hidden, "dropout": dropout}
+    message = refusal(values)
+    assert f"{len(hidden)} hidden layers, {len(dropout)} rates" in message
+
+
+def test_nesterov_without_momentum_is_refused() -> None:
+    # torch's SGD raises for it; a configuration that cannot be trained must not be accepted.
+    values = small().to_dict()
+    values["optimizer"] |= {"momentum": 0.0, "nesterov": True}
+    assert "nesterov" in refusal(values)
+
+
+@pytest.mark.parametrize(
+    ("width", "divisor", "expected"), [(64, 1.0, 64), (64, 3.0, 21), (5, 2.0, 3), (1, 100.0, 1)]
+)
+def test_scaled_width_rounds_half_up_and_stays_positive(
+    width: int, divisor: float, expected: int
+) -> None:
+    assert scaled_width(width, divisor) == expected

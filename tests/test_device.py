@@ -1,0 +1,94 @@
+"""Devices by name, on machines that have them and on machines that do not."""
+
+import pytest
+import torch
+
+from paretrain.cli import UserError
+from paretrain.device import device_name, native_precision, pick_device
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    """This machine, as if it had that many GPUs, and no Apple one."""
+    count = int(request.param)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    return count
+
+
+NONE = pytest.mark.parametrize("gpus", [0], indirect=True)
+TWO = pytest.mark.parametrize("gpus", [2], indirect=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["gpu", "", "CPU", "cuda:", "cuda:x", "cuda:-1", "tpu", "meta", "xpu", "cpu cuda"]
+)
+def test_unknown_device_is_named_with_what_is_allowed(name: str) -> None:
+    with pytest.raises(UserError, match=f"unknown device '{name}': allowed are auto, cpu, cuda"):
+        pick_device(name)
+
+
+@NONE
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3"])
+def test_cuda_without_a_gpu_is_refused(gpus: int, name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' is not there.*no CUDA GPU.*--device auto"):
+        pick_device(name)
+
+
+@TWO
+@pytest.mark.parametrize("name", ["cuda:2", "cuda:100"])
+def test_gpu_beyond_the_last_is_refused(gpus: int, name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' is not there.*has 2 GPUs"):
+        pick_device(name)
+
+
+@TWO
+def test_gpus_that_are_there_are_taken(gpus: int) -> None:
+    assert [pick_device(name) for name in ("auto", "cuda", "cuda:0", "cuda:1")] == [
+        torch.device("cuda"),
+        torch.device("cuda"),
+        torch.device("cuda", 0),
+        torch.device("cuda", 1),
+    ]
+
+
+@NONE
+def test_mps_on_another_machine_is_refused(gpus: int) -> None:
+    with pytest.raises(UserError, match="'mps' is not there"):
+        pick_device("mps")
+
+
+@NONE
+def test_auto_falls_back_to_the_cpu(gpus: int) -> None:
+    assert pick_device("auto") == torch.device("cpu")
+
+
+@NONE
+def test_auto_takes_an_apple_gpu(gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto") == pick_device("mps") == torch.device("mps")
+
+
+def test_cpu_is_always_there() -> None:
+    device = pick_device("cpu")
+    assert device == torch.device("cpu")
+    assert device_name(device) == "cpu"
+    assert native_precision(device) == "fp32"
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_bf16_is_native_only_where_the_gpu_says_so(
+    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert native_precision(torch.device("cuda")) == precision
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_gpu_has_a_name() -> None:
+    assert device_name(pick_device("cuda")) not in ("", "cuda")

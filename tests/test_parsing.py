@@ -1,0 +1,37 @@
+import pytest
+
+from paretrain.cli import UserError
+from search.parsing import parse_count, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("2M", 2_000_000),
+        ("500k", 500_000),
+        ("1.5m", 1_500_000),
+        ("120000", 120_000),
+        ("1_000", 1000),
+    ],
+)
+def test_counts(text: str, count: int) -> None:
+    assert parse_count(text, "--max-params") == count
+
+
+@pytest.mark.parametrize("text", ["", "M", "-5", "2X", "0", "1e6M", "two"])
+def test_wrong_counts_are_refused_with_the_value_and_what_is_allowed(text: str) -> None:
+    with pytest.raises(UserError, match=r"--max-params .*500k or 2M"):
+        parse_count(text, "--max-params")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("600", 600), ("600s", 600), ("90m", 5400), ("2h", 7200), ("1.5h", 5400)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text, "--timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "2d", "soon"])
+def test_wrong_durations_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"--timeout .*90m or 2h"):
+        parse_duration(text, "--timeout")

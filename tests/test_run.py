@@ -1,0 +1,352 @@
+"""The main job, end to end, with the real trainer in real worker processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from paretrain.config import TrainConfig
+from paretrain.networks.build import count_parameters
+from search.storage import open_storage
+
+Command = Callable[..., tuple[int, str, str]]
+
+SMALL = ("--epochs", "2", "--image-size", "16", "--per-class", "20", "--max-params", "20k")
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Runs a command's own entry point in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(main: Callable[[], None], *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return command
+
+
+@pytest.fixture
+def search(run: Command) -> Command:
+    from search.run import main
+
+    return lambda *arguments: run(main, *arguments)
+
+
+def study(name: str = "vgg_reduce-digits") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=open_storage("studies.db"))
+
+
+def counted(of: optuna.Study) -> int:
+    return len(of.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def test_a_search_leaves_a_front_in_the_database_and_on_the_screen(search: Command) -> None:
+    code, out, err = search("--space", "vgg_reduce", "--trials", 6, *SMALL)
+    assert code == 0
+    assert "digits: 200 training" in err and "20k parameters" in err and "16x16" in err
+    assert "Pareto front" in out and "optuna-dashboard sqlite:///studies.db" in out
+    assert "search.export --study-name vgg_reduce-digits" in out
+    assert all(len(line) <= 80 or line.startswith("  python -m") for line in out.splitlines())
+    assert "\x1b" not in out + err  # not a terminal: no control characters
+
+    stored = study()
+    assert stored.metric_names == ["val_acc", "params"]
+    assert [d.name for d in stored.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert counted(stored) == 6 == len(stored.trials)
+    for trial in stored.trials:
+        attrs = trial.user_attrs
+        config = TrainConfig.from_dict(attrs["config"])
+        assert attrs["num_params"] == count_parameters(config.network, 10, 16) <= 20_000
+        assert trial.intermediate_values == {}  # one of them would break TPE for good
+        curve = attrs["curve"]["val_acc"]
+        if trial.state == TrialState.COMPLETE:
+            assert trial.values == [curve[-1], attrs["num_params"]]
+            assert len(curve) == 2
+        else:
+            assert trial.values is None and attrs["verdict"]
+    provenance = stored.user_attrs["provenance"]
+    for key in ("torch", "optuna", "device", "seed", "data_fingerprint", "space_fingerprint"):
+        assert provenance[key] not in ("", None)
+
+
+def test_running_again_goes_on_to_the_total_and_repeats_nothing(search: Command) -> None:
+    assert search("--trials", 3, "--baselines", "none", *SMALL)[0] == 0
+    first = [t.params for t in study().trials]
+    code, _, err = search("--trials", 5, "--baselines", "none", "--max-params", "30k")
+    assert code == 0
+    assert "3 done" in err and "16x16" in err  # what was not typed comes from the study
+    again = study()
+    assert counted(again) == 5
+    new = [t.params for t in again.trials[3:]]
+    assert len(new) == 2 and not any(params in first for params in new)
+    assert search("--trials", 5)[0] == 0
+    assert len(study().trials) == 5
+
+
+def test_the_same_seed_gives_the_same_study(search: Command) -> None:
+    def proposals(name: str, seed: int) -> list[Any]:
+        code, _, _ = search("--trials", 4, "--study-name", name, "--seed", seed, *SMALL)
+        assert code == 0
+        return [(t.params, t.values, t.user_attrs["curve"]["val_loss"]) for t in study(name).trials]
+
+    assert proposals("a", 7) == proposals("b", 7)
+    assert proposals("a", 7) != proposals("c", 8)
+
+
+def test_another_value_of_what_makes_a_study_is_refused(search: Command) -> None:
+    assert search("--trials", 1, "--baselines", "none", *SMALL)[0] == 0
+    code, _, err = search("--trials", 2, "--epochs", 3)
+    assert code == 2
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert "epochs (study: 2, now: 3)" in err and "--study-name" in err
+    assert len(study().trials) == 1
+
+
+def test_json_gives_one_event_a_line(search: Command) -> None:
+    code, out, _ = search("--trials", 2, "--baselines", "none", "--json", *SMALL)
+    assert code == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "study" and kinds[-1] == "end"
+    assert kinds.count("trial_started") == kinds.count("trial_ended") == 2
+    assert events[-1]["front"][0]["params"] <= 20_000
+
+
+def test_dry_run_says_what_would_run_and_creates_nothing(search: Command, tmp_path: Path) -> None:
+    code, _, err = search("--trials", 9, "--dry-run", *SMALL)
+    assert code == 0
+    assert "9 trials" in err and "at most about" in err
+    assert not list(tmp_path.glob("*.db*"))
+
+
+def test_two_workers_share_the_trials_exactly(search: Command) -> None:
+    code, _, _ = search("--trials", 5, "--workers", 2, "--baselines", "none", *SMALL)
+    assert code == 0
+    assert counted(study()) == 5 == len(study().trials)
+
+
+def test_a_folder_of_images_with_its_own_validation(
+    search: Command, image_folder: Callable[..., Path]
+) -> None:
+    root = image_folder()
+    code, out, _ = search("--data", root, "--trials", 2, "--baselines", "none", *SMALL)
+    assert code == 0
+    assert f"vgg_reduce-{root.name}" in out
+    assert counted(study(f"vgg_reduce-{root.name}")) == 2
+
+
+def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        '"""One stage."""\n'
+        "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n\n"
+        "def suggest(trial):\n"
+        '    stage = VGGStage(width=trial.suggest_int("width", 2, 8), kernels=("3x3",))\n'
+        '    lr = trial.suggest_float("lr", 0.01, 0.1, log=True)\n'
+        "    return TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=lr))\n"
+    )
+    code, out, _ = search("--space", mine, "--trials", 2, *SMALL)
+    assert code == 0
+    assert "mine-digits" in out
+
+
+def test_a_cap_that_nothing_meets_names_the_smallest_size_and_creates_nothing(
+    search: Command, tmp_path: Path
+) -> None:
+    code, _, err = search("--trials", 2, "--max-params", 20)
+    assert code == 2
+    assert "over the cap of 20 has" in err and "--max-params" in err
+    assert not list(tmp_path.glob("*.db*"))
+
+
+def test_export_and_training_of_the_export(search: Command, run: Command, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from paretrain.__main__ import main as train
+    from search.export import main as export
+
+    assert search("--trials", 3, "--baselines", "none", "--pruner", "none", *SMALL)[0] == 0
+    name = ("--study-name", "vgg_reduce-digits")
+    code, out, _ = run(export, *name, "--best", "--out", "best.yaml")
+    assert code == 0 and "next: python -m paretrain best.yaml" in out
+    config = TrainConfig.from_file(Path("best.yaml"))
+    trials = study().trials
+    accuracies = [t.values[0] for t in trials]
+    best = trials[accuracies.index(max(accuracies))]
+    assert config == TrainConfig.from_dict(best.user_attrs["config"])
+
+    code, out, _ = run(train, "best.yaml", "--device", "cpu")
+    assert code == 0 and "test accuracy" in out and "opened once" in out
+    folder = tmp_path / "runs" / "best"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    weights = load_file(folder / "weights.safetensors")
+    assert TrainConfig.from_file(folder / "config.yaml") == config
+    assert metrics["test"]["images"] == 359 or metrics["test"]["images"] == 360
+    assert metrics["num_params"] == best.user_attrs["num_params"]
+    assert any(name.startswith("features") for name in weights)
+    # The study's own curve comes out again, to the last bit, with the study's threads.
+    lines = (folder / "curve.csv").read_text().splitlines()
+    column = lines[0].split(",").index("val_acc")
+    curve = [float(line.split(",")[column]) for line in lines[1:]]
+    assert curve == pytest.approx(best.user_attrs["curve"]["val_acc"], abs=0.02)
+
+    code, _, err = run(train, "best.yaml")
+    assert code == 2 and "already holds a result" in err
+
+    smallest = min(t.user_attrs["num_params"] for t in trials)
+    code, _, err = run(export, *name, "--max-params", smallest - 1)
+    assert code == 2 and f"{smallest:,}" in err
+    code, out, _ = run(export, *name, "--trial", 0)
+    assert TrainConfig.from_yaml(out) == TrainConfig.from_dict(trials[0].user_attrs["config"])
+    code, out, _ = run(export, *name, "--knee")
+    assert code == 0 and "network:" in out
+
+
+def _start(tmp_path: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "search.run", "--json", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+
+
+def _until(process: "subprocess.Popen[str]", event: str, after: int = 1) -> list[dict[str, Any]]:
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(json.loads(line))
+        if sum(e["event"] == event for e in seen) >= after:
+            return seen
+    raise AssertionError(f"ended without {after} x {event}: {process.stderr}")
+
+
+LONG = ("--epochs", "200", "--image-size", "32", "--baselines", "none", "--max-params", "20k")
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
+def test_ctrl_c_puts_the_running_trial_back_and_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = _start(tmp_path, "--trials", "5", *LONG)
+    _until(process, "epoch")
+    workers = _children(process.pid)
+    assert workers
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out.splitlines()[-1])["event"] == "end"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    monkeypatch.chdir(tmp_path)
+    states = [t.state for t in study().trials]
+    assert states == [TrialState.FAIL, TrialState.WAITING]
+    assert study().trials[1].user_attrs["retry_of"] == 0
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
+def test_a_worker_killed_in_mid_epoch_costs_one_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = _start(tmp_path, "--trials", "1", *LONG)
+    _until(process, "epoch")
+    first = _children(process.pid)
+    os.kill(first[0], signal.SIGKILL)
+    events = _until(process, "epoch", after=3)
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert len(notes) == 1 and "exit code -9" in notes[0] and "once more" in notes[0]
+    again = [event["epoch"] for event in events if event["event"] == "epoch"]
+    assert 1 in again  # it starts from its first epoch
+    second = _children(process.pid)
+    assert second and second != first
+    os.kill(second[0], signal.SIGKILL)
+    events = _until(process, "trial_ended")
+    assert events[-1]["ending"] == "failed"
+    process.kill()
+    process.communicate()
+    time.sleep(0.5)
+    monkeypatch.chdir(tmp_path)
+    failed = study().trials[0]
+    assert failed.state == TrialState.FAIL
+    assert "exit code -9" in failed.user_attrs["verdict"]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
+def test_killing_the_coordinator_leaves_no_worker_and_the_trial_is_queued_again(
+    tmp_path: Path, search: Command
+) -> None:
+    process = _start(tmp_path, "--trials", "1", "--study-name", "k", *LONG)
+    _until(process, "epoch")
+    workers = _children(process.pid)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives its coordinator"
+        time.sleep(0.1)
+    assert [t.state for t in study("k").trials] == [TrialState.RUNNING]
+    code, _, _ = search(
+        "--study-name",
+        "k",
+        "--trials",
+        "1",
+        "--timeout",
+        "1s",
+        "--baselines",
+        "none",
+        "--max-params",
+        "20k",
+    )
+    assert code == 0
+    states = [t.state for t in study("k").trials]
+    assert states[0] == TrialState.FAIL and TrialState.RUNNING not in states
+
+
+def test_five_failures_in_a_row_end_the_run_with_their_cause(
+    search: Command, tmp_path: Path
+) -> None:
+    mine = tmp_path / "broken.py"
+    mine.write_text(
+        '"""Asks for more memory than there is."""\n'
+        "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n\n"
+        "def suggest(trial):\n"
+        '    lr = trial.suggest_float("lr", 0.01, 0.1)\n'
+        '    stage = VGGStage(width=10**7, kernels=("1x1",))\n'
+        "    return TrainConfig(network=VGGConfig(stages=(stage,), pool='global'),\n"
+        "                       optimizer=SGDConfig(lr=lr))\n"
+    )
+    code, _, err = search("--space", mine, "--trials", 9, "--max-params", "none", "--epochs", 1)
+    assert code == 1
+    assert "five trials in a row failed" in err and "not enough memory" in err.lower()
+    trials = study("broken-digits").trials
+    assert [t.state for t in trials[:5]] == [TrialState.FAIL] * 5

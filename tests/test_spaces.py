@@ -1,0 +1,154 @@
+"""One contract for every space: what `docs/spaces.md` promises."""
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import optuna
+import pytest
+import torch
+
+from paretrain.cli import UserError
+from paretrain.config import DataConfig, TrainConfig
+from paretrain.data.parts import ImageData, Part
+from paretrain.describe import describe
+from paretrain.networks.build import build_network, count_parameters
+from paretrain.training import Training
+from search.baselines import baselines
+from search.drawing import Drawing
+from search.proposals import Gate
+from search.space import Space, built_in_spaces, load_space
+
+SPACES = built_in_spaces()
+
+
+def drawn(space: Space, seed: int) -> TrainConfig:
+    return space.suggest(Drawing(random.Random(seed)))
+
+
+def noise(classes: int, size: int) -> ImageData:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (40, 3, size, size), dtype=torch.uint8, generator=generator)
+    part = Part(images, torch.arange(40) % classes)
+    names = tuple(str(i) for i in range(classes))
+    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_random_draws_build_and_survive_the_file(name: str) -> None:
+    space = load_space(name)
+    assert space.summary
+    for seed in range(30):
+        config = drawn(space, seed)
+        assert TrainConfig.from_yaml(config.to_yaml()) == config
+        assert TrainConfig.from_dict(config.to_dict()) == config
+        assert describe(config)
+        assert count_parameters(config.network, 10, config.data.image_size) > 0
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_draw_trains_a_step(name: str) -> None:
+    space = load_space(name)
+    small = min(
+        (drawn(space, seed) for seed in range(20)),
+        key=lambda config: count_parameters(config.network, 4, 32),
+    )
+    training = Training(small, noise(4, 32), torch.device("cpu"))
+    loss, right = next(training.steps(1))
+    assert torch.isfinite(loss) and 0 <= int(right) <= small.batch_size
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_suggest_is_repeated_by_optuna_from_its_parameters(name: str) -> None:
+    """Draws without Optuna and asks of Optuna speak of the same space."""
+    space = load_space(name)
+    for seed in range(5):
+        drawing = Drawing(random.Random(seed))
+        config = space.suggest(drawing)
+        assert space.suggest(optuna.trial.FixedTrial(drawing.params)) == config
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_all_baselines_lie_in_their_space(name: str) -> None:
+    space = load_space(name)
+    gate = Gate(lambda config: config, num_classes=10, max_params=None)
+    found = baselines(space, gate, "all")
+    assert [base.name for base in found] == [*space.nets, *space.settings]
+    assert all(base.num_params for base in found)
+
+
+def test_the_reports_networks_have_its_parameter_counts() -> None:
+    space = load_space("vgg_reduce")
+    data = DataConfig(image_size=224)
+    gate = Gate(lambda c: c.model_copy(update={"data": data}), num_classes=10, max_params=None)
+    sizes = {base.name: base.num_params for base in baselines(space, gate, "all")}
+    assert sizes["VGG19"] == 139_611_210
+    assert sizes["VGG11"] == 128_807_306
+    assert sizes["VGG11, Adam"] == 128_807_306
+
+
+def test_every_row_of_the_reports_table_is_a_baseline() -> None:
+    settings = load_space("vgg_reduce").settings
+    for name in (
+        *("momentum 0.1", "momentum 0.5", "lr 0.1", "lr 0.05", "lr 0.001", "Adam"),
+        *("no dropout", "dropout after FC1", "BatchNorm", "batch 8", "batch 32", "batch 64"),
+    ):
+        for form in ("", "/4", "/8", "/16"):
+            assert f"VGG11{form}, {name}" in settings
+
+
+def test_unknown_space_names_the_nearest_one() -> None:
+    with pytest.raises(UserError, match=r"'vgg_redcue' \(did you mean 'vgg_reduce'\?\)"):
+        load_space("vgg_redcue")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def suggest(trial)\n    pass\n", r"mine.py:1 does not import: SyntaxError"),
+        ("import os\nimport nothing_like_it\n", r"mine.py:2 does not import: ModuleNotFound"),
+        ("x = 1\n", r"no function suggest\(trial\)"),
+    ],
+)
+def test_a_wrong_space_file_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_space(str(mine))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return {'lr': 0.1}", "returned dict, must return a TrainConfig"),
+        ("x = 1\n    return trial.suggest_itn('n', 1, 2)", r"mine.py:3: AttributeError"),
+    ],
+)
+def test_a_wrong_suggest_is_named_with_its_line(tmp_path: Path, body: str, message: str) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(f"def suggest(trial):\n    {body}\n")
+    with pytest.raises(UserError, match=message):
+        load_space(str(mine)).suggest(SimpleNamespace())
+
+
+def test_a_baseline_outside_its_space_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n"
+        "BASELINES = {'wide': {'width': 99}}\n"
+        "def suggest(trial):\n"
+        "    stage = VGGStage(width=trial.suggest_int('width', 1, 8), kernels=('3x3',))\n"
+        "    return TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=0.1))\n"
+    )
+    gate = Gate(lambda config: config, num_classes=10, max_params=None)
+    with pytest.raises(UserError, match=r"baseline 'wide' .* width is out of range"):
+        baselines(load_space(str(mine)), gate, "nets")
+
+
+def test_built_network_and_count_agree_for_random_draws() -> None:
+    space = load_space("vgg_reduce")
+    for seed in range(40):
+        network = drawn(space, seed).network
+        with torch.device("meta"):
+            built = build_network(network, 7, 32)
+        assert count_parameters(network, 7, 32) == sum(p.numel() for p in built.parameters())

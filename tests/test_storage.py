@@ -1,0 +1,75 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from paretrain.cli import UserError
+from search.storage import check_storage, exists, load_study, open_storage, storage_url
+
+
+def test_a_bare_path_is_a_sqlite_file() -> None:
+    assert storage_url("studies.db") == "sqlite:///studies.db"
+    assert storage_url("/tmp/x.db") == "sqlite:////tmp/x.db"
+    assert storage_url("postgresql://host/db") == "postgresql://host/db"
+
+
+def test_sqlite_runs_in_wal_mode_with_a_timeout(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "s.db"))
+    with storage.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+
+
+def test_many_threads_write_without_losing_a_trial(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "s.db"))
+    study = optuna.create_study(storage=storage, directions=["maximize", "minimize"])
+
+    def write() -> None:
+        for _ in range(5):
+            study.add_trial(create_trial(state=TrialState.COMPLETE, values=[0.5, 1.0]))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [trial.number for trial in study.trials] == list(range(20))
+
+
+def test_a_folder_a_missing_folder_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder"):
+        check_storage(str(tmp_path))
+    with pytest.raises(UserError, match="there is no folder"):
+        check_storage(str(tmp_path / "nowhere" / "s.db"))
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database at all")
+    with pytest.raises(UserError, match="is not a SQLite database"):
+        check_storage(str(text))
+    assert text.read_text() == "not a database at all"
+
+
+def test_an_unknown_database_kind_is_one_line() -> None:
+    with pytest.raises(UserError, match="cannot open --storage nosuch://x"):
+        open_storage("nosuch://x")
+
+
+def test_loading_a_study_that_is_not_there_creates_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    assert not exists(str(path))
+    with pytest.raises(UserError, match="no database"):
+        load_study(str(path), "a")
+    assert not path.exists()
+    optuna.create_study(storage=open_storage(str(path)), study_name="alpha")
+    with pytest.raises(UserError, match=r"no study 'alhpa' .*did you mean 'alpha'"):
+        load_study(str(path), "alhpa")
+
+
+def test_the_file_stays_a_plain_database_for_other_readers(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    optuna.create_study(storage=open_storage(str(path)), study_name="alpha")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT study_name FROM studies").fetchall() == [("alpha",)]
