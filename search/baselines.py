@@ -73,7 +73,8 @@ def verdicts(records: Sequence[TrialRecord]) -> list[str]:
     found = [record for record in records if record.baseline is None]
     for base in (record for record in records if record.baseline is not None):
         rival = best_at_size(found, base.num_params)
-        own = f"{base.baseline} ({short_count(base.num_params)}, {base.val_acc:.1%})"
+        never = ", one class to the end" if base.curve.waiting[-1] else ""
+        own = f"{base.baseline} ({short_count(base.num_params)}, {base.val_acc:.1%}{never})"
         if rival is None or rival.val_acc < base.val_acc:
             best = f"; best found at that size {rival.val_acc:.1%}" if rival else ""
             lines.append(f"{own}: not beaten yet{best}")

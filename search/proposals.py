@@ -20,12 +20,12 @@ from optuna.trial import TrialState, create_trial
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import short_count
-from paretrain.networks.build import count_parameters
+from paretrain.networks.build import count_parameters, relative_epoch_cost
 from search.drawing import Drawing
 from search.front import best_at_size, pareto_front
 from search.space import Suggest
 from search.storage import quiet_optuna
-from search.surrogate import AccuracyModel, expected_improvement
+from search.surrogate import AccuracyModel, expected_improvement, log_error
 
 SAMPLERS = ("front", "tpe", "nsga2", "random")
 SamplerName = Literal["front", "tpe", "nsga2", "random"]
@@ -38,6 +38,10 @@ LITTER = 16
 """Drawings made, and measured for size, at a time."""
 PARENTS = 16
 """Trials whose mutations are candidates for one proposal."""
+SIBLINGS = 4
+"""Random drafts of about the same size, of which the cheapest to train is proposed."""
+COST_POWER = 0.25
+"""How strongly candidates that train longer must promise more: 0 not at all, 1 in proportion."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
 NEAR, FEW = math.log(1.5), 12
@@ -58,6 +62,8 @@ class Gate:
     """Puts data, epochs and precision of this run into a proposed configuration."""
     num_classes: int
     max_params: int | None
+    images: int = 1000
+    """Of the training part: for the cost of an epoch."""
 
     def size(self, config: TrainConfig) -> int | None:
         """Exact number of parameters, or None when the network cannot take such images."""
@@ -250,22 +256,27 @@ class Proposer:
             return self._random()
         low, high = min(d.log_size for d in litter), max(d.log_size for d in litter)
         target = low + (high - low) * _van_der_corput(self._proposed + 1)
-        return min(litter, key=lambda draft: abs(draft.log_size - target))
+        litter.sort(key=lambda draft: abs(draft.log_size - target))
+        return min(litter[:SIBLINGS], key=self._cost)
 
     def _most_promising(self) -> _Draft:
         """First a size, drawn evenly on the log scale, so that training goes where the front is
         sparse (after Elsken 2019, LEMONADE, sec. 4: the exact, free objective is sampled by
         density). Then, of many candidates near that size, the one with the largest expected
-        improvement over the front there under the accuracy model."""
+        improvement over the front there under the accuracy model, against what it costs to train
+        (Snoek et al. 2012, sec. 3.2: expected improvement per second)."""
         front = pareto_front(self._finished)
         half_way = (self._chance + front[-1].val_acc) / 2
         smallest = next(p.num_params for p in front if p.val_acc >= half_way)
         largest = self._gate.max_params or 4 * front[-1].num_params
         target = self._rng.uniform(math.log(smallest / 1.5), math.log(max(largest, smallest)))
         elite = sorted(self._finished, key=lambda p: -p.val_acc)[: max(3, len(self._finished) // 3)]
-        drafts = self._litter(None) + self._passing([self._ask() for _ in range(ASKS)])
-        for parent in self._rng.choices([*front, *elite], k=PARENTS):
-            drafts += self._litter(parent.params)
+        if self._proposed % 2:  # improve what is known to be good
+            drafts = self._passing([self._ask() for _ in range(ASKS)])
+            for parent in self._rng.choices([*front, *elite], k=PARENTS):
+                drafts += self._litter(parent.params)
+        else:  # look elsewhere: the best guess among random ones
+            drafts = [draft for _ in range(PARENTS) for draft in self._litter(None)]
         if not drafts:
             return self._random()
         drafts.sort(key=lambda draft: abs(draft.log_size - target))
@@ -279,16 +290,20 @@ class Proposer:
     def _most_expected(self, drafts: list[_Draft], front: list[_Trained]) -> _Draft:
         model = AccuracyModel(
             [(p.params, p.distributions, p.num_params) for p in self._trained],
-            [p.val_acc for p in self._trained],
+            [log_error(p.val_acc) for p in self._trained],
             self._rng.randrange(2**31),
         )
         predicted = model.predict([(d.params, d.distributions, d.size or 1) for d in drafts])
         gains = []
         for draft, (mean, deviation) in zip(drafts, predicted, strict=True):
             rival = best_at_size(front, draft.size or 1)
-            threshold = self._chance if rival is None else rival.val_acc
-            gains.append(expected_improvement(mean, deviation, threshold))
+            threshold = log_error(self._chance if rival is None else rival.val_acc)
+            gain = expected_improvement(mean, deviation, threshold)
+            gains.append(gain / self._cost(draft) ** COST_POWER)
         return drafts[gains.index(max(gains))]
+
+    def _cost(self, draft: _Draft) -> float:
+        return relative_epoch_cost(draft.config, self._gate.num_classes, self._gate.images)
 
     def _refusal(self, draft: _Draft) -> str | None:
         if draft.size is None:

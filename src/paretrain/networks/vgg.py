@@ -69,6 +69,29 @@ def count_vgg_parameters(config: VGGConfig, num_classes: int, image_size: int) -
     return total
 
 
+def count_vgg_macs(config: VGGConfig, num_classes: int, image_size: int) -> int:
+    """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
+    total, channels, side = 0, 3, image_size
+    for stage in config.stages:
+        for kernel in stage.kernels:
+            taps = channels * stage.width * (9 if kernel == "3x3" else 1)
+            taps += channels * 9 if kernel == "separable" else 0
+            total += taps * side * side
+            channels = stage.width
+        side //= 2
+    features = channels * _side_at_classifier(config, image_size) ** 2
+    for width in (*config.hidden, num_classes):
+        total += features * width
+        features = width
+    return total
+
+
+def count_vgg_layers(config: VGGConfig) -> int:
+    """Convolutions (a separable one is two) and FC layers."""
+    kernels = [kernel for stage in config.stages for kernel in stage.kernels]
+    return len(kernels) + kernels.count("separable") + len(config.hidden) + 1
+
+
 def _side_at_classifier(config: VGGConfig, image_size: int) -> int:
     stages = len(config.stages)
     side = image_size >> stages
