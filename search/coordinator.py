@@ -143,7 +143,7 @@ class Coordinator:
                 record.config, record.num_params, trial.params, trial.distributions
             )
             expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
-            self._proposer.learn(shadow, record.num_params, expected, finished)
+            self._proposer.learn(shadow, record.config, record.num_params, expected, finished)
             if finished:
                 self._finished.append(record.curve)
 
@@ -256,7 +256,7 @@ class Coordinator:
             running.live.set_user_attr(attr.NUMBERS, stop.numbers)
             self._study.tell(running.number, state=TrialState.PRUNED)
         expected = last.val_acc if stop is None else stop.numbers.get("expected", last.val_acc)
-        self._proposer.learn(running.shadow, running.num_params, expected, finished)
+        self._learn(running, expected, finished)
         self._done += 1
         self._failures_in_a_row = 0
         self._report(running, "finished" if finished else "stopped", reason)
@@ -265,10 +265,13 @@ class Coordinator:
         running.live.set_user_attr(attr.VERDICT, f"failed: {error}")
         running.live.set_user_attr("stderr", details)
         self._study.tell(running.number, state=TrialState.FAIL)
-        self._proposer.learn(running.shadow, running.num_params, None, finished=False)
+        self._learn(running, None, finished=False)
         self._failures_in_a_row += 1
         self._last_failure = error
         self._report(running, "failed", error)
+
+    def _learn(self, running: _Running, val_acc: float | None, finished: bool) -> None:
+        self._proposer.learn(running.shadow, running.config, running.num_params, val_acc, finished)
 
     def _worker_died(self, worker: int, running: _Running | None, died: Died) -> None:
         self._pool.restart(worker)

@@ -50,6 +50,7 @@ class WorkerPool:
         )
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._logs: dict[int, BinaryIO] = {}
+        self._listeners: dict[int, threading.Thread] = {}
         for worker in range(count):
             self._start(worker)
 
@@ -114,12 +115,15 @@ class WorkerPool:
             start_new_session=True,
         )
         self._processes[worker], self._logs[worker] = process, log
-        threading.Thread(target=self._listen, args=(worker, process, log), daemon=True).start()
+        thread = threading.Thread(target=self._listen, args=(worker, process, log), daemon=True)
+        thread.start()
+        self._listeners[worker] = thread
 
     def _listen(self, worker: int, process: "subprocess.Popen[bytes]", log: BinaryIO) -> None:
         assert process.stdout is not None
-        for text in process.stdout:
-            self._inbox.put((worker, process, FROM_WORKER.validate_json(text)))
+        with process.stdout:
+            for text in process.stdout:
+                self._inbox.put((worker, process, FROM_WORKER.validate_json(text)))
         code = process.wait()
         with contextlib.suppress(ValueError, OSError):  # closed: the pool ended this process
             log.seek(0)
@@ -130,6 +134,7 @@ class WorkerPool:
         process, log = self._processes.pop(worker), self._logs.pop(worker)
         process.kill()
         process.wait()
+        self._listeners.pop(worker).join()
         if process.stdin is not None:
             with contextlib.suppress(OSError):
                 process.stdin.close()

@@ -20,7 +20,7 @@ from optuna.trial import TrialState, create_trial
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import short_count
-from paretrain.networks.build import count_parameters, relative_epoch_cost
+from paretrain.networks.build import count_macs, count_parameters, relative_epoch_cost
 from search.drawing import Drawing
 from search.front import best_at_size, pareto_front
 from search.space import Suggest
@@ -36,11 +36,11 @@ RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
 LITTER = 16
 """Drawings made, and measured for size, at a time."""
-PARENTS = 16
+PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 4
 """Random drafts of about the same size, of which the cheapest to train is proposed."""
-COST_POWER = 0.25
+COST_POWER = 0.1
 """How strongly candidates that train longer must promise more: 0 not at all, 1 in proportion."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
@@ -112,6 +112,7 @@ class _Trained:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     num_params: int
+    macs: int
     val_acc: float
 
 
@@ -150,7 +151,14 @@ class Proposer:
         self._shadow.add_trial(trial)
         return len(self._shadow.get_trials(deepcopy=False)) - 1
 
-    def learn(self, shadow: int, num_params: int, val_acc: float | None, finished: bool) -> None:
+    def learn(
+        self,
+        shadow: int,
+        config: TrainConfig,
+        num_params: int,
+        val_acc: float | None,
+        finished: bool,
+    ) -> None:
         """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach;
         None when it failed."""
         if val_acc is None:
@@ -158,7 +166,7 @@ class Proposer:
             return
         self._shadow.tell(shadow, [val_acc, float(num_params)])
         told = self._shadow.get_trials(deepcopy=False)[shadow]
-        trained = _Trained(told.params, told.distributions, num_params, val_acc)
+        trained = _Trained(told.params, told.distributions, num_params, self._macs(config), val_acc)
         self._trained.append(trained)
         if finished:
             self._finished.append(trained)
@@ -271,7 +279,7 @@ class Proposer:
         largest = self._gate.max_params or 4 * front[-1].num_params
         target = self._rng.uniform(math.log(smallest / 1.5), math.log(max(largest, smallest)))
         elite = sorted(self._finished, key=lambda p: -p.val_acc)[: max(3, len(self._finished) // 3)]
-        if self._proposed % 2:  # improve what is known to be good
+        if self._proposed % 3:  # improve what is known to be good
             drafts = self._passing([self._ask() for _ in range(ASKS)])
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
                 drafts += self._litter(parent.params)
@@ -289,11 +297,13 @@ class Proposer:
 
     def _most_expected(self, drafts: list[_Draft], front: list[_Trained]) -> _Draft:
         model = AccuracyModel(
-            [(p.params, p.distributions, p.num_params) for p in self._trained],
+            [(p.params, p.distributions, (p.num_params, p.macs)) for p in self._trained],
             [log_error(p.val_acc) for p in self._trained],
             self._rng.randrange(2**31),
         )
-        predicted = model.predict([(d.params, d.distributions, d.size or 1) for d in drafts])
+        predicted = model.predict(
+            [(d.params, d.distributions, (d.size or 1, self._macs(d.config))) for d in drafts]
+        )
         gains = []
         for draft, (mean, deviation) in zip(drafts, predicted, strict=True):
             rival = best_at_size(front, draft.size or 1)
@@ -301,6 +311,9 @@ class Proposer:
             gain = expected_improvement(mean, deviation, threshold)
             gains.append(gain / self._cost(draft) ** COST_POWER)
         return drafts[gains.index(max(gains))]
+
+    def _macs(self, config: TrainConfig) -> int:
+        return count_macs(config.network, self._gate.num_classes, config.data.image_size)
 
     def _cost(self, draft: _Draft) -> float:
         return relative_epoch_cost(draft.config, self._gate.num_classes, self._gate.images)

@@ -15,8 +15,9 @@ TREES = 64
 MIN_SD = 0.1
 """Standard deviation, in `log_error`, that no number of trials removes: seeds differ."""
 
-Row = tuple[Mapping[str, Any], Mapping[str, BaseDistribution], int]
-"""Parameters, their distributions, and the exact size of the network they make."""
+Row = tuple[Mapping[str, Any], Mapping[str, BaseDistribution], tuple[int, ...]]
+"""Parameters, their distributions, and exact costs of the network that they make: its size and its
+multiply-accumulates, which at one size tell convolutions from FC layers."""
 
 
 def log_error(accuracy: float) -> float:
@@ -48,13 +49,14 @@ class AccuracyModel:
         ]
 
     def _encode(self, rows: Sequence[Row]) -> NDArray[np.float64]:
-        """One column a parameter (-1 where it is not active), and the logarithm of the size."""
-        table = np.full((len(rows), len(self._names) + 1), -1.0)
-        for i, (params, distributions, size) in enumerate(rows):
+        """One column a parameter (-1 where it is not active), and the logarithm of each cost."""
+        costs = len(rows[0][2])
+        table = np.full((len(rows), len(self._names) + costs), -1.0)
+        for i, (params, distributions, exact) in enumerate(rows):
             for j, name in enumerate(self._names):
                 if name in params:
                     table[i, j] = _number(params[name], distributions[name])
-            table[i, -1] = math.log(size)
+            table[i, -costs:] = [math.log(cost) for cost in exact]
         return table
 
 

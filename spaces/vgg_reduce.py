@@ -80,6 +80,8 @@ def _network(trial: Trial) -> VGGConfig:
         # VGG A to E have up to two convolutions in the first two stages, up to four in the others.
         convs = trial.suggest_int(f"convs{stage}", 1, 2 if stage <= 2 else 4)
         first, last = KERNELS[trial.suggest_categorical(f"kernels{stage}", list(KERNELS))]
+        if convs == 1 and last == "1x1":
+            last = "3x3"  # a stage of nothing but a 1x1 kernel would see no neighbours
         stages.append(VGGStage(width=width, kernels=(first,) * (convs - 1) + (last,)))
     hidden: tuple[int, ...] = ()
     dropout: tuple[float, ...] = ()

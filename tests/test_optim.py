@@ -49,7 +49,7 @@ def test_constant_stays(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "steps", "every", "length"), [(5, 4, 0.4, 8), (3, 7, 0.5, 10), (1, 3, 0.01, 1)]
+    ("epochs", "steps", "every", "length"), [(5, 4, 0.4, 8), (3, 9, 0.4, 11), (1, 3, 0.01, 1)]
 )
 def test_step_multiplies_each_time_its_share_is_over(
     tiny_config: Callable[..., TrainConfig], epochs: int, steps: int, every: float, length: int

@@ -33,7 +33,8 @@ def play(proposer: Proposer, trials: int) -> list[TrainConfig]:
     played = []
     for _ in range(trials):
         proposal = proposer.propose()
-        proposer.learn(proposal.shadow, proposal.num_params, quality(proposal.config), True)
+        acc = quality(proposal.config)
+        proposer.learn(proposal.shadow, proposal.config, proposal.num_params, acc, True)
         played.append(proposal.config)
     return played
 
@@ -94,7 +95,7 @@ def test_a_failed_trial_teaches_nothing_and_breaks_nothing() -> None:
     proposer = Proposer(SPACE.suggest, gate(), "front", seed=0, chance=0.1)
     for _ in range(12):
         proposal = proposer.propose()
-        proposer.learn(proposal.shadow, proposal.num_params, None, False)
+        proposer.learn(proposal.shadow, proposal.config, proposal.num_params, None, False)
     play(proposer, 3)
 
 
@@ -106,6 +107,6 @@ def test_known_trials_are_not_proposed_again() -> None:
     from optuna.distributions import IntDistribution
 
     shadow = proposer.know(config, 1000, known, {"width": IntDistribution(1, 6)})
-    proposer.learn(shadow, 1000, 0.5, True)
+    proposer.learn(shadow, config, 1000, 0.5, True)
     widths = [c.network.stages[0].width for c in play(proposer, 5)]
     assert sorted(widths) == [1, 2, 4, 5, 6]

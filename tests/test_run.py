@@ -347,6 +347,6 @@ def test_five_failures_in_a_row_end_the_run_with_their_cause(
     )
     code, _, err = search("--space", mine, "--trials", 9, "--max-params", "none", "--epochs", 1)
     assert code == 1
-    assert "five trials in a row failed" in err and "not enough memory" in err.lower()
+    assert "five trials in a row failed" in err and "allocate" in err
     trials = study("broken-digits").trials
     assert [t.state for t in trials[:5]] == [TrialState.FAIL] * 5

@@ -212,6 +212,16 @@ def test_evaluation_leaves_the_network_as_it_was(
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
+def test_evaluation_before_an_epoch_changes_nothing_in_it(
+    tiny_config: ConfigMaker, digits: ImageData
+) -> None:
+    config = tiny_config(network=DROPOUT)
+    training = Training(config, digits, CPU)
+    training.evaluate(digits.val)
+    results = [result.model_dump(exclude={"seconds"}) for result in training.epochs()]
+    assert results == curve(config, digits)
+
+
 def test_epoch_result_survives_json(tiny_config: ConfigMaker, digits: ImageData) -> None:
     for result in Training(tiny_config(), digits, CPU).epochs():
         assert EpochResult.model_validate_json(result.model_dump_json()) == result

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paretrain.config import Kernel, VGGConfig, VGGStage
-from paretrain.networks.build import build_network, count_parameters
+from paretrain.networks.build import build_network, count_macs, count_parameters
 from paretrain.networks.vgg import VGG
 
 Pool = Literal["flatten", "adaptive7", "global"]
@@ -88,7 +88,7 @@ def configs(draw: st.DrawFn) -> VGGConfig:
     )
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(derandomize=True, max_examples=40, deadline=None)
 @given(configs(), st.integers(1, 20), st.integers(32, 70))
 def test_count_equals_that_of_the_network_itself(
     config: VGGConfig, classes: int, image_size: int
@@ -97,6 +97,28 @@ def test_count_equals_that_of_the_network_itself(
         network = build_network(config, classes, image_size)
     held = sum(parameter.numel() for parameter in network.parameters())
     assert count_parameters(config, classes, image_size) == held
+
+
+def test_vgg16_has_its_published_arithmetic() -> None:
+    # convolutions 15,346,630,656 and FC layers 123,633,664
+    assert count_macs(vgg(D), 1000, 224) == 15_470_264_320
+
+
+@pytest.mark.parametrize("pool", ["flatten", "adaptive7", "global"])
+def test_arithmetic_is_that_of_the_layers(pool: Pool) -> None:
+    network = build_network(vgg("5 6p M 7s M", pool=pool, hidden=(11,)), 3, 21)
+    macs = 0
+
+    def add(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal macs
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        macs += output[0].numel() * layer.weight[0].numel()
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(add)
+    network(torch.rand(1, 3, 21, 21))
+    assert count_macs(vgg("5 6p M 7s M", pool=pool, hidden=(11,)), 3, 21) == macs
 
 
 def test_counting_allocates_no_memory_for_weights() -> None:

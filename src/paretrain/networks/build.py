@@ -24,12 +24,17 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
     return count_vgg_parameters(config, num_classes, image_size)
 
 
+def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
+    """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
+    return count_vgg_macs(config, num_classes, image_size)
+
+
 def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:
     """Roughly the seconds of a training epoch on one slow CPU core: what a step costs for each
     layer whatever its size, and the arithmetic, three times the forward pass. Both constants were
     measured on an AVX2 core with one thread; only ratios matter, to rank candidates by cost."""
     network = config.network
-    macs = count_vgg_macs(network, num_classes, config.data.image_size)
+    macs = count_macs(network, num_classes, config.data.image_size)
     steps = -(-images // config.batch_size)
     return steps * count_vgg_layers(network) * STEP_S + images * 3 * macs * MAC_S
 
