@@ -27,7 +27,9 @@ def train(
     config: Annotated[Path, Argument(help="YAML file, as written by python -m search.export.")],
     out: Annotated[Path | None, Option(help="New folder. [default: runs/NAME]")] = None,
     epochs: Annotated[int | None, Option(min=1, help="Instead of the configuration's.")] = None,
-    seed: Annotated[int | None, Option(min=0, help="Instead of the configuration's.")] = None,
+    seed: Annotated[
+        int | None, Option(min=0, max=2**63 - 1, help="Instead of the configuration's.")
+    ] = None,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> int:
     """One training; exit code 1 when it diverged."""

@@ -104,6 +104,12 @@ class SGDConfig(Frozen):
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     nesterov: bool = False
 
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "SGDConfig":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0, got momentum 0")
+        return self
+
 
 class AdamConfig(Frozen):
     """Adam (Kingma & Ba 2014), or AdamW with decoupled weight decay (Loshchilov & Hutter 2017)."""
@@ -197,13 +203,17 @@ class TrainConfig(Frozen):
 
     def to_yaml(self) -> str:
         """The text of a configuration file; `from_yaml` gives back an equal object."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False)
 
     @classmethod
     def from_dict(cls, values: object) -> "TrainConfig":
         """Raises UserError naming the first wrong key, its value and what is allowed."""
         try:
-            return cls.model_validate_json(json.dumps(values, default=str))
+            text = json.dumps(values, default=str)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"configuration holds what no configuration has: {error}") from None
+        try:
+            return cls.model_validate_json(text)
         except ValidationError as error:
             raise UserError(f"configuration is wrong at {_first_fault(error)}") from None
 
@@ -212,8 +222,9 @@ class TrainConfig(Frozen):
         """Raises UserError when the text is no YAML mapping or does not fit."""
         try:
             values = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader, see below)
-        except yaml.YAMLError as error:
-            raise UserError(f"configuration is not YAML: {error}") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            cause = " ".join(str(error).split())
+            raise UserError(f"configuration is not YAML: {cause}") from None
         if not isinstance(values, dict):
             raise UserError(
                 f"configuration must be a YAML mapping, got {type(values).__name__}: "
@@ -254,11 +265,16 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does and people expect."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Quotes the strings that `_Loader` would take for a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def scaled_width(width: int, divisor: float) -> int:

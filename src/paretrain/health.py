@@ -19,6 +19,6 @@ def judge(
         return "diverged"
     if classes_predicted <= 1:
         return "one class"
-    if train_acc - val_acc >= OVERFITTING_GAP:
+    if train_acc - val_acc >= OVERFITTING_GAP - 1e-9:
         return "overfitting"
     return "ok"

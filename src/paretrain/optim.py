@@ -1,9 +1,11 @@
 """Optimizer and learning-rate schedule of a configuration, by torch's own classes."""
 
+import math
+
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, StepLR
 
 from paretrain.config import TrainConfig
 
@@ -36,5 +38,18 @@ def build_schedule(config: TrainConfig, optimizer: Optimizer, steps_per_epoch: i
     if schedule.kind == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if schedule.kind == "onecycle":
-        return OneCycleLR(optimizer, config.optimizer.lr, total, pct_start=schedule.warmup)
+        return LambdaLR(optimizer, lambda step: one_cycle(step, total, schedule.warmup))
     return LambdaLR(optimizer, lambda _: 1.0)
+
+
+def one_cycle(step: int, total: int, warmup: float) -> float:
+    """Factor on the peak learning rate: from 1/25 up to 1, then down to 1/250,000, both along half
+    a cosine. torch's OneCycleLR has the same values, but divides by zero when the rise is one step
+    long, and cycles the momentum too, which a configuration states."""
+    rise = max(warmup * total - 1, 0.0)
+    if step < rise:
+        start, end, share = 1 / 25, 1.0, step / rise
+    else:
+        start, end = 1.0, 1 / 25e4
+        share = min(1.0, (step - rise) / max(total - 1 - rise, 1e-9))
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

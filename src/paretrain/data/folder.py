@@ -63,6 +63,12 @@ def open_folder(root: Path) -> ImageFolder:
         raise UserError(f"{root} is a file: --data takes 'digits' or a folder of images")
     train = root / "train"
     if not train.is_dir():
+        stray = [name for name in (*VALIDATION_NAMES, "test") if (root / name).is_dir()]
+        if stray:
+            raise UserError(
+                f"{root} has a folder {stray[0]}/ but no train/: put the training images into "
+                f"{train}, or rename {stray[0]}/ if it is a class"
+            )
         # Class folders directly: the root itself is the training part.
         return ImageFolder(_classes(root), root, None, None)
     val = next((root / name for name in VALIDATION_NAMES if (root / name).is_dir()), None)

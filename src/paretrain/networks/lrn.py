@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# size 5, alpha 1e-4, beta 0.75, k 2: the paper's values. torch divides alpha by the size.
+# size 5, alpha 1e-4, beta 0.75, k 2: the paper's values, with alpha divided by the size as torch
+# and Caffe do; the paper's formula does not divide it.
 SIZE, ALPHA, K = 5, 1e-4, 2.0
 
 
