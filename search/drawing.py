@@ -16,6 +16,8 @@ CHANGE = (0.05, 0.3)
 """Range from which the probability is drawn that a parameter of the parent is changed."""
 STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
+TRUST = 0.5
+"""Probability that a hinted value is taken instead of a random one."""
 LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""
 
@@ -23,15 +25,21 @@ LEAP = 0.3
 class Drawing:
     """Stands in for a trial in `suggest`: takes given values as they are, draws the others.
 
-    With `mutate`, given values are changed now and then: numbers by a normal step, categories to
+    `hints` are values that experience calls good; each is taken half of the time. With `mutate`,
+    given values are changed now and then: numbers by a normal step, categories to
     any other. `params` and `distributions` hold what `suggest` asked for.
     """
 
     def __init__(
-        self, rng: random.Random, given: Mapping[str, Any] | None = None, mutate: bool = False
+        self,
+        rng: random.Random,
+        given: Mapping[str, Any] | None = None,
+        mutate: bool = False,
+        hints: Mapping[str, Any] | None = None,
     ) -> None:
         self._rng = rng
         self._given = dict(given or {})
+        self._hints = dict(hints or {})
         self._change = rng.uniform(*CHANGE) if mutate else 0.0
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
@@ -59,6 +67,9 @@ class Drawing:
         return self.params[name]
 
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
+        hint = self._hints.get(name)
+        if hint is not None and _allows(distribution, hint) and self._rng.random() < TRUST:
+            return hint
         given = self._given.get(name)
         allowed = given is not None and _allows(distribution, given)
         if allowed and self._rng.random() >= self._change:

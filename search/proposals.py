@@ -40,7 +40,7 @@ PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 4
 """Random drafts of about the same size, of which the cheapest to train is proposed."""
-COST_POWER = 0.1
+COST_POWER = 0.2
 """How strongly candidates that train longer must promise more: 0 not at all, 1 in proportion."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
@@ -120,8 +120,16 @@ class Proposer:
     """Proposals of one sampler. The same seed and the same history give the same proposals."""
 
     def __init__(
-        self, suggest: Suggest, gate: Gate, sampler: SamplerName, seed: int, chance: float
+        self,
+        suggest: Suggest,
+        gate: Gate,
+        sampler: SamplerName,
+        seed: int,
+        chance: float,
+        hints: Mapping[str, Any] | None = None,
     ) -> None:
+        """`chance` is the accuracy of guessing; `hints` are used by the front sampler alone."""
+        self._hints = dict(hints or {}) if sampler == "front" else {}
         self._suggest, self._gate, self._sampler, self._chance = suggest, gate, sampler, chance
         self._rng = random.Random(seed)
         with quiet_optuna():
@@ -210,7 +218,7 @@ class Proposer:
         return self._most_promising()
 
     def _random(self) -> _Draft:
-        return self._drawn(Drawing(self._rng), "random")
+        return self._drawn(Drawing(self._rng, hints=self._hints), "random")
 
     def _drawn(self, drawing: Drawing, origin: str) -> _Draft:
         config = self._gate.complete(self._suggest(drawing))
@@ -232,8 +240,10 @@ class Proposer:
         """At most LITTER random drafts, or mutations of a parent, that pass the gate."""
         drafts = []
         for _ in range(LITTER):
-            origin = "random" if parent is None else "mutation"
-            drafts.append(self._drawn(Drawing(self._rng, parent, parent is not None), origin))
+            if parent is None:
+                drafts.append(self._random())
+            else:
+                drafts.append(self._drawn(Drawing(self._rng, parent, mutate=True), "mutation"))
         return self._passing(drafts)
 
     def _passing(self, drafts: list[_Draft]) -> list[_Draft]:

@@ -71,7 +71,8 @@ def _run(
     # A later run of the same study must not repeat the draws of the one before.
     seed = plan.seed * 1_000_003 + len(study.get_trials(deepcopy=False))
     chance = 1.0 / len(data.classes)
-    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance)
+    hints = plan.space.hints
+    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
     with reporter(style, screen, _count(study), plan.trials) as tell:
         coordinator = Coordinator(plan, study, gate, proposer, make_rule(plan.pruner), pool, tell)
         outcome = coordinator.run()

@@ -1,5 +1,6 @@
 """A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
-has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters)."""
+has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters) and `HINTS`
+(parameter -> value)."""
 
 import hashlib
 import importlib.util
@@ -29,6 +30,8 @@ class Space:
     fingerprint: str
     """Hash of the file's text."""
     suggest: Suggest
+    hints: Mapping[str, Any]
+    """Values that experience calls good, by parameter."""
     nets: Mapping[str, Mapping[str, Any]]
     """Hand-made networks: name -> parameters of `suggest`."""
     settings: Mapping[str, Mapping[str, Any]]
@@ -67,6 +70,7 @@ def load_space(reference: str) -> Space:
         summary=docstring.splitlines()[0] if docstring else "",
         fingerprint=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         suggest=_checked(suggest, path),
+        hints=getattr(module, "HINTS", {}),
         nets=getattr(module, "BASELINES", {}),
         settings=getattr(module, "BASELINE_SETTINGS", {}),
     )

@@ -77,6 +77,19 @@ def test_all_baselines_lie_in_their_space(name: str) -> None:
     assert all(base.num_params for base in found)
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_every_hint_is_a_value_that_its_space_can_take(name: str) -> None:
+    space = load_space(name)
+    seen: set[str] = set()
+    for seed in range(200):
+        drawing = Drawing(random.Random(seed), space.hints)
+        space.suggest(drawing)
+        for key in set(space.hints) & set(drawing.params):
+            assert drawing.params[key] == space.hints[key]
+            seen.add(key)
+    assert seen == set(space.hints)
+
+
 def test_the_reports_networks_have_its_parameter_counts() -> None:
     space = load_space("vgg_reduce")
     data = DataConfig(image_size=224)

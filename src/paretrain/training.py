@@ -17,8 +17,8 @@ from paretrain.networks.build import build_network, initialise
 from paretrain.optim import build_optimizer, build_schedule
 
 # Networks that do not learn fill momentum and activations with denormal numbers, on which a CPU
-# computes many times slower (docs/architecture.md). At import, because threads inherit the flag from
-# the thread that starts them.
+# computes many times slower (docs/architecture.md). At import, because threads inherit the flag
+# from the thread that starts them.
 torch.set_flush_denormal(True)
 
 EVALUATION_PIXELS = 512 * 32 * 32
