@@ -16,7 +16,7 @@ CHANGE = (0.05, 0.3)
 """Range from which the probability is drawn that a parameter of the parent is changed."""
 STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
-TRUST = 0.5
+TRUST = 0.6
 """Probability that a hinted value is taken instead of a random one."""
 LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""
@@ -25,7 +25,7 @@ LEAP = 0.3
 class Drawing:
     """Stands in for a trial in `suggest`: takes given values as they are, draws the others.
 
-    `hints` are values that experience calls good; each is taken half of the time. With `mutate`,
+    `hints` are values that experience calls good; each is taken more often than not. With `mutate`,
     given values are changed now and then: numbers by a normal step, categories to
     any other. `params` and `distributions` hold what `suggest` asked for.
     """

@@ -38,7 +38,7 @@ LITTER = 16
 """Drawings made, and measured for size, at a time."""
 PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
-SIBLINGS = 4
+SIBLINGS = 2
 """Random drafts of about the same size, of which the cheapest to train is proposed."""
 COST_POWER = 0.2
 """How strongly candidates that train longer must promise more: 0 not at all, 1 in proportion."""
@@ -289,7 +289,7 @@ class Proposer:
         largest = self._gate.max_params or 4 * front[-1].num_params
         target = self._rng.uniform(math.log(smallest / 1.5), math.log(max(largest, smallest)))
         elite = sorted(self._finished, key=lambda p: -p.val_acc)[: max(3, len(self._finished) // 3)]
-        if self._proposed % 3:  # improve what is known to be good
+        if self._proposed % 4:  # improve what is known to be good
             drafts = self._passing([self._ask() for _ in range(ASKS)])
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
                 drafts += self._litter(parent.params)

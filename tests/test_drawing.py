@@ -45,14 +45,14 @@ def test_a_given_value_outside_the_range_is_not_taken() -> None:
     assert drawing.suggest_categorical("kind", ["a", "b"]) in ("a", "b")
 
 
-def test_a_hint_is_taken_half_of_the_time_and_only_where_it_is_allowed() -> None:
+def test_a_hint_is_taken_more_often_than_not_and_only_where_it_is_allowed() -> None:
     rng = random.Random(0)
     taken = 0
     for _ in range(1000):
         drawing = Drawing(rng, hints={"lr": 0.05, "kind": "z"})
         taken += drawing.suggest_float("lr", 1e-3, 0.1, log=True) == 0.05
         assert drawing.suggest_categorical("kind", ["a", "b"]) in ("a", "b")
-    assert taken == pytest.approx(500, abs=60)
+    assert taken == pytest.approx(600, abs=60)
 
 
 def test_mutation_changes_some_values_by_little_and_keeps_most() -> None:
