@@ -68,7 +68,7 @@ def table(results: list[dict[str, Any]], trials: int) -> str:
         f"# `python -m search.run --space vgg_reduce --trials {trials}` on the digits",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, command: `python -m benchmarks.digits`.",
-        "Validation accuracy of networks found by the sampler (287 images); test accuracy (360",
+        "Validation accuracy of networks found by the sampler (400 images); test accuracy (360",
         "images) of the front's most accurate network, retrained by `python -m paretrain`.",
         "",
         f"| seed | seconds | stopped | {caps} | test (parameters) |",

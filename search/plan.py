@@ -22,6 +22,8 @@ CPU_CAP, GPU_CAP = 1_000_000, 20_000_000
 DIGITS_EPOCHS, EPOCHS = 6, 30
 CPU_SIZE, GPU_SIZE = 64, 224
 DIGITS_SIZE = 32
+DIGITS_VAL = 0.28
+"""About 400 of the digits validate, so that one image is a quarter of a point."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
     )
     data = replace_data(
         plan.data,
+        val_fraction=choose("val_fraction", DIGITS_VAL if digits else plan.data.val_fraction),
         image_size=image_size,
         fraction=choose("fraction", 1.0),
         per_class=choose("per_class", None),

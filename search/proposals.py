@@ -40,7 +40,7 @@ PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 2
 """Random drafts of about the same size, of which the cheapest to train is proposed."""
-COST_POWER = 0.2
+COST_POWER = 0.25
 """How strongly candidates that train longer must promise more: 0 not at all, 1 in proportion."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
