@@ -110,9 +110,11 @@ def figure(results: list[dict[str, Any]]) -> go.Figure:
             line_shape="hv",
             name=f"seed {r['seed']}",
         )
-    fig.update_xaxes(type="log", title="Parameters")
+    fig.update_xaxes(type="log", title="Parameters (log scale)", dtick=1)
     fig.update_yaxes(title="Validation accuracy (%)", range=[85, 100.5])
-    fig.update_layout(template="plotly_white", width=900, height=480, font_size=15)
+    fig.update_layout(
+        template="plotly_white", width=900, height=480, font_size=15, margin_t=30, showlegend=True
+    )
     return fig
 
 
@@ -131,7 +133,9 @@ def main() -> None:
     (options.out / "digits.md").write_text(table(results, options.trials))
     (options.out / "digits.json").write_text(json.dumps(results, indent=1) + "\n")
     if options.figure is not None:
-        figure(results).write_html(options.figure, include_plotlyjs=True)
+        figure(results).write_html(
+            options.figure, include_plotlyjs=True, config={"displayModeBar": False}
+        )
     print(table(results, options.trials))
 
 

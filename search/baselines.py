@@ -14,7 +14,6 @@ from search.records import TrialRecord
 from search.space import Space
 
 Choice = Literal["none", "nets", "all"]
-CHOICES = ("none", "nets", "all")
 
 
 @dataclass(frozen=True)

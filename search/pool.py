@@ -65,10 +65,6 @@ class WorkerPool:
         """Numbers of the workers, 0 and up."""
         return list(self._processes)
 
-    def pid(self, worker: int) -> int:
-        """Process number of a worker."""
-        return self._processes[worker].pid
-
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""
         stdin = self._processes[worker].stdin

@@ -17,7 +17,6 @@ from typing import Literal, Protocol
 from paretrain.describe import short_count
 from search.front import best_at_size
 
-PRUNERS = ("front", "none")
 PrunerName = Literal["front", "none"]
 
 

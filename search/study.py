@@ -14,6 +14,7 @@ from paretrain.data.parts import ImageData
 from paretrain.device import device_name
 from search.plan import Plan, refuse_other_study
 from search.proposals import DIRECTIONS
+from search.records import BASELINE, RETRY_OF, VERDICT
 from search.storage import exists, open_storage, quiet_optuna
 
 METRICS = ["val_acc", "params"]
@@ -96,7 +97,7 @@ def requeue(study: optuna.Study, number: int, why: str) -> None:
     """End a running trial as FAIL (which no budget counts) and queue the same parameters."""
     trial = study.get_trials(deepcopy=False)[number]
     live = optuna.trial.Trial(study, trial._trial_id)
-    live.set_user_attr("verdict", f"interrupted: {why}; queued again")
-    attrs = {key: trial.user_attrs[key] for key in ("baseline",) if key in trial.user_attrs}
-    study.enqueue_trial(trial.params, user_attrs={**attrs, "retry_of": number})
+    live.set_user_attr(VERDICT, f"interrupted: {why}; queued again")
+    attrs = {key: trial.user_attrs[key] for key in (BASELINE,) if key in trial.user_attrs}
+    study.enqueue_trial(trial.params, user_attrs={**attrs, RETRY_OF: number})
     study.tell(number, state=TrialState.FAIL)
