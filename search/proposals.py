@@ -2,7 +2,7 @@
 gate (its exact size, no duplicate) becomes a trial of the study.
 
 Asks go to a shadow study in memory, so that Optuna's samplers see every ended trial with two
-values: a stopped one with its last accuracy, which a pruned trial of the real study cannot have.
+values: a stopped one with the accuracy it was expected to reach, which a pruned trial cannot have.
 """
 
 import math
