@@ -34,7 +34,7 @@ def run(
     space: Annotated[str, Option(help="Name, or path of a .py file.")] = "vgg_reduce",
     data: Annotated[str, Option(help="'digits' (embedded) or a folder of images.")] = "digits",
     trials: Annotated[int, Option(min=1, help="In total, over all runs of the study.")] = 50,
-    epochs: Annotated[int | None, Option(min=1, help="A trial. [digits: 6, else 30]")] = None,
+    epochs: Annotated[int | None, Option(min=1, help="A trial. [digits: 8, else 30]")] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
     ] = None,
