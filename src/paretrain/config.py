@@ -184,6 +184,9 @@ class TrainConfig(Frozen):
     regularisation: RegularisationConfig = RegularisationConfig()
     clip: ClipConfig = ClipConfig()
     batch_size: PositiveInt = 32
+    micro_batch: PositiveInt | None = None
+    """Images in one forward pass where memory is short; gradients add up to the whole batch's. With
+    BatchNorm the statistics are those of the smaller batch, so it is another training."""
     epochs: PositiveInt = 30
     precision: Precision = "fp32"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -1,8 +1,9 @@
 """Training as a generator of epochs: whoever pulls may stop pulling, and the training is over."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -88,15 +89,22 @@ class Training:
         self._optimizer = build_optimizer(config, self.network)
         self._schedule = build_schedule(config, self._optimizer, self._steps)
         self._lr = config.optimizer.lr
+        self.curve: list[EpochResult] = []
+        """The epochs so far."""
 
-    def epochs(self) -> Iterator[EpochResult]:
-        """Yields after each epoch; ends after the last one, or when the training has diverged."""
-        for epoch in range(1, self.config.epochs + 1):
+    def epochs(self, pulse: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
+        """Yields after each epoch that is left; ends after the last one, or when the training has
+        diverged. `pulse` is called after every batch; what it raises ends the training at once."""
+        if self.device.type == "cuda":
+            # With the first training step the largest use of memory, so that a lack of it shows
+            # before an epoch is spent.
+            self.evaluate(self.data.val, batches=1)
+        for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
             start = time.perf_counter()
-            train_loss, train_acc = self._train_epoch(epoch)
-            on_val = self.evaluate(self.data.val)
+            train_loss, train_acc = self._train_epoch(epoch, pulse)
+            on_val = self.evaluate(self.data.val, pulse)
             health = judge(train_loss, on_val.loss, train_acc, on_val.acc, on_val.classes_predicted)
-            yield EpochResult(
+            result = EpochResult(
                 epoch=epoch,
                 train_loss=train_loss,
                 train_acc=train_acc,
@@ -107,8 +115,32 @@ class Training:
                 seconds=time.perf_counter() - start,
                 health=health,
             )
+            self.curve.append(result)
+            yield result
             if health == "diverged":
                 return
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the epochs to come depend on: tensors, numbers and text only."""
+        return {
+            "config": self.config.model_dump_json(),
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "curve": [result.model_dump_json() for result in self.curve],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there: the epochs to come are the same to the last bit (on the CPU).
+
+        Raises ValueError when the state is of another configuration.
+        """
+        if state.get("config") != self.config.model_dump_json():
+            raise ValueError("the checkpoint is of another configuration")
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
     def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Train one epoch; yields (loss, number right) of each batch as tensors on the device."""
@@ -122,13 +154,8 @@ class Training:
         for batch in torch.split(order, config.batch_size)[: self._steps]:
             images = take_batch(part.images_NCHW, batch, config.augment, draws)
             labels = part.labels_N[batch]
-            with self._autocast():
-                logits = self.network(normalise(images, self._mean, self._std))
-                loss = F.cross_entropy(
-                    logits, labels, label_smoothing=config.regularisation.label_smoothing
-                )
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss, right = self._gradients(images, labels)
             if config.clip.value is not None:
                 nn.utils.clip_grad_value_(self.network.parameters(), config.clip.value)
             if config.clip.norm is not None:
@@ -136,25 +163,52 @@ class Training:
             self._lr = float(self._optimizer.param_groups[0]["lr"])
             self._optimizer.step()
             self._schedule.step()
-            yield loss.detach(), (logits.detach().argmax(1) == labels).sum()
+            yield loss, right
 
-    def _train_epoch(self, epoch: int) -> tuple[float, float]:
+    def _gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Forward and backward pass of a batch, in pieces of at most `micro_batch` images: their
+        weighted gradients add up to the batch's (but for BatchNorm, which sees a piece at a time).
+        Returns the batch's mean loss and number right."""
+        pieces = -(-len(labels) // (self.config.micro_batch or len(labels)))
+        smoothing = self.config.regularisation.label_smoothing
+        loss = torch.zeros((), device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for some, truth in zip(
+            torch.tensor_split(images, pieces), torch.tensor_split(labels, pieces), strict=True
+        ):
+            with self._autocast():
+                logits = self.network(normalise(some, self._mean, self._std))
+                part = F.cross_entropy(logits, truth, label_smoothing=smoothing)
+            if pieces > 1:
+                part = part * (len(truth) / len(labels))
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+            right += (logits.detach().argmax(1) == truth).sum()
+        return loss, right
+
+    def _train_epoch(self, epoch: int, pulse: Callable[[], None]) -> tuple[float, float]:
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for loss, hits in self.steps(epoch):
             losses += loss
             right += hits
+            pulse()
         seen = min(len(self.data.train), self._steps * self.config.batch_size)
         return float(losses) / self._steps, int(right) / seen
 
     @torch.no_grad()
-    def evaluate(self, part: Part) -> Evaluation:
-        """Loss, accuracy and confusion matrix on a part, in evaluation mode, not augmented."""
+    def evaluate(
+        self, part: Part, pulse: Callable[[], None] = lambda: None, batches: int | None = None
+    ) -> Evaluation:
+        """Loss, accuracy and confusion matrix on a part, or on its first batches, in evaluation
+        mode, not augmented. `pulse` is called after every batch."""
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
         self.network.eval()
+        if batches is not None:
+            part = Part(part.images_NCHW[: batches * size], part.labels_N[: batches * size])
         for images, labels in zip(
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
@@ -164,6 +218,7 @@ class Training:
             losses += F.cross_entropy(logits.float(), labels, reduction="sum")
             cell = labels * classes + logits.argmax(1)
             confusion.index_add_(0, cell, torch.ones_like(cell))
+            pulse()
         rows = confusion.view(classes, classes).tolist()
         right = sum(rows[i][i] for i in range(classes))
         return Evaluation(

@@ -3,7 +3,13 @@
 from torch import nn
 
 from paretrain.config import Init, NetworkConfig, TrainConfig
-from paretrain.networks.vgg import VGG, count_vgg_layers, count_vgg_macs, count_vgg_parameters
+from paretrain.networks.vgg import (
+    VGG,
+    count_vgg_activations,
+    count_vgg_layers,
+    count_vgg_macs,
+    count_vgg_parameters,
+)
 
 STEP_S, MAC_S = 1.2e-3, 2e-10
 
@@ -27,6 +33,14 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
 def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
     """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
     return count_vgg_macs(config, num_classes, image_size)
+
+
+def count_activations(config: NetworkConfig, num_classes: int, image_size: int) -> int:
+    """Numbers that one image's forward pass keeps for the backward pass.
+
+    Raises ValueError when the images are too small for it.
+    """
+    return count_vgg_activations(config, num_classes, image_size)
 
 
 def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:

@@ -86,6 +86,22 @@ def count_vgg_macs(config: VGGConfig, num_classes: int, image_size: int) -> int:
     return total
 
 
+def count_vgg_activations(config: VGGConfig, num_classes: int, image_size: int) -> int:
+    """Numbers that the forward pass of one image leaves for the backward pass: the input, and what
+    convolutions, norms, poolings and FC layers give (ReLU works in place)."""
+    side, channels = image_size, 3
+    total = channels * side * side
+    for stage in config.stages:
+        for kernel in stage.kernels:
+            total += channels * side * side if kernel == "separable" else 0
+            total += stage.width * side * side * (1 if config.norm == "none" else 2)
+            channels = stage.width
+        side //= 2
+        total += channels * side * side
+    total += channels * _side_at_classifier(config, image_size) ** 2
+    return total + sum(config.hidden) + num_classes
+
+
 def count_vgg_layers(config: VGGConfig) -> int:
     """Convolutions (a separable one is two) and FC layers."""
     kernels = [kernel for stage in config.stages for kernel in stage.kernels]

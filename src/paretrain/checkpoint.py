@@ -1,0 +1,36 @@
+"""A training on disk between two epochs: whole or not there, and never a pickle that runs code."""
+
+from pathlib import Path
+
+import torch
+
+from paretrain.training import Training
+
+
+def save_checkpoint(training: Training, path: Path) -> None:
+    """Replaces an earlier one only when complete. Raises OSError, for example on a full disk."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            torch.save(training.state_dict(), file)
+        partial.replace(path)
+    except RuntimeError as error:  # torch's own writer, for whatever the file system refused
+        raise OSError(str(error).splitlines()[0]) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(training: Training, path: Path) -> None:
+    """The training goes on after the checkpoint's last epoch.
+
+    Raises OSError when there is none, ValueError when it is damaged or of another training.
+    """
+    with path.open("rb") as file:
+        try:
+            state = torch.load(file, map_location=training.device, weights_only=True)
+            training.load_state_dict(state)
+        except ValueError:
+            raise
+        except Exception as error:  # torch raises whatever the damaged bytes happen to look like
+            raise ValueError(f"damaged checkpoint {path}: {error}") from error

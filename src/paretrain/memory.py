@@ -1,0 +1,38 @@
+"""When memory is short: how to recognise it, and roughly what a training needs."""
+
+import torch
+
+from paretrain.config import TrainConfig
+from paretrain.networks.build import count_activations, count_parameters
+
+# What allocators, drivers and libraries say; each has been seen in the wild
+# (github.com/huggingface/accelerate, utils/memory.py, lists the same).
+_SIGNS = (
+    "out of memory",
+    "CUDNN_STATUS_NOT_SUPPORTED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory was short, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def estimate_memory(config: TrainConfig, num_classes: int) -> int:
+    """Bytes that a training step keeps at once, roughly: weights, gradients and the optimizer's
+    moments, and the forward pass's activations of one (micro-)batch with their gradients. For
+    comparing configurations; libraries' workspaces come on top.
+
+    Raises ValueError when the network cannot take images of this size.
+    """
+    size = config.data.image_size
+    copies = 3 if config.optimizer.kind == "sgd" else 4
+    weights = 4 * copies * count_parameters(config.network, num_classes, size)
+    images = min(config.batch_size, config.micro_batch or config.batch_size)
+    width = 2 if config.precision == "bf16" else 4
+    return weights + 2 * width * images * count_activations(config.network, num_classes, size)

@@ -1,0 +1,117 @@
+"""A training that goes on from disk is the training that was never interrupted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from paretrain.checkpoint import load_checkpoint, save_checkpoint
+from paretrain.config import (
+    AdamConfig,
+    AugmentConfig,
+    CosineSchedule,
+    OneCycleSchedule,
+    SGDConfig,
+    TrainConfig,
+    VGGConfig,
+    VGGStage,
+)
+from paretrain.data.load import load_data
+from paretrain.training import Training
+
+MakeConfig = Callable[..., TrainConfig]
+DROPOUT = VGGConfig(
+    stages=(VGGStage(width=8, kernels=("3x3",)),), norm="batch", hidden=(16,), dropout=(0.4,)
+)
+
+
+def training(config: TrainConfig) -> Training:
+    return Training(config, load_data(config.data), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": SGDConfig(lr=0.05), "schedule": CosineSchedule()},
+        {"optimizer": AdamConfig(kind="adamw", lr=0.01), "schedule": OneCycleSchedule()},
+        {"augment": AugmentConfig(crop_padding=0.125, flip=True), "network": DROPOUT},
+    ],
+    ids=["sgd cosine", "adamw onecycle", "dropout and augmentation"],
+)
+def test_the_rest_of_the_curve_is_the_same_to_the_last_bit(
+    tiny_config: MakeConfig, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    config = tiny_config(epochs=4, **changes)
+    whole = training(config)
+    expected = [r.model_copy(update={"seconds": 0}) for r in whole.epochs()]
+    first = training(config)
+    for result in first.epochs():
+        if result.epoch == 2:
+            break
+    path = tmp_path / "folder" / "7.pt"
+    save_checkpoint(first, path)
+    torch.manual_seed(99)  # whatever the process did meanwhile
+    second = training(config)
+    load_checkpoint(second, path)
+    assert [r.epoch for r in second.curve] == [1, 2]
+    rest = list(second.epochs())
+    assert [r.epoch for r in rest] == [3, 4]
+    assert [r.model_copy(update={"seconds": 0}) for r in second.curve] == expected
+    for a, b in zip(whole.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_damaged_or_foreign_checkpoint_is_refused(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    one = training(tiny_config())
+    next(one.epochs())
+    path = tmp_path / "1.pt"
+    save_checkpoint(one, path)
+    with pytest.raises(ValueError, match="another configuration"):
+        load_checkpoint(training(tiny_config(seed=5)), path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(training(tiny_config()), path)
+    with pytest.raises(FileNotFoundError):
+        load_checkpoint(training(tiny_config()), tmp_path / "2.pt")
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_one_before(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    """The kernel refuses to let any file grow beyond a kilobyte: a real failed write."""
+    resource = pytest.importorskip("resource")
+    one = training(tiny_config())
+    next(one.epochs())
+    path = tmp_path / "1.pt"
+    save_checkpoint(one, path)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(OSError):
+            save_checkpoint(one, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".pt"] == ["1.pt"]
+
+
+def test_what_a_pulse_raises_ends_the_training_between_two_batches(tiny_config: MakeConfig) -> None:
+    class Cut(Exception):
+        pass
+
+    batches = 0
+
+    def pulse() -> None:
+        nonlocal batches
+        batches += 1
+        if batches == 3:
+            raise Cut
+
+    one = training(tiny_config(batch_size=8))
+    with pytest.raises(Cut):
+        next(one.epochs(pulse))
+    assert batches == 3 and one.curve == []
