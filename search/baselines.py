@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from optuna.distributions import BaseDistribution
+
 from paretrain.cli import UserError
+from paretrain.config import TrainConfig
 from paretrain.describe import short_count
 from search.drawing import Drawing
 from search.front import best_at_size
-from search.proposals import Gate
+from search.gate import Gate
 from search.records import TrialRecord
 from search.space import Space
 
@@ -21,7 +24,9 @@ class Baseline:
     """A hand-made network or setting, and whether it can run here."""
 
     name: str
+    config: TrainConfig
     params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
     num_params: int | None
     """None when the network cannot take images of this size."""
     obstacle: str
@@ -44,13 +49,16 @@ def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
                 f"{_mismatch(params, drawing.params)}"
             )
         size = gate.size(config)
-        if size is None:
-            obstacle = "too deep for the image size"
-        elif gate.max_params is not None and size > gate.max_params:
-            obstacle = "over the cap"
-        else:
-            obstacle = ""
-        found.append(Baseline(name, dict(params), size, obstacle))
+        found.append(
+            Baseline(
+                name,
+                config,
+                dict(params),
+                dict(drawing.distributions),
+                size,
+                gate.obstacle(size) or "",
+            )
+        )
     return found
 
 

@@ -1,27 +1,46 @@
-"""The one process that owns the study: proposes, hands out, decides, writes. Workers only train."""
+"""The one process that owns the study: proposes, hands out, decides. Workers only train, and a
+thread of its own writes."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import optuna
-from optuna.trial import Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
+from paretrain.networks.build import has_batch_statistics
 from paretrain.training import EpochResult
 from search import records as attr
+from search.ahead import Ahead
+from search.budget import Budget, End
 from search.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
+from search.gate import Gate
+from search.journal import Journal
+from search.owner import BEAT_EVERY_S, beat
 from search.plan import Plan
-from search.pool import Died, Heard, WorkerPool
-from search.proposals import Gate, Proposer
-from search.protocol import Epoch, Failed, Finished, Go, Stop, Train
-from search.pruning import Curve, Decision, DivergenceRule, Rule
-from search.records import COUNTED, curve_attributes, read_record
-from search.storage import quiet_optuna
-from search.study import REFUSED, requeue
+from search.pool import Died, WorkerPool
+from search.proposals import Proposer
+from search.protocol import (
+    Alive,
+    Epoch,
+    Failed,
+    Finished,
+    Go,
+    Resumed,
+    Stop,
+    Train,
+    Warned,
+)
+from search.pruning import Curve, DivergenceRule, Rule
+from search.records import COUNTED, TrialRecord, read_record
+from search.running import Running
+from search.study import OWNER, REFUSED
 
 MAX_FAILURES = 5
 """Failed trials in a row that end a run."""
@@ -29,40 +48,23 @@ WRITE_EVERY_S = 1.0
 """A running trial's curve is written at most this often, and always when it ends."""
 
 
-@dataclass
-class _Running:
-    number: int
-    live: Trial
-    config: TrainConfig
-    num_params: int
-    shadow: int
-    baseline: str | None
-    results: list[EpochResult] = field(default_factory=list)
-    stop: Decision | None = None
-    retried: bool = False
-    written: float = 0.0
+@dataclass(frozen=True)
+class ProposalReady:
+    """The next proposal has been made."""
 
-    @property
-    def network(self) -> str:
-        words = describe(self.config)
-        return f"{self.baseline}: {words}" if self.baseline else words
 
-    @property
-    def curve(self) -> Curve:
-        return Curve(
-            self.number,
-            self.num_params,
-            tuple(result.val_acc for result in self.results),
-            tuple(result.health == "one class" for result in self.results),
-            diverged=self.results[-1].health == "diverged",
-        )
+@dataclass(frozen=True)
+class WriteFailed:
+    """The study cannot be written any more."""
+
+    error: Exception
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
 
-    ending: Literal["done", "timeout", "interrupted", "failures"]
+    ending: End | Literal["interrupted", "failures"]
     detail: str = ""
 
 
@@ -77,21 +79,25 @@ class Coordinator:
         proposer: Proposer,
         rule: Rule,
         pool: WorkerPool,
+        budget: Budget,
+        checkpoints: Path,
         tell: Callable[[Event], None],
     ) -> None:
-        self._plan, self._study, self._gate = plan, study, gate
-        self._proposer, self._rule, self._pool, self._tell = proposer, rule, pool, tell
-        self._busy: dict[int, _Running] = {}
+        self._plan, self._gate, self._rule, self._pool = plan, gate, rule, pool
+        self._budget, self._checkpoints, self._tell = budget, checkpoints, tell
+        self._proposer = proposer
+        self._ahead = Ahead(proposer, lambda: pool.wake(ProposalReady()))
+        self._journal = Journal(study, lambda error: pool.wake(WriteFailed(error)))
+        self._busy: dict[int, Running] = {}
+        self._queue: deque[Running] = deque()
+        """Hand-made networks, and trials that were interrupted."""
+        self._alone: deque[Running] = deque()
+        """Trials that lacked memory beside others."""
         self._failures_in_a_row, self._last_failure = 0, ""
         self._finished: list[Curve] = []
-        self._done = 0
-        self._refused_before = dict(study.user_attrs.get(REFUSED, {}))
-        self._recall()
-
-    @property
-    def done(self) -> int:
-        """Trials that count: finished or stopped."""
-        return self._done
+        self._beaten = 0.0
+        self._refused_before: dict[str, int] = dict(study.user_attrs.get(REFUSED, {}))
+        self._next_number = self._recall(study.get_trials(deepcopy=False))
 
     @property
     def refused(self) -> dict[str, int]:
@@ -102,213 +108,324 @@ class Coordinator:
 
     def run(self) -> Outcome:
         """Until the budget is spent, time is up, Ctrl-C, or five trials in a row have failed.
-        In every case the study is left sound: nothing stays running."""
-        deadline = None
-        if self._plan.timeout_s is not None:
-            deadline = time.monotonic() + self._plan.timeout_s
+        In every case the study is left sound: nothing stays running, nothing is half written.
+
+        Raises UserError when nothing passes the gate, or the study cannot be written.
+        """
         try:
-            while True:
-                self._hand_out()
-                if not self._busy:
-                    return Outcome("done")
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    self._interrupt("time is up")
-                    return Outcome("timeout")
-                heard = self._pool.receive(left)
-                if heard is not None:
-                    self._hear(*heard)
-                if self._failures_in_a_row >= MAX_FAILURES:
-                    self._interrupt("too many failures")
-                    return Outcome("failures", self._last_failure)
+            outcome = self._work()
         except KeyboardInterrupt:
             self._interrupt("Ctrl-C")
-            return Outcome("interrupted")
-        except UserError:
+            outcome = Outcome("interrupted")
+        except BaseException:
             self._interrupt("the run ended with an error")
             raise
         finally:
-            self._study.set_user_attr(REFUSED, self.refused)
+            self._ahead.close()
+            self._journal.study(REFUSED, self.refused)
+            self._journal.study(OWNER, None)
+            self._journal.close()
+        return outcome
 
-    def _recall(self) -> None:
-        """Learn from what earlier runs of this study left."""
-        trials = self._study.get_trials(deepcopy=False, states=COUNTED)
-        self._done = len(trials)
+    def _work(self) -> Outcome:
+        while True:
+            self._hand_out()
+            if not self._busy and not self._alone and (end := self._budget.end()) is not None:
+                return Outcome(end)
+            left = self._budget.time_left()
+            if left == 0:
+                self._interrupt("time is up")
+                return Outcome("timeout")
+            heard = self._pool.receive(min(1.0, 1.0 if left is None else left))
+            if heard is not None:
+                self._hear(*heard)
+            self._look_after()
+            if self._failures_in_a_row >= MAX_FAILURES:
+                self._interrupt("too many failures")
+                return Outcome("failures", self._last_failure)
+
+    def _recall(self, trials: list[FrozenTrial]) -> int:
+        """Learn from what earlier runs of this study left. Returns the next trial's number."""
         for trial in trials:
-            record = read_record(trial)
-            if record is None:
-                continue
-            finished = trial.state == TrialState.COMPLETE
-            shadow = self._proposer.know(
-                record.config, record.num_params, trial.params, trial.distributions
-            )
-            expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
-            self._proposer.learn(shadow, record.config, record.num_params, expected, finished)
-            if finished:
-                self._finished.append(record.curve)
+            if trial.state == TrialState.FAIL and attr.INFEASIBLE in trial.user_attrs:
+                self._ahead.learn_memory(TrainConfig.from_dict(trial.user_attrs[attr.CONFIG]))
+            elif trial.state == TrialState.WAITING:
+                self._queue.append(self._waiting(trial))
+            elif trial.state in COUNTED and (record := read_record(trial)) is not None:
+                finished = trial.state == TrialState.COMPLETE
+                shadow = self._ahead.know(
+                    record.config, record.num_params, trial.params, trial.distributions
+                )
+                expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
+                self._ahead.learn(shadow, record.config, record.num_params, expected, finished)
+                if finished:
+                    self._finished.append(record.curve)
+        return len(trials)
+
+    def _waiting(self, trial: FrozenTrial) -> Running:
+        """A trial of the queue, with what it has cost so far."""
+        attrs = trial.user_attrs
+        config, size = TrainConfig.from_dict(attrs[attr.CONFIG]), int(attrs[attr.SIZE])
+        spent = attrs.get(attr.SPENT, {})
+        return Running(
+            trial.number,
+            config,
+            size,
+            self._ahead.know(config, size, trial.params, trial.distributions),
+            attrs.get(attr.BASELINE),
+            epochs_spent=spent.get("epochs", 0),
+            seconds_spent=spent.get("seconds", 0.0),
+            seconds_lost=spent.get("lost_seconds", 0.0),
+        )
+
+    # --- handing out
 
     def _hand_out(self) -> None:
         for worker in self._pool.workers:
-            if worker in self._busy or self._done + len(self._busy) >= self._plan.trials:
+            if worker in self._busy:
                 continue
-            running = self._queued() or self._proposed()
-            self._busy[worker] = running
-            started = TrialStarted(
-                running.number, running.num_params, running.network, running.baseline or "search"
-            )
-            self._tell(started)
-            self._pool.send(worker, Train(trial=running.number, config=running.config))
+            running = self._next()
+            if running is None:
+                return
+            self._start(worker, running)
+            if not self._queue and self._budget.end(*self._under_way()) is None:
+                self._ahead.prepare()
 
-    def _proposed(self) -> _Running:
-        proposal = self._proposer.propose()
-        number = len(self._study.get_trials(deepcopy=False))
-        seeded = proposal.config.model_copy(update={"seed": self._plan.trial_seed(number)})
-        config = TrainConfig.from_dict(seeded.to_dict())
-        # One transaction: the trial appears with its parameters and attributes, or not at all.
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=proposal.params,
-                distributions=proposal.distributions,
-                user_attrs=self._attributes(config, proposal.num_params, proposal.origin),
-            )
-        )
-        trial = self._study.get_trials(deepcopy=False)[number]
-        live = Trial(self._study, trial._trial_id)
-        return _Running(number, live, config, proposal.num_params, proposal.shadow, None)
+    def _under_way(self) -> tuple[int, int]:
+        """Trials that are running, and the epochs that they may still take."""
+        trials = [*self._busy.values(), *self._alone]
+        return len(trials), sum(self._plan.epochs - len(t.results) for t in trials)
 
-    def _queued(self) -> _Running | None:
-        """A waiting trial (hand-made, or interrupted before): its parameters are as they were."""
-        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            with quiet_optuna():
-                live = self._study.ask()
-                config = self._gate.complete(self._plan.space.suggest(live))
-            size = self._gate.size(config)
-            cap = self._gate.max_params
-            if size is None or (cap is not None and size > cap):
-                live.set_user_attr(attr.VERDICT, f"not run: {size} parameters, cap {cap}")
-                self._study.tell(live, state=TrialState.FAIL)
-                continue
-            config = config.model_copy(update={"seed": self._plan.trial_seed(live.number)})
-            baseline = live.user_attrs.get(attr.BASELINE)
-            attributes = self._attributes(config, size, "baseline" if baseline else "queued")
-            for key, value in attributes.items():
-                live.set_user_attr(key, value)
-            shadow = self._proposer.know(config, size, live.params, live.distributions)
-            return _Running(live.number, live, config, size, shadow, baseline)
-        return None
+    def _next(self) -> Running | None:
+        """What an idle worker is to train now, or None when there is nothing, or not yet."""
+        if self._alone:
+            return None if self._busy else self._alone.popleft()
+        if any(running.alone for running in self._busy.values()):
+            return None
+        if self._budget.end(*self._under_way()) is not None:
+            return None
+        while self._queue:
+            running = self._queue.popleft()
+            if (obstacle := self._gate.obstacle(running.num_params)) is None:
+                self._journal.begin(running.number, {})
+                return running
+            verdict = {attr.VERDICT: f"not run: {obstacle}, {running.num_params} parameters"}
+            self._journal.end(running.number, verdict, TrialState.FAIL)
+            self._learn(running, None, finished=False)
+        return self._proposed()
 
-    def _attributes(self, config: TrainConfig, size: int, origin: str) -> dict[str, object]:
-        return {
+    def _proposed(self) -> Running | None:
+        proposal = self._ahead.take()
+        if proposal is None:
+            return None
+        number, self._next_number = self._next_number, self._next_number + 1
+        config = proposal.config.model_copy(update={"seed": self._plan.trial_seed(number)})
+        attributes = {
             attr.CONFIG: config.to_dict(),
-            attr.SIZE: size,
+            attr.SIZE: proposal.num_params,
             attr.WORDS: describe(config),
-            attr.ORIGIN: origin,
+            attr.ORIGIN: proposal.origin,
         }
+        self._journal.add(number, proposal.params, proposal.distributions, attributes)
+        return Running(number, config, proposal.num_params, proposal.shadow)
 
-    def _hear(self, worker: int, heard: Heard) -> None:
+    def _start(self, worker: int, running: Running) -> None:
+        self._busy[worker] = running
+        origin = running.baseline or "search"
+        self._tell(TrialStarted(running.number, running.num_params, running.words, origin))
+        self._train(worker, running)
+
+    def _train(self, worker: int, running: Running) -> None:
+        running.start()
+        path = str(self._checkpoint(running))
+        self._pool.send(worker, Train(trial=running.number, config=running.config, checkpoint=path))
+
+    def _checkpoint(self, running: Running) -> Path:
+        return self._checkpoints / f"{running.number}.pt"
+
+    # --- hearing
+
+    def _hear(self, worker: int, heard: object) -> None:
+        if isinstance(heard, WriteFailed):
+            cause = str(heard.error.__cause__ or heard.error).splitlines()[0]
+            raise UserError(
+                f"cannot write {self._plan.storage}: {cause}: free space or mend it; the same "
+                "command then goes on from what is stored"
+            )
         running = self._busy.get(worker)
         if isinstance(heard, Died):
             self._worker_died(worker, running, heard)
-        elif running is None:
             return
-        elif isinstance(heard, Epoch):
+        if running is None or getattr(heard, "trial", None) != running.number:
+            return
+        running.sign = time.monotonic()
+        if isinstance(heard, Epoch):
             self._epoch(worker, running, heard.result)
+        elif isinstance(heard, Resumed):
+            running.resume(heard.results)
         elif isinstance(heard, Finished):
             del self._busy[worker]
+            running.pause(heard.seconds)
             self._end(running)
         elif isinstance(heard, Failed):
-            del self._busy[worker]
-            self._fail(running, heard.error, heard.traceback)
+            self._failed(worker, running, heard)
+        elif isinstance(heard, Warned):
+            self._tell(Note(f"#{running.number}: {heard.text}"))
+        else:
+            assert isinstance(heard, Alive)
 
-    def _epoch(self, worker: int, running: _Running, result: EpochResult) -> None:
-        running.results.append(result)
-        decision = Decision(False, "ran to its last epoch")
+    def _look_after(self) -> None:
+        """Workers that hang, and the sign for other machines that this study has an owner."""
+        now = time.monotonic()
+        for worker, running in list(self._busy.items()):
+            silent = now - running.sign
+            if silent > self._plan.stall_s:
+                died = Died(0, f"no batch for {silent:.0f} s (--stall)", "hangs")
+                self._worker_died(worker, running, died)
+        if now - self._beaten > BEAT_EVERY_S:
+            self._beaten = now
+            self._journal.study(OWNER, beat())
+
+    def _epoch(self, worker: int, running: Running, result: EpochResult) -> None:
+        self._budget.epochs_spent += 1
+        if running.stop is not None:  # it was on its way when the trial was stopped
+            running.epochs_spent += 1
+            return
+        running.hear(result)
         if result.epoch < self._plan.epochs or result.health == "diverged":
             # A hand-made network is what others are measured against, so it runs to its end.
             rule = DivergenceRule() if running.baseline else self._rule
             decision = rule.decide(running.curve, self._finished, self._plan.epochs)
-        if decision.stop:
-            running.stop = decision
-        self._pool.send(worker, Stop() if decision.stop else Go())
-        # Written after the answer: the worker trains on while the database is busy.
+            running.stop = decision if decision.stop else None
+            self._pool.send(
+                worker,
+                Stop(trial=running.number)
+                if decision.stop
+                else Go(trial=running.number, epoch=result.epoch),
+            )
         now = time.monotonic()
         if now - running.written >= WRITE_EVERY_S:
-            self._write(running)
             running.written = now
+            self._journal.note(running.number, running.attributes())
         self._tell(EpochDone(running.number, result.epoch, self._plan.epochs, result.val_acc))
 
-    def _write(self, running: _Running) -> None:
-        for key, value in curve_attributes(running.results).items():
-            running.live.set_user_attr(key, value)
+    # --- ends
 
-    def _end(self, running: _Running) -> None:
-        self._write(running)
-        last, stop = running.results[-1], running.stop
-        finished = stop is None
-        reason = "finished" if stop is None else stop.reason
-        running.live.set_user_attr(attr.VERDICT, reason)
+    def _end(self, running: Running) -> None:
+        stop, val_acc = running.stop, running.results[-1].val_acc
+        verdict = {attr.VERDICT: "finished" if stop is None else stop.reason}
         if stop is None:
-            values = [last.val_acc, float(running.num_params)]
-            self._study.tell(running.number, values)
+            values = [val_acc, float(running.num_params)]
+            attributes = running.attributes() | verdict
+            self._journal.end(running.number, attributes, TrialState.COMPLETE, values)
             self._finished.append(running.curve)
+            self._learn(running, val_acc, finished=True)
         else:
-            running.live.set_user_attr(attr.NUMBERS, stop.numbers)
-            self._study.tell(running.number, state=TrialState.PRUNED)
-        expected = last.val_acc if stop is None else stop.numbers.get("expected", last.val_acc)
-        self._learn(running, expected, finished)
-        self._done += 1
+            attributes = running.attributes() | verdict | {attr.NUMBERS: stop.numbers}
+            self._journal.end(running.number, attributes, TrialState.PRUNED)
+            self._learn(running, stop.numbers.get("expected", val_acc), finished=False)
+        self._drop_checkpoint(running)
+        self._budget.count(self._finished)
         self._failures_in_a_row = 0
-        self._report(running, "finished" if finished else "stopped", reason)
+        self._report(running, "stopped" if stop else "finished", verdict[attr.VERDICT])
 
-    def _fail(self, running: _Running, error: str, details: str) -> None:
-        running.live.set_user_attr(attr.VERDICT, f"failed: {error}")
-        running.live.set_user_attr("stderr", details)
-        self._study.tell(running.number, state=TrialState.FAIL)
-        self._learn(running, None, finished=False)
-        self._failures_in_a_row += 1
-        self._last_failure = error
-        self._report(running, "failed", error)
-
-    def _learn(self, running: _Running, val_acc: float | None, finished: bool) -> None:
-        self._proposer.learn(running.shadow, running.config, running.num_params, val_acc, finished)
-
-    def _worker_died(self, worker: int, running: _Running | None, died: Died) -> None:
-        self._pool.restart(worker)
-        last = died.stderr.splitlines()[-1] if died.stderr else "it said nothing"
-        cause = f"worker ended with exit code {died.exit_code}: {last}"
-        if running is None:
-            raise UserError(f"a worker cannot start: {cause}")
-        if not running.retried:
-            self._tell(Note(f"#{running.number}: {cause}; tried once more"))
-            running.retried, running.results, running.stop = True, [], None
-            self._pool.send(worker, Train(trial=running.number, config=running.config))
+    def _failed(self, worker: int, running: Running, failed: Failed) -> None:
+        running.pause(failed.seconds, lost=True)
+        if not failed.out_of_memory:
+            del self._busy[worker]
+            self._fail(running, failed.error, {"stderr": failed.traceback})
+            return
+        if len(self._busy) > 1 and not running.alone:
+            del self._busy[worker]
+            running.alone = True
+            self._alone.append(running)
+            self._tell(Note(f"#{running.number}: out of memory, tried again alone"))
+            return
+        pieces = self._smaller_pieces(running.config)
+        if pieces is not None:
+            running.config = running.config.model_copy(update={"micro_batch": pieces})
+            self._journal.note(running.number, {attr.CONFIG: running.config.to_dict()})
+            self._drop_checkpoint(running)  # of another configuration
+            self._tell(Note(f"#{running.number}: out of memory, in pieces of {pieces} images"))
+            self._train(worker, running)
             return
         del self._busy[worker]
-        self._fail(running, cause, died.stderr)
+        self._ahead.learn_memory(running.config)
+        why = "does not fit into memory"
+        self._fail(running, why, {attr.INFEASIBLE: why, "stderr": failed.traceback}, counts=False)
+
+    def _smaller_pieces(self, config: TrainConfig) -> int | None:
+        """Images for one forward pass: half as many, where it is the same training or allowed."""
+        if has_batch_statistics(config.network) and not self._plan.microbatch:
+            return None
+        now = config.micro_batch or config.batch_size
+        return now // 2 if now > 1 else None
+
+    def _fail(
+        self, running: Running, error: str, attributes: Mapping[str, Any], counts: bool = True
+    ) -> None:
+        verdict = {attr.VERDICT: f"failed: {error}", **attributes}
+        self._journal.end(running.number, running.attributes() | verdict, TrialState.FAIL)
+        self._learn(running, None, finished=False)
+        self._drop_checkpoint(running)
+        if counts:
+            self._failures_in_a_row += 1
+            self._last_failure = error
+        self._report(running, "failed", error)
+
+    def _worker_died(self, worker: int, running: Running | None, died: Died) -> None:
+        self._pool.restart(worker)
+        if running is None:
+            raise UserError(f"a worker cannot start: {died}")
+        running.pause(lost=True)
+        running.deaths += 1
+        if running.deaths == 1:
+            self._tell(Note(f"#{running.number}: {died}; tried once more"))
+            running.stop = None
+            self._train(worker, running)
+            return
+        del self._busy[worker]
+        self._fail(running, str(died), {"stderr": died.stderr})
 
     def _interrupt(self, why: str) -> None:
-        """Running trials go back to the queue; nothing of them counts."""
+        """Running trials go back to the queue, to go on from their checkpoints."""
         self._pool.close()
-        for worker, running in list(self._busy.items()):
-            requeue(self._study, running.number, why)
-            del self._busy[worker]
+        for running in [*self._busy.values(), *self._alone]:
+            running.pause()
+            verdict = {attr.VERDICT: f"interrupted: {why}; queued again"}
+            self._journal.wait(running.number, running.attributes() | verdict)
             self._report(running, "interrupted", f"{why}: queued again")
+        self._busy.clear()
+        self._alone.clear()
 
-    def _report(self, running: _Running, ending: Ending, reason: str) -> None:
+    def _learn(self, running: Running, val_acc: float | None, finished: bool) -> None:
+        self._ahead.learn(running.shadow, running.config, running.num_params, val_acc, finished)
+
+    def _drop_checkpoint(self, running: Running) -> None:
+        self._checkpoint(running).unlink(missing_ok=True)
+
+    def _report(self, running: Running, ending: Ending, reason: str) -> None:
         record = None
         if ending in ("finished", "stopped"):
-            trial = self._study.get_trials(deepcopy=False)[running.number]
-            record = read_record(trial)
+            record = TrialRecord(
+                running.number,
+                TrialState.COMPLETE if ending == "finished" else TrialState.PRUNED,
+                running.config,
+                running.num_params,
+                running.curve,
+                running.baseline,
+                reason,
+                running.seconds,
+            )
         self._tell(
             TrialEnded(
                 running.number,
                 ending,
                 reason,
                 running.num_params,
-                running.network,
+                running.words,
                 record,
-                self._done,
+                self._budget.done,
                 self._plan.trials,
             )
         )

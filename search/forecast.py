@@ -34,7 +34,8 @@ def forecast(
                 pool.restart(worker)
                 return None
             if isinstance(heard[1], Probed):
-                seconds.append(heard[1].epoch_seconds * config.epochs)
+                if heard[1].epoch_seconds is not None:
+                    seconds.append(heard[1].epoch_seconds * config.epochs)
                 break
     if not seconds:
         return None

@@ -12,7 +12,9 @@ from paretrain.config import DataConfig, Precision, TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name
 from search.baselines import Choice
-from search.proposals import Gate, SamplerName
+from search.budget import Limits
+from search.gate import Gate
+from search.proposals import SamplerName
 from search.pruning import PrunerName
 from search.space import Space
 
@@ -34,18 +36,22 @@ class Plan:
     data: DataConfig
     storage: str
     study_name: str
-    trials: int
     epochs: int
     max_params: int | None
     workers: int
     threads: int
+    """Of each worker; a setting of the study, because sums in another order differ."""
     device: torch.device
     precision: Precision
-    timeout_s: float | None
+    limits: Limits
     seed: int
     pruner: PrunerName
     sampler: SamplerName
     baselines: Choice
+    stall_s: float = 300.0
+    """A worker that trains no batch for so long is ended."""
+    microbatch: bool = False
+    """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
     notes: tuple[str, ...] = ()
     """Limits that were chosen for the user, in words."""
 
@@ -65,6 +71,19 @@ class Plan:
         """A proposed configuration with this run's data, epochs and precision."""
         update = {"data": self.data, "epochs": self.epochs, "precision": self.precision}
         return config.model_copy(update=update)
+
+    @property
+    def trials(self) -> int:
+        """In total, over all runs of the study."""
+        return self.limits.trials
+
+    @property
+    def worker_devices(self) -> list[str]:
+        """One for each worker: the GPUs in turn, unless one was named."""
+        name, gpus = str(self.device), torch.cuda.device_count()
+        if name == "cuda" and gpus > 1:
+            return [f"cuda:{worker % gpus}" for worker in range(self.workers)]
+        return [name] * self.workers
 
     def gate(self, data: ImageData) -> Gate:
         """What proposals must pass."""

@@ -7,22 +7,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from search.protocol import (
-    FROM_WORKER,
-    Epoch,
-    Failed,
-    Finished,
-    Go,
-    Probe,
-    Probed,
-    Ready,
-    Stop,
-    Train,
-    line,
-)
+from search.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
 STDERR_LINES = 20
 
@@ -34,24 +23,29 @@ class Died:
     exit_code: int
     stderr: str
     """The last lines that it wrote to standard error."""
+    how: str = ""
+    """Instead of the exit code, where the coordinator ended it."""
 
-
-Heard = Ready | Epoch | Finished | Failed | Probed | Died
+    def __str__(self) -> str:
+        how = self.how or f"ended with exit code {self.exit_code}"
+        last = self.stderr.splitlines()[-1] if self.stderr else "it said nothing"
+        return f"worker {how}: {last}"
 
 
 class WorkerPool:
-    """`count` long-lived processes on one device, each with `threads` threads."""
+    """Long-lived processes, one for each of `devices` (a GPU may be named more than once), each
+    with `threads` threads."""
 
-    def __init__(self, count: int, device: str, threads: int) -> None:
-        self._device = device
+    def __init__(self, devices: Sequence[str], threads: int) -> None:
+        self._devices = list(devices)
         self._threads = threads
-        self._inbox: queue.SimpleQueue[tuple[int, subprocess.Popen[bytes], Heard]] = (
+        self._inbox: queue.SimpleQueue[tuple[int, subprocess.Popen[bytes] | None, object]] = (
             queue.SimpleQueue()
         )
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._logs: dict[int, BinaryIO] = {}
         self._listeners: dict[int, threading.Thread] = {}
-        for worker in range(count):
+        for worker in range(len(self._devices)):
             self._start(worker)
 
     def __enter__(self) -> "WorkerPool":
@@ -73,8 +67,13 @@ class WorkerPool:
             stdin.write(line(message))
             stdin.flush()
 
-    def receive(self, timeout: float | None = None) -> tuple[int, Heard] | None:
-        """The next message of any worker, or None when none came in time."""
+    def wake(self, message: object) -> None:
+        """Something else than a worker has news for whoever receives: from worker -1."""
+        self._inbox.put((-1, None, message))
+
+    def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
+        """The next message of any worker (see protocol.py, or Died), or None when none came in
+        time."""
         try:
             worker, process, heard = self._inbox.get(timeout=timeout)
         except queue.Empty:
@@ -101,7 +100,7 @@ class WorkerPool:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "search.worker"),
-                *("--device", self._device, "--threads", str(self._threads)),
+                *("--device", self._devices[worker], "--threads", str(self._threads)),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -8,7 +8,7 @@ values: a stopped one with the accuracy it was expected to reach, which a pruned
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,9 +20,9 @@ from optuna.trial import TrialState, create_trial
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import short_count
-from paretrain.networks.build import count_macs, count_parameters, relative_epoch_cost
 from search.drawing import Drawing
 from search.front import best_at_size, pareto_front
+from search.gate import OVER_CAP, Gate
 from search.space import Suggest
 from search.storage import quiet_optuna
 from search.surrogate import AccuracyModel, expected_improvement, log_error
@@ -51,26 +51,7 @@ MAX_DRAWS = 3000
 MAX_MODEL_DRAWS = 40
 """Refused draws of a model in a row before random ones take over for this proposal."""
 
-OVER_CAP, DUPLICATE, UNBUILDABLE = "over the cap", "already tried", "too deep for the image size"
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What a proposal must pass, and what a run adds to it."""
-
-    complete: Callable[[TrainConfig], TrainConfig]
-    """Puts data, epochs and precision of this run into a proposed configuration."""
-    num_classes: int
-    max_params: int | None
-    images: int = 1000
-    """Of the training part: for the cost of an epoch."""
-
-    def size(self, config: TrainConfig) -> int | None:
-        """Exact number of parameters, or None when the network cannot take such images."""
-        try:
-            return count_parameters(config.network, self.num_classes, config.data.image_size)
-        except ValueError:
-            return None
+DUPLICATE, TOO_MUCH_MEMORY = "already tried", "more memory than there was"
 
 
 @dataclass(frozen=True)
@@ -142,6 +123,7 @@ class Proposer:
         self.refused: Counter[str] = Counter()
         """Proposals that did not pass the gate, by reason."""
         self.smallest_refused: int | None = None
+        self._memory_limit: int | None = None
 
     def know(
         self,
@@ -174,10 +156,17 @@ class Proposer:
             return
         self._shadow.tell(shadow, [val_acc, float(num_params)])
         told = self._shadow.get_trials(deepcopy=False)[shadow]
-        trained = _Trained(told.params, told.distributions, num_params, self._macs(config), val_acc)
+        trained = _Trained(
+            told.params, told.distributions, num_params, self._gate.macs(config), val_acc
+        )
         self._trained.append(trained)
         if finished:
             self._finished.append(trained)
+
+    def learn_memory(self, config: TrainConfig) -> None:
+        """A configuration did not fit into memory: nothing that needs as much is proposed again."""
+        needed = self._gate.memory(config)
+        self._memory_limit = min(needed, self._memory_limit or needed)
 
     def propose(self) -> Proposal:
         """The next proposal. Raises UserError when nothing passes the gate."""
@@ -200,13 +189,21 @@ class Proposer:
                     shadow,
                 )
             self._drop(draft, reason)
-        cap = "" if self._gate.max_params is None else short_count(self._gate.max_params)
-        seen = short_count(self.smallest_refused) if self.smallest_refused is not None else "none"
-        raise UserError(
-            f"no proposal passes: {MAX_DRAWS} in a row were refused "
-            f"({', '.join(f'{n} {why}' for why, n in self.refused.most_common())}); the smallest "
-            f"over the cap of {cap} has {seen} parameters: raise --max-params"
-        )
+        raise UserError(self._why_nothing_passes())
+
+    def _why_nothing_passes(self) -> str:
+        seen = ", ".join(f"{count:,} {why}" for why, count in self.refused.most_common())
+        text = f"no proposal passes: {MAX_DRAWS} in a row were refused ({seen})"
+        if self.smallest_refused is not None:
+            cap = short_count(self._gate.max_params or 0)
+            smallest = short_count(self.smallest_refused)
+            return (
+                f"{text}; the smallest over the cap of {cap} has {smallest} parameters: "
+                "raise --max-params"
+            )
+        if self.refused[TOO_MUCH_MEMORY]:
+            return f"{text}: lower --image-size, or use a machine with more memory"
+        return f"{text}: the space has no more, so lower --trials"
 
     def _draft(self, attempt: int) -> _Draft:
         if self._sampler == "random" or attempt >= MAX_MODEL_DRAWS:
@@ -312,7 +309,7 @@ class Proposer:
             self._rng.randrange(2**31),
         )
         predicted = model.predict(
-            [(d.params, d.distributions, (d.size or 1, self._macs(d.config))) for d in drafts]
+            [(d.params, d.distributions, (d.size or 1, self._gate.macs(d.config))) for d in drafts]
         )
         gains = []
         for draft, (mean, deviation) in zip(drafts, predicted, strict=True):
@@ -322,18 +319,17 @@ class Proposer:
             gains.append(gain / self._cost(draft) ** COST_POWER)
         return drafts[gains.index(max(gains))]
 
-    def _macs(self, config: TrainConfig) -> int:
-        return count_macs(config.network, self._gate.num_classes, config.data.image_size)
-
     def _cost(self, draft: _Draft) -> float:
-        return relative_epoch_cost(draft.config, self._gate.num_classes, self._gate.images)
+        return self._gate.cost(draft.config)
 
     def _refusal(self, draft: _Draft) -> str | None:
-        if draft.size is None:
-            return UNBUILDABLE
-        if self._gate.max_params is not None and draft.size > self._gate.max_params:
-            self.smallest_refused = min(draft.size, self.smallest_refused or draft.size)
-            return OVER_CAP
+        obstacle = self._gate.obstacle(draft.size)
+        if obstacle is not None:
+            if obstacle == OVER_CAP and draft.size is not None:
+                self.smallest_refused = min(draft.size, self.smallest_refused or draft.size)
+            return obstacle
+        if self._memory_limit is not None and self._gate.memory(draft.config) >= self._memory_limit:
+            return TOO_MUCH_MEMORY
         return DUPLICATE if _key(draft.config) in self._seen else None
 
 

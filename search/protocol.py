@@ -1,7 +1,8 @@
 """What coordinator and workers say to each other: one JSON object a line, over any byte stream.
 
-A worker knows configurations and epochs, nothing of studies or samplers. After each epoch it waits
-for `Go` or `Stop`, so a trial is cut at the epoch boundary at which the rule decided.
+A worker knows configurations and epochs, nothing of studies or samplers. It trains on while the
+coordinator judges an epoch, at most one epoch ahead; `Stop` ends it between two batches, and what
+it did after the judged epoch is thrown away. So no worker waits for a decision or a database.
 """
 
 from typing import Annotated, Literal
@@ -17,30 +18,37 @@ class _Message(BaseModel):
 
 
 class Train(_Message):
-    """Coordinator -> worker: train this configuration."""
+    """Coordinator -> worker: train this configuration, from its checkpoint where there is one."""
 
     say: Literal["train"] = "train"
     trial: int
     config: TrainConfig
+    checkpoint: str | None = None
+    """File for the state after an epoch, or None for no checkpoints."""
 
 
 class Probe(_Message):
-    """Coordinator -> worker: measure how long an epoch of this configuration takes."""
+    """Coordinator -> worker: measure a few steps of this configuration."""
 
     say: Literal["probe"] = "probe"
     config: TrainConfig
+    seconds: float = 0.0
+    """Go on with steps for at least this long."""
 
 
 class Go(_Message):
-    """Coordinator -> worker: train the next epoch."""
+    """Coordinator -> worker: this epoch has been judged, train on."""
 
     say: Literal["go"] = "go"
+    trial: int
+    epoch: int
 
 
 class Stop(_Message):
     """Coordinator -> worker: end this trial now."""
 
     say: Literal["stop"] = "stop"
+    trial: int
 
 
 class Ready(_Message):
@@ -50,8 +58,23 @@ class Ready(_Message):
     device_name: str
 
 
+class Resumed(_Message):
+    """Worker -> coordinator: the trial goes on after these epochs of its checkpoint."""
+
+    say: Literal["resumed"] = "resumed"
+    trial: int
+    results: tuple[EpochResult, ...]
+
+
+class Alive(_Message):
+    """Worker -> coordinator, every few seconds within an epoch: batches are being trained."""
+
+    say: Literal["alive"] = "alive"
+    trial: int
+
+
 class Epoch(_Message):
-    """Worker -> coordinator: an epoch is over; the worker waits for Go or Stop."""
+    """Worker -> coordinator: an epoch is over."""
 
     say: Literal["epoch"] = "epoch"
     trial: int
@@ -63,6 +86,8 @@ class Finished(_Message):
 
     say: Literal["finished"] = "finished"
     trial: int
+    seconds: float
+    """From the order to train to this message."""
 
 
 class Failed(_Message):
@@ -72,20 +97,40 @@ class Failed(_Message):
     trial: int
     error: str
     traceback: str
+    out_of_memory: bool
+    seconds: float
+
+
+class Warned(_Message):
+    """Worker -> coordinator: the training goes on, but the user should know."""
+
+    say: Literal["warned"] = "warned"
+    trial: int
+    text: str
 
 
 class Probed(_Message):
-    """Worker -> coordinator: seconds that one epoch will take, validation included."""
+    """Worker -> coordinator: what was measured, or None where the training raised."""
 
     say: Literal["probed"] = "probed"
-    epoch_seconds: float
+    epoch_seconds: float | None
+    """One epoch, validation included."""
+    images_per_second: float | None
+    """Training alone, over all steps."""
+    peak_bytes: int
+    """Most memory the process has used so far: on a GPU there, else resident on the CPU."""
 
 
 ToWorker = Annotated[Train | Probe | Go | Stop, Field(discriminator="say")]
-FromWorker = Annotated[Ready | Epoch | Finished | Failed | Probed, Field(discriminator="say")]
+FromWorker = Annotated[
+    Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed,
+    Field(discriminator="say"),
+]
 
 TO_WORKER: TypeAdapter[Train | Probe | Go | Stop] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[Ready | Epoch | Finished | Failed | Probed] = TypeAdapter(FromWorker)
+FROM_WORKER: TypeAdapter[Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed] = (
+    TypeAdapter(FromWorker)
+)
 
 
 def line(message: _Message) -> bytes:

@@ -15,8 +15,8 @@ from search.pruning import Curve
 CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
 BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict"
 BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
-LAST_ACC, HEALTH, SECONDS, RETRY_OF = "val_acc_last", "health", "train_seconds", "retry_of"
-NUMBERS = "decision"
+LAST_ACC, HEALTH, SECONDS = "val_acc_last", "health", "train_seconds"
+NUMBERS, SPENT, INFEASIBLE = "decision", "spent", "infeasible"
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)

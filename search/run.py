@@ -17,6 +17,7 @@ from paretrain.cli import UserError, nearest, run_command
 from paretrain.config import DataConfig
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
+from search.budget import Limits
 from search.parsing import parse_count, parse_duration
 from search.plan import Plan, settle, threads_per_worker
 from search.proposals import SamplerName
@@ -48,6 +49,16 @@ def run(
         str | None, Option(help="2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]")
     ] = None,
     timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
+    epochs_total: Annotated[
+        int | None, Option(min=1, help="Begin no trial that could exceed it.")
+    ] = None,
+    until_plateau: Annotated[
+        int | None, Option(min=2, help="End when so many trials hardly moved the front.")
+    ] = None,
+    stall: Annotated[str, Option(help="A worker silent for so long is ended.")] = "5m",
+    microbatch: Annotated[
+        bool, Option("--microbatch", help="BatchNorm in pieces where memory is short.")
+    ] = False,
     seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Of proposals and trainings.")] = 0,
     pruner: Annotated[PrunerName, Option(help="When to stop a trial early.")] = "front",
     sampler: Annotated[SamplerName, Option(help="What to try next.")] = "front",
@@ -78,18 +89,19 @@ def run(
         data=DataConfig(source=source),
         storage=storage,
         study_name=name,
-        trials=trials,
         epochs=1,
         max_params=cap,
         workers=workers,
         threads=stored[1] if stored else threads_per_worker(workers, data == "digits"),
         device=chosen,
         precision=native_precision(chosen),
-        timeout_s=timeout_s,
+        limits=Limits(trials, timeout_s, epochs_total, until_plateau),
         seed=seed,
         pruner=pruner,
         sampler=sampler,
         baselines=baselines,
+        stall_s=parse_duration(stall, "--stall"),
+        microbatch=microbatch,
     )
     given = {
         "image_size": image_size,

@@ -1,5 +1,6 @@
 """A planned run from its first line on the screen to its last."""
 
+import contextlib
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,15 +17,25 @@ from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.describe import short_count
 from search.baselines import Baseline, baselines
+from search.budget import Budget
 from search.coordinator import Coordinator, Outcome
 from search.forecast import PROBES, Forecast, duration, forecast
+from search.gate import Gate
+from search.ledger import ledger
+from search.owner import sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
 from search.progress import emit, reporter
-from search.proposals import Gate, Proposer
+from search.proposals import Proposer
 from search.pruning import make_rule
-from search.records import BASELINE, COUNTED, read_records
-from search.study import open_study, requeue_interrupted, space_has_changed
+from search.records import COUNTED, read_records
+from search.study import (
+    checkpoint_folder,
+    enqueue,
+    open_study,
+    requeue_interrupted,
+    space_has_changed,
+)
 from search.summary import as_event, print_summary
 
 Style = Literal["person", "json", "quiet"]
@@ -39,7 +50,11 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     gate = plan.gate(data)
     hand_made = baselines(plan.space, gate, plan.baselines)
     examples = _examples(plan, gate, data)
-    with WorkerPool(plan.workers, str(plan.device), plan.threads) as pool, _terminable():
+    with (
+        contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name),
+        WorkerPool(plan.worker_devices, plan.threads) as pool,
+        _terminable(),
+    ):
         study = None if dry_run else open_study(plan, data)
         done = 0 if study is None else _count(study)
         _say_first(screen, plan, data, hand_made, done)
@@ -67,14 +82,18 @@ def _run(
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if left := requeue_interrupted(study):
         screen.print(f"{left} interrupted trial{'s' if left > 1 else ''} queued again")
-    _enqueue(study, hand_made)
+    enqueue(study, plan, gate, hand_made)
     # A later run of the same study must not repeat the draws of the one before.
     seed = plan.seed * 1_000_003 + len(study.get_trials(deepcopy=False))
     chance = 1.0 / len(data.classes)
     hints = plan.space.hints
     proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
-    with reporter(style, screen, _count(study), plan.trials) as tell:
-        coordinator = Coordinator(plan, study, gate, proposer, make_rule(plan.pruner), pool, tell)
+    done, rule = _count(study), make_rule(plan.pruner)
+    spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
+    budget = Budget(plan.limits, plan.epochs, chance, done, spent)
+    folder = checkpoint_folder(study)
+    with reporter(style, screen, done, plan.trials) as tell:
+        coordinator = Coordinator(plan, study, gate, proposer, rule, pool, budget, folder, tell)
         outcome = coordinator.run()
     return outcome, coordinator.refused
 
@@ -88,10 +107,12 @@ def _finish(
     style: Style,
 ) -> int:
     records = read_records(study, TrialState.COMPLETE)
+    spent = ledger(study.get_trials(deepcopy=False), plan.epochs)
     if style == "json":
-        emit(as_event(records, outcome.ending, refused))
+        emit(as_event(records, outcome.ending, refused, spent))
     else:
-        print_summary(Console(), plan, records, hand_made, refused)
+        print_summary(Console(), plan, records, hand_made, refused, spent)
+        _say_why(outcome, plan)
     if outcome.ending == "failures":
         cause = " ".join(outcome.detail.split())
         print(f"error: five trials in a row failed; the last: {cause}", file=sys.stderr)
@@ -103,18 +124,23 @@ def _finish(
     return EXIT_OK
 
 
+def _say_why(outcome: Outcome, plan: Plan) -> None:
+    """Which limit ended the run before its trials were done."""
+    why = {
+        "timeout": "time is up (--timeout)",
+        "epochs": f"another trial could exceed --epochs-total {plan.limits.epochs}",
+        "plateau": f"the last {plan.limits.plateau} trials hardly moved the front "
+        "(--until-plateau)",
+    }
+    if outcome.ending in why:
+        print(f"ended: {why[outcome.ending]}", file=sys.stderr)
+
+
 def _examples(plan: Plan, gate: Gate, data: ImageData) -> list[TrainConfig]:
     """Networks like those the search will try, for the forecast. Raises UserError when none fits
     under the cap, before anything is created."""
     proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, 1.0 / len(data.classes))
     return [proposer.propose().config for _ in range(PROBES)]
-
-
-def _enqueue(study: optuna.Study, hand_made: Sequence[Baseline]) -> None:
-    known = {t.user_attrs.get(BASELINE) for t in study.get_trials(deepcopy=False)}
-    for base in hand_made:
-        if not base.obstacle and base.name not in known:
-            study.enqueue_trial(base.params, user_attrs={BASELINE: base.name})
 
 
 def _count(study: optuna.Study) -> int:

@@ -1,6 +1,8 @@
 """Where studies live: any SQLAlchemy URL, or the bare path of a SQLite file."""
 
 import contextlib
+import sqlite3
+import urllib.parse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,7 +18,6 @@ from paretrain.cli import UserError, nearest
 
 LOCK_TIMEOUT_S = 60
 _SQLITE = "sqlite:///"
-_MAGIC = b"SQLite format 3\0"
 
 
 def storage_url(storage: str) -> str:
@@ -39,10 +41,26 @@ def check_storage(storage: str) -> None:
     if not path.parent.is_dir():
         raise UserError(f"--storage {path}: there is no folder {path.parent}: create it first")
     if path.exists():
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-        if head and head != _MAGIC:
-            raise UserError(f"--storage {path} is not a SQLite database: choose another file name")
+        _check_database(path)
+
+
+def _check_database(path: Path) -> None:
+    """Through SQLite itself: a program that opens and closes a database file in another way drops
+    the locks that its own connections hold on it, and the next writer may damage it
+    (sqlite.org/howtocorrupt.html, section 2.2)."""
+    location = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=rw"
+    try:
+        with contextlib.closing(sqlite3.connect(location, uri=True, timeout=LOCK_TIMEOUT_S)) as db:
+            db.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"--storage {path} cannot be opened for writing: {error}: mend its permissions, or "
+            "choose another file"
+        ) from None
+    except sqlite3.DatabaseError:
+        raise UserError(
+            f"--storage {path} is not a SQLite database: choose another file name"
+        ) from None
 
 
 def exists(storage: str) -> bool:
@@ -96,6 +114,12 @@ def load_study(storage: str, name: str) -> optuna.Study:
         listed = ", ".join(names) or "none"
         raise UserError(f"no study '{name}' in {storage}{nearest(name, names)}: there are {listed}")
     return optuna.load_study(study_name=name, storage=opened)
+
+
+def set_state(study: optuna.Study, trial_id: int, state: TrialState) -> None:
+    """Move a trial between waiting and running, under its own number: Optuna's public interface
+    can only begin a waiting trial, never put a running one back."""
+    study._storage.set_trial_state_values(trial_id, state)
 
 
 @contextlib.contextmanager

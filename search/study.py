@@ -1,24 +1,35 @@
 """Open or create the Optuna study of a plan, with a record of where its results come from."""
 
 import platform
+import random
 import sys
+import uuid
+from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 import paretrain
+from paretrain.data.cache import cache_folder
 from paretrain.data.parts import ImageData
+from paretrain.describe import describe
 from paretrain.device import device_name
+from search.baselines import Baseline
+from search.drawing import Drawing
+from search.gate import Gate
+from search.owner import refuse_if_owned
 from search.plan import Plan, refuse_other_study
 from search.proposals import DIRECTIONS
-from search.records import BASELINE, RETRY_OF, VERDICT
-from search.storage import exists, open_storage, quiet_optuna
+from search.records import BASELINE, CONFIG, ORIGIN, SIZE, VERDICT, WORDS
+from search.storage import exists, open_storage, quiet_optuna, set_state
 
 METRICS = ["val_acc", "params"]
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
+OWNER, UID = "owner", "uid"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
@@ -27,10 +38,13 @@ def stored_identity(storage: str, name: str) -> tuple[dict[str, Any], int] | Non
     if not exists(storage):
         return None
     opened = open_storage(storage)
-    if name not in optuna.study.get_all_study_names(opened):
-        return None
-    attrs = optuna.load_study(study_name=name, storage=opened).user_attrs
-    return attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1))
+    try:
+        if name not in optuna.study.get_all_study_names(opened):
+            return None
+        attrs = optuna.load_study(study_name=name, storage=opened).user_attrs
+        return attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1))
+    finally:
+        opened.engine.dispose()
 
 
 def open_study(plan: Plan, data: ImageData) -> optuna.Study:
@@ -45,12 +59,14 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     if existing:
         study = optuna.load_study(study_name=plan.study_name, storage=storage, sampler=sampler)
         refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
+        refuse_if_owned(plan.study_name, study.user_attrs.get(OWNER))
         return study
     with quiet_optuna():
         study = optuna.create_study(
             study_name=plan.study_name, storage=storage, directions=DIRECTIONS, sampler=sampler
         )
         study.set_metric_names(METRICS)
+    study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(IDENTITY, wanted)
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
@@ -85,19 +101,63 @@ def space_has_changed(study: optuna.Study, plan: Plan) -> bool:
     return before is not None and before != plan.space.fingerprint
 
 
+def checkpoint_folder(study: optuna.Study) -> Path:
+    """Where the running trials of this study keep their state: in the cache, because it is worth
+    nothing once they have ended."""
+    return cache_folder() / "running" / str(study.user_attrs[UID])
+
+
 def requeue_interrupted(study: optuna.Study) -> int:
-    """Trials that a killed run left running: closed as failed, their parameters queued again."""
+    """Trials that a killed run left running go back to the queue, under their own numbers."""
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in left:
-        requeue(study, trial.number, "the run was killed")
+        live = optuna.trial.Trial(study, trial._trial_id)
+        live.set_user_attr(VERDICT, "interrupted: the run was killed; queued again")
+        set_state(study, trial._trial_id, TrialState.WAITING)
     return len(left)
 
 
-def requeue(study: optuna.Study, number: int, why: str) -> None:
-    """End a running trial as FAIL (which no budget counts) and queue the same parameters."""
-    trial = study.get_trials(deepcopy=False)[number]
+def enqueue(study: optuna.Study, plan: Plan, gate: Gate, hand_made: Sequence[Baseline]) -> None:
+    """Complete what waits in the queue: hand-made networks that fit and have not run, and trials
+    that somebody enqueued by Optuna's own `enqueue_trial`."""
+    trials = study.get_trials(deepcopy=False)
+    for trial in trials:
+        if trial.state == TrialState.WAITING and CONFIG not in trial.user_attrs:
+            _adopt(study, plan, gate, trial)
+    known = {trial.user_attrs.get(BASELINE) for trial in trials}
+    for base in hand_made:
+        if base.obstacle or base.name in known:
+            continue
+        number = len(study.get_trials(deepcopy=False))
+        config = base.config.model_copy(update={"seed": plan.trial_seed(number)})
+        study.add_trial(
+            create_trial(
+                state=TrialState.WAITING,
+                params=base.params,
+                distributions=base.distributions,
+                user_attrs={
+                    CONFIG: config.to_dict(),
+                    SIZE: base.num_params,
+                    WORDS: describe(config),
+                    ORIGIN: "baseline",
+                    BASELINE: base.name,
+                },
+            )
+        )
+
+
+def _adopt(study: optuna.Study, plan: Plan, gate: Gate, trial: FrozenTrial) -> None:
+    """Parameters that were not fixed are drawn at random."""
+    given = trial.system_attrs.get("fixed_params", {})
+    seed = plan.trial_seed(trial.number)
+    drawing = Drawing(random.Random(seed), given)
+    config = gate.complete(plan.space.suggest(drawing)).model_copy(update={"seed": seed})
+    size = gate.size(config)
     live = optuna.trial.Trial(study, trial._trial_id)
-    live.set_user_attr(VERDICT, f"interrupted: {why}; queued again")
-    attrs = {key: trial.user_attrs[key] for key in (BASELINE,) if key in trial.user_attrs}
-    study.enqueue_trial(trial.params, user_attrs={**attrs, RETRY_OF: number})
-    study.tell(number, state=TrialState.FAIL)
+    for name, distribution in drawing.distributions.items():
+        value = distribution.to_internal_repr(drawing.params[name])
+        study._storage.set_trial_param(trial._trial_id, name, value, distribution)
+    live.set_user_attr(CONFIG, config.to_dict())
+    live.set_user_attr(SIZE, size)
+    live.set_user_attr(WORDS, describe(config))
+    live.set_user_attr(ORIGIN, "enqueued")

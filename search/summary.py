@@ -8,7 +8,9 @@ from rich.table import Table
 
 from paretrain.describe import describe
 from search.baselines import Baseline, verdicts
+from search.forecast import duration
 from search.front import pareto_front
+from search.ledger import Ledger
 from search.plan import Plan
 from search.records import TrialRecord
 from search.storage import storage_url
@@ -50,6 +52,7 @@ def print_summary(
     records: Sequence[TrialRecord],
     hand_made: Sequence[Baseline],
     refused: dict[str, int],
+    spent: Ledger,
 ) -> None:
     """Everything after the last trial."""
     if not records:
@@ -64,6 +67,8 @@ def print_summary(
     if refused:
         what = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
         console.print(f"Proposals refused before training: {what}", highlight=False)
+    for line in ledger_lines(spent):
+        console.print(line, highlight=False)
     if records:
         chosen = f"--study-name {plan.study_name}"
         if plan.storage != "studies.db":
@@ -77,8 +82,34 @@ def print_summary(
             console.print(f"  {command}", highlight=False, soft_wrap=True)
 
 
+def ledger_lines(spent: Ledger) -> list[str]:
+    """Where the epochs went, in one or two lines."""
+    rows = {
+        "finished": spent.kept,
+        "stopped": spent.stopped,
+        "failed": spent.failed,
+        "interrupted": spent.waiting,
+        "lost": spent.lost,
+    }
+    total = spent.spent
+    if not total.epochs:
+        return []
+    parts = [f"{entry.epochs:,} {name}" for name, entry in rows.items() if entry.trials]
+    lines = [
+        f"Spent: {total.epochs:,} epochs in {duration(total.seconds)} of training: "
+        f"{', '.join(parts)}"
+    ]
+    if spent.saved.epochs:
+        share = spent.saved.epochs / (spent.saved.epochs + total.epochs)
+        lines.append(
+            f"Saved by stopping {spent.saved.trials} trials: {spent.saved.epochs:,} epochs "
+            f"({share:.0%}), about {duration(spent.saved.seconds)}"
+        )
+    return lines
+
+
 def as_event(
-    records: Sequence[TrialRecord], ending: str, refused: dict[str, int]
+    records: Sequence[TrialRecord], ending: str, refused: dict[str, int], spent: Ledger
 ) -> dict[str, Any]:
     """The same for programs."""
     return {
@@ -96,4 +127,5 @@ def as_event(
         ],
         "verdicts": verdicts(records),
         "refused": refused,
+        "ledger": spent.as_dict(),
     }

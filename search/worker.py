@@ -9,39 +9,37 @@ coordinator leaves no orphans.
 
 import argparse
 import functools
+import gc
 import os
-import queue
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Generator
-from contextlib import closing
 from typing import BinaryIO
 
 import torch
 
-from paretrain.config import DataConfig, TrainConfig
+from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
-from paretrain.device import device_name
-from paretrain.training import EpochResult, Training
+from paretrain.device import device_name, peak_memory
+from paretrain.memory import is_out_of_memory
+from search.probe import measure
 from search.protocol import (
     TO_WORKER,
+    Alive,
     Epoch,
     Failed,
     Finished,
-    Go,
     Probe,
     Probed,
     Ready,
-    Stop,
+    Resumed,
     Train,
+    Warned,
     line,
 )
-
-PROBE_STEPS = 4
-PROBE_IMAGES = 64
+from search.trial_run import Orders, Stopped, TrialRun
 
 
 @functools.lru_cache(maxsize=1)
@@ -56,69 +54,74 @@ class Worker:
     def __init__(self, out: BinaryIO, device: torch.device) -> None:
         self._out = out
         self._device = device
-        self._inbox: queue.SimpleQueue[Train | Probe | Go | Stop] = queue.SimpleQueue()
+        self._orders = Orders()
 
     def serve(self) -> None:
         """Work until the input ends."""
         threading.Thread(target=self._listen, daemon=True).start()
         self._say(Ready(device_name=device_name(self._device)))
         while True:
-            order = self._inbox.get()
+            order = self._orders.get()
             if isinstance(order, Train):
-                self._train(order)
+                self._say(self._train(order))
             elif isinstance(order, Probe):
-                self._say(Probed(epoch_seconds=self._probe(order.config)))
+                self._say(self._probe(order))
+            # Any other is the answer to a trial that has ended meanwhile.
 
     def _listen(self) -> None:
         for text in sys.stdin.buffer:
-            self._inbox.put(TO_WORKER.validate_json(text))
+            self._orders.put(TO_WORKER.validate_json(text))
         os._exit(0)  # the coordinator is gone or has closed the stream
 
-    def _say(self, message: Ready | Epoch | Finished | Failed | Probed) -> None:
+    def _say(
+        self, message: Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed
+    ) -> None:
         try:
             self._out.write(line(message))
             self._out.flush()
         except OSError:
             os._exit(0)
 
-    def _train(self, order: Train) -> None:
-        try:
-            with closing(self._epochs(order.config)) as epochs:
-                for result in epochs:
-                    self._say(Epoch(trial=order.trial, result=result))
-                    if isinstance(self._inbox.get(), Stop):
-                        break
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            trace = traceback.format_exc()[-4000:]
-            self._say(Failed(trial=order.trial, error=what, traceback=trace))
-            return
-        self._say(Finished(trial=order.trial))
-
-    def _epochs(self, config: TrainConfig) -> Generator[EpochResult, None, None]:
-        data = _data(config.data, self._device)
-        yield from Training(config, data, self._device).epochs()
-
-    def _probe(self, config: TrainConfig) -> float:
-        data = _data(config.data, self._device)
-        training = Training(config, data, self._device)
-        steps = training.steps(1)
-        next(steps)  # the first step allocates and chooses algorithms
-        self._settle()
-        start, done = time.perf_counter(), 0
-        for _, _ in zip(range(PROBE_STEPS), steps, strict=False):
-            done += 1
-        self._settle()
-        per_image = (time.perf_counter() - start) / max(1, done * config.batch_size)
-        some = type(data.val)(data.val.images_NCHW[:PROBE_IMAGES], data.val.labels_N[:PROBE_IMAGES])
+    def _train(self, order: Train) -> Finished | Failed:
         start = time.perf_counter()
-        training.evaluate(some)
-        per_val_image = (time.perf_counter() - start) / len(some)
-        return per_image * len(data.train) + per_val_image * len(data.val)
+        failed = None
+        try:
+            data = _data(order.config.data, self._device)
+            TrialRun(order, data, self._device, self._orders, self._say).through()
+        except Stopped:
+            pass
+        except Exception as error:
+            failed = Failed(
+                trial=order.trial,
+                error=f"{type(error).__name__}: {error}",
+                traceback=traceback.format_exc()[-4000:],
+                out_of_memory=is_out_of_memory(error),
+                seconds=time.perf_counter() - start,
+            )
+        if failed is not None:
+            # Only here: the exception's traceback would have kept the tensors alive.
+            self._free_memory()
+            return failed
+        return Finished(trial=order.trial, seconds=time.perf_counter() - start)
 
-    def _settle(self) -> None:
+    def _probe(self, order: Probe) -> Probed:
+        measured = None
+        try:
+            data = _data(order.config.data, self._device)
+            measured = measure(order.config, data, self._device, order.seconds)
+        except Exception as error:  # a forecast that fails must not keep a search from starting
+            print(f"probe failed: {error}", file=sys.stderr)
+        self._free_memory()
+        return Probed(
+            epoch_seconds=None if measured is None else measured[0],
+            images_per_second=None if measured is None else measured[1],
+            peak_bytes=peak_memory(self._device),
+        )
+
+    def _free_memory(self) -> None:
+        gc.collect()
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+            torch.cuda.empty_cache()
 
 
 def main() -> None:

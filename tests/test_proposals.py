@@ -4,7 +4,8 @@ import pytest
 
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.proposals import DUPLICATE, OVER_CAP, SAMPLERS, UNBUILDABLE, Gate, Proposer, SamplerName
+from search.gate import OVER_CAP, UNBUILDABLE, Gate
+from search.proposals import DUPLICATE, SAMPLERS, Proposer, SamplerName
 from search.space import load_space
 
 SPACE = load_space("vgg_reduce")

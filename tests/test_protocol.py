@@ -10,7 +10,12 @@ CONFIG = load_space("vgg_reduce").suggest(Drawing(random.Random(0)))
 
 
 def test_every_order_survives_the_stream_in_one_line() -> None:
-    for order in (Train(trial=3, config=CONFIG), Probe(config=CONFIG), Go(), Stop()):
+    for order in (
+        Train(trial=3, config=CONFIG),
+        Probe(config=CONFIG),
+        Go(trial=3, epoch=1),
+        Stop(trial=3),
+    ):
         text = line(order)
         assert text.endswith(b"\n") and text.count(b"\n") == 1
         assert TO_WORKER.validate_json(text) == order

@@ -16,7 +16,7 @@ from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
 from search.baselines import baselines
 from search.drawing import Drawing
-from search.proposals import Gate
+from search.gate import Gate
 from search.space import Space, built_in_spaces, load_space
 
 SPACES = built_in_spaces()

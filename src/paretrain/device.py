@@ -1,5 +1,7 @@
 """Which device and which arithmetic."""
 
+import sys
+
 import torch
 
 from paretrain.cli import UserError
@@ -42,3 +44,18 @@ def native_precision(device: torch.device) -> Precision:
 def device_name(device: torch.device) -> str:
     """What a person calls it: `NVIDIA H100`, `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process has used at most so far: reserved on a GPU, else resident; 0 where
+    the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
+    # Linux counts kilobytes, macOS bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )

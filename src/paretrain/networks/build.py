@@ -30,6 +30,11 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
     return count_vgg_parameters(config, num_classes, image_size)
 
 
+def has_batch_statistics(config: NetworkConfig) -> bool:
+    """Whether the network's outputs in training depend on which images share a batch."""
+    return config.norm == "batch"
+
+
 def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
     """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
     return count_vgg_macs(config, num_classes, image_size)

@@ -1,0 +1,317 @@
+"""What goes wrong on real machines, done for real: processes are killed, stopped and starved."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search.storage import open_storage
+
+resource = pytest.importorskip("resource")
+pytestmark = pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="looks processes up in /proc and limits them"
+)
+
+SMALL = ("--image-size", "16", "--per-class", "20", "--max-params", "20k", "--baselines", "none")
+LONG = (*SMALL, "--epochs", "60", "--trials", "1", "--pruner", "none")
+
+
+class Run:
+    """A search in a process of its own, read event by event."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "search.run", "--json", *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, event: str, times: int = 1) -> list[dict[str, Any]]:
+        """Read on until so many more of these have come; gives them."""
+        found: list[dict[str, Any]] = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            if self.events[-1]["event"] == event:
+                found.append(self.events[-1])
+                if len(found) == times:
+                    return found
+        _, err = self.process.communicate()
+        raise AssertionError(f"ended without {times} x {event}: {err}")
+
+    def end(self) -> str:
+        """Wait for the end; gives what it said on standard error."""
+        out, err = self.process.communicate(timeout=120)
+        self.events += [json.loads(line) for line in out.splitlines()]
+        return err
+
+    @property
+    def workers(self) -> list[int]:
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status.read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[1]) == self.process.pid and fields[0] != "Z":
+                found.append(int(status.parent.name))
+        return found
+
+    def epochs(self) -> list[int]:
+        return [event["epoch"] for event in self.events if event["event"] == "epoch"]
+
+    def notes(self) -> str:
+        return "\n".join(event["text"] for event in self.events if event["event"] == "note")
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts searches in an empty folder; none outlives the test."""
+    monkeypatch.chdir(tmp_path)
+    runs: list[Run] = []
+
+    def begin(*arguments: str, **environment: str) -> Run:
+        runs.append(Run(tmp_path, *arguments, **environment))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        for pid in [*run.workers, run.process.pid]:
+            try:
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        run.process.communicate()
+
+
+def study(file: str = "studies.db") -> optuna.Study:
+    return optuna.load_study(study_name="vgg_reduce-digits", storage=open_storage(file))
+
+
+def curve(file: str = "studies.db") -> dict[str, list[float]]:
+    """Of the only trial, without what the clock decides."""
+    (trial,) = study(file).trials
+    assert trial.state == TrialState.COMPLETE
+    return {k: v for k, v in trial.user_attrs["curve"].items() if k != "seconds"}
+
+
+def gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "a worker outlives its coordinator"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
+    """The curve that the only trial of LONG has when nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run = Run(folder, *LONG)
+    err = run.end()
+    assert run.process.returncode == 0, err
+    return curve(str(folder / "studies.db"))
+
+
+def test_kill_9_of_everything_then_the_same_command_goes_on_from_the_checkpoint(
+    start: Start, undisturbed: dict[str, list[float]]
+) -> None:
+    first = start(*LONG)
+    first.until("epoch", 30)
+    workers = first.workers
+    assert workers
+    for pid in [first.process.pid, *workers]:
+        os.kill(pid, signal.SIGKILL)
+    first.end()
+    gone(workers)
+    assert [t.state for t in study().trials] == [TrialState.RUNNING]
+    again = start(*LONG)
+    err = again.end()
+    assert again.process.returncode == 0, err
+    assert 1 not in again.epochs() and again.epochs()[-1] == 60
+    assert curve() == undisturbed
+    spent = again.events[-1]["ledger"]
+    assert spent["kept"]["epochs"] == 60
+    assert spent["spent"]["epochs"] == 60 + spent["lost"]["epochs"] >= 60
+
+
+def test_killing_the_coordinator_alone_leaves_no_process(start: Start) -> None:
+    run = start(*LONG, "--workers", "2", "--trials", "2")
+    run.until("epoch", 2)
+    workers = run.workers
+    assert len(workers) == 2
+    run.process.kill()
+    run.end()
+    gone(workers)
+
+
+def test_a_worker_killed_in_mid_epoch_costs_one_retry_and_nothing_else(
+    start: Start, undisturbed: dict[str, list[float]]
+) -> None:
+    run = start(*LONG)
+    run.until("epoch", 25)
+    os.kill(run.workers[0], signal.SIGKILL)
+    err = run.end()
+    assert run.process.returncode == 0, err
+    assert "exit code -9" in run.notes() and "tried once more" in run.notes()
+    assert run.epochs().count(1) == 1  # it went on from its checkpoint
+    assert curve() == undisturbed
+    assert run.events[-1]["ledger"]["lost"]["seconds"] > 0
+
+
+def test_a_trial_that_kills_its_worker_twice_has_failed(start: Start) -> None:
+    run = start(*LONG)
+    for _ in range(2):
+        run.until("epoch", 3)
+        os.kill(run.workers[0], signal.SIGKILL)
+    (ended,) = run.until("trial_ended")
+    assert ended["ending"] == "failed" and "exit code -9" in ended["reason"]
+
+
+def test_a_worker_that_hangs_is_ended_and_its_trial_tried_again(
+    start: Start, undisturbed: dict[str, list[float]]
+) -> None:
+    run = start(*LONG, "--stall", "4s")
+    run.until("epoch", 10)
+    os.kill(run.workers[0], signal.SIGSTOP)
+    err = run.end()
+    assert run.process.returncode == 0, err
+    assert "worker hangs: no batch for" in run.notes()
+    assert curve() == undisturbed
+
+
+def test_ctrl_c_puts_the_trial_back_into_the_queue_and_it_goes_on_later(
+    start: Start, undisturbed: dict[str, list[float]]
+) -> None:
+    run = start(*LONG)
+    run.until("epoch", 20)
+    workers = run.workers
+    run.process.send_signal(signal.SIGINT)
+    err = run.end()
+    assert run.process.returncode == 130, err
+    assert run.events[-1]["event"] == "end" and "same command goes on" in err
+    gone(workers)
+    assert [t.state for t in study().trials] == [TrialState.WAITING]
+    again = start(*LONG)
+    assert "Traceback" not in again.end() and again.process.returncode == 0
+    assert 1 not in again.epochs()
+    assert curve() == undisturbed
+
+
+def test_ctrl_c_twice_ends_at_once_and_the_study_is_sound(start: Start) -> None:
+    run = start(*LONG)
+    run.until("epoch", 3)
+    workers = run.workers
+    for _ in range(2):
+        run.process.send_signal(signal.SIGINT)
+    err = run.end()
+    assert run.process.returncode == 130 and "Traceback" not in err
+    gone(workers)
+    again = start(*LONG)
+    again.end()
+    assert again.process.returncode == 0
+    assert [t.state for t in study().trials] == [TrialState.COMPLETE]
+
+
+def test_a_second_run_of_the_same_study_is_refused_and_harms_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    first = start(*LONG)
+    first.until("epoch", 2)
+    worker = first.workers[0]
+    os.kill(worker, signal.SIGSTOP)  # so that it is not over before the others have begun
+    (tmp_path / "other").mkdir()
+    # By mistake, and from a machine that does not share the lock file.
+    for environment in ({}, {"PARETRAIN_CACHE": str(tmp_path / "other")}):
+        second = start(*LONG, **environment)
+        err = second.end()
+        assert second.process.returncode == 2
+        assert err.startswith("error: ") and err.count("\n") == 1
+        assert f"is being run by process {first.process.pid}" in err and "--workers" in err
+    os.kill(worker, signal.SIGCONT)
+    first.end()
+    assert first.process.returncode == 0
+    assert [t.state for t in study().trials] == [TrialState.COMPLETE]
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_it_goes_on_when_there_is_space(
+    start: Start,
+) -> None:
+    """The kernel refuses every write beyond the first kilobytes of a file."""
+    several = (*SMALL, "--epochs", "3", "--trials", "4")
+    run = start(*several)
+    run.until("trial_ended")
+    resource.prlimit(run.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    err = run.end()
+    assert run.process.returncode == 2
+    assert err.startswith("error: cannot write studies.db") and err.count("\n") == 1
+    again = start(*several)
+    err = again.end()
+    assert again.process.returncode == 0, err
+    states = [t.state for t in study().trials]
+    assert len(states) == 4 and set(states) <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_trial(
+    start: Start, undisturbed: dict[str, list[float]]
+) -> None:
+    run = start(*LONG)
+    run.until("epoch", 5)
+    resource.prlimit(run.workers[0], resource.RLIMIT_FSIZE, (1024, 1024))
+    err = run.end()
+    assert run.process.returncode == 0, err
+    assert "trains on without checkpoints" in run.notes()
+    assert curve() == undisturbed
+
+
+def test_a_kill_during_a_write_leaves_a_sound_file_a_hundred_times(tmp_path: Path) -> None:
+    import sqlite3
+
+    file = tmp_path / "s.db"
+    with_trial = optuna.create_study(
+        study_name="s", storage=open_storage(str(file)), directions=["maximize", "minimize"]
+    )
+    with_trial.ask()
+    with_trial._storage.remove_session()
+    begun = 0
+    for attempt in range(100):
+        pid = os.fork()
+        if pid == 0:  # the child writes until it is killed
+            try:
+                writer = optuna.load_study(study_name="s", storage=open_storage(str(file)))
+                trial = optuna.trial.Trial(writer, 1)
+                (tmp_path / f"begun-{attempt}").touch()
+                while True:
+                    trial.set_user_attr("curve", {"val_acc": [time.time()] * 500})
+            finally:
+                os._exit(1)
+        mark = tmp_path / f"begun-{attempt}"
+        deadline = time.monotonic() + 10
+        while not mark.exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        begun += mark.exists()
+        time.sleep(0.0007 * (attempt % 13))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        with sqlite3.connect(file) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+    assert begun == 100
+    (left,) = optuna.load_study(study_name="s", storage=open_storage(str(file))).trials
+    assert len(left.user_attrs["curve"]["val_acc"]) == 500
