@@ -1,12 +1,11 @@
 """When a run has had enough: trials, epochs, time, or a front that no longer moves."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from search.front import Point, hypervolume
+from search.front import Point, hypervolume, pareto_front
 
 End = Literal["done", "timeout", "epochs", "plateau"]
 
@@ -37,8 +36,7 @@ class Budget:
         self._limits, self._epochs_a_trial, self._chance = limits, epochs_a_trial, chance
         self.done, self.epochs_spent = done, epochs_spent
         self._began = time.monotonic()
-        self._volumes: list[float] = []
-        self._largest = 0
+        self._fronts: list[list[Point]] = []
 
     def time_left(self) -> float | None:
         """Seconds, 0 when time is up, or None without a limit."""
@@ -46,12 +44,9 @@ class Budget:
             return None
         return max(0.0, self._limits.seconds - (time.monotonic() - self._began))
 
-    def may_begin(self, running: int, epochs_to_come: int) -> bool:
-        """Whether another trial fits, beside `running` trials that may take so many epochs more."""
-        return self.end(running, epochs_to_come) is None
-
     def end(self, running: int = 0, epochs_to_come: int = 0) -> End | None:
-        """The limit that keeps another trial from beginning, or None."""
+        """The limit that keeps another trial from beginning beside `running` ones, which may take
+        so many epochs more, or None when it may begin."""
         if self.done + running >= self._limits.trials:
             return "done"
         if self._limits.epochs is not None:
@@ -63,18 +58,16 @@ class Budget:
     def count(self, finished: Sequence[Point]) -> None:
         """Another trial counts; `finished` are all that make up the front now."""
         self.done += 1
-        largest = max((p.num_params for p in finished), default=0)
-        if largest > self._largest:
-            # The volume is measured from the largest network, so earlier volumes change with it.
-            grown = math.log10(largest) - math.log10(self._largest) if self._largest else 0.0
-            best = max((p.val_acc for p in finished), default=0.0)
-            self._volumes = [v + grown * max(0.0, best - self._chance) for v in self._volumes]
-            self._largest = largest
-        self._volumes.append(hypervolume(finished, self._chance, self._largest))
+        self._fronts.append(pareto_front(finished))
 
     def _stands_still(self) -> bool:
         window = self._limits.plateau
-        if window is None or len(self._volumes) <= window:
+        if window is None or len(self._fronts) <= window:
             return False
-        before, now = self._volumes[-1 - window], self._volumes[-1]
-        return now > 0 and now - before < PLATEAU_GAIN * now
+        before, now = self._fronts[-1 - window], self._fronts[-1]
+        if not now:
+            return False
+        # Beyond the largest one, so that its accuracy counts too.
+        reach = 2 * now[-1].num_params
+        volume = hypervolume(now, self._chance, reach)
+        return volume - hypervolume(before, self._chance, reach) < PLATEAU_GAIN * volume

@@ -4,7 +4,7 @@ thread of its own writes."""
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +66,10 @@ class Outcome:
 
     ending: End | Literal["interrupted", "failures"]
     detail: str = ""
+    seconds: float = 0.0
+    """From the first order to a worker to the end."""
+    busy_seconds: float = 0.0
+    """That workers had a trial, summed over them."""
 
 
 class Coordinator:
@@ -96,6 +100,7 @@ class Coordinator:
         self._failures_in_a_row, self._last_failure = 0, ""
         self._finished: list[Curve] = []
         self._beaten = 0.0
+        self._busy_seconds = 0.0
         self._refused_before: dict[str, int] = dict(study.user_attrs.get(REFUSED, {}))
         self._next_number = self._recall(study.get_trials(deepcopy=False))
 
@@ -112,6 +117,7 @@ class Coordinator:
 
         Raises UserError when nothing passes the gate, or the study cannot be written.
         """
+        start = time.monotonic()
         try:
             outcome = self._work()
         except KeyboardInterrupt:
@@ -125,7 +131,7 @@ class Coordinator:
             self._journal.study(REFUSED, self.refused)
             self._journal.study(OWNER, None)
             self._journal.close()
-        return outcome
+        return replace(outcome, seconds=time.monotonic() - start, busy_seconds=self._busy_seconds)
 
     def _work(self) -> Outcome:
         while True:
@@ -265,7 +271,7 @@ class Coordinator:
             running.resume(heard.results)
         elif isinstance(heard, Finished):
             del self._busy[worker]
-            running.pause(heard.seconds)
+            self._pause(running, heard.seconds)
             self._end(running)
         elif isinstance(heard, Failed):
             self._failed(worker, running, heard)
@@ -330,7 +336,7 @@ class Coordinator:
         self._report(running, "stopped" if stop else "finished", verdict[attr.VERDICT])
 
     def _failed(self, worker: int, running: Running, failed: Failed) -> None:
-        running.pause(failed.seconds, lost=True)
+        self._pause(running, failed.seconds, lost=True)
         if not failed.out_of_memory:
             del self._busy[worker]
             self._fail(running, failed.error, {"stderr": failed.traceback})
@@ -377,7 +383,7 @@ class Coordinator:
         self._pool.restart(worker)
         if running is None:
             raise UserError(f"a worker cannot start: {died}")
-        running.pause(lost=True)
+        self._pause(running, lost=True)
         running.deaths += 1
         if running.deaths == 1:
             self._tell(Note(f"#{running.number}: {died}; tried once more"))
@@ -391,12 +397,17 @@ class Coordinator:
         """Running trials go back to the queue, to go on from their checkpoints."""
         self._pool.close()
         for running in [*self._busy.values(), *self._alone]:
-            running.pause()
+            self._pause(running)
             verdict = {attr.VERDICT: f"interrupted: {why}; queued again"}
             self._journal.wait(running.number, running.attributes() | verdict)
             self._report(running, "interrupted", f"{why}: queued again")
         self._busy.clear()
         self._alone.clear()
+
+    def _pause(self, running: Running, seconds: float | None = None, lost: bool = False) -> None:
+        before = running.seconds_spent
+        running.pause(seconds, lost)
+        self._busy_seconds += running.seconds_spent - before
 
     def _learn(self, running: Running, val_acc: float | None, finished: bool) -> None:
         self._ahead.learn(running.shadow, running.config, running.num_params, val_acc, finished)

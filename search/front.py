@@ -58,8 +58,8 @@ def hypervolume(points: Iterable[Point], chance: float, largest: int) -> float:
     """Area under the front in (log10 parameters, accuracy above `chance`), up to `largest`
     parameters (Zitzler & Thiele 1998): grows exactly when the front does."""
     area, front = 0.0, pareto_front(p for p in points if p.num_params <= largest)
-    for point, following in zip(front, [*front[1:], None], strict=True):
-        right = largest if following is None else following.num_params
+    ends = [point.num_params for point in front[1:]] + [largest]
+    for point, right in zip(front, ends, strict=False):
         height = max(0.0, point.val_acc - chance)
         area += height * math.log10(right / point.num_params)
     return area

@@ -4,6 +4,7 @@ import re
 
 from paretrain.cli import UserError
 
+MAX_WORKERS = 256
 _COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _TIME = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -26,3 +27,10 @@ def parse_duration(text: str, option: str) -> float:
     if seconds <= 0:
         raise UserError(f"{option} {text}: must be a time of more than 0 such as 600s, 90m or 2h")
     return seconds
+
+
+def parse_workers(text: str) -> int:
+    """A number of processes, 1 to 256. Raises UserError."""
+    if not re.fullmatch("[0-9]{1,3}", text.strip()) or not 1 <= int(text) <= MAX_WORKERS:
+        raise UserError(f"--workers {text}: must be auto or a number from 1 to {MAX_WORKERS}")
+    return int(text)

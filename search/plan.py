@@ -48,6 +48,8 @@ class Plan:
     pruner: PrunerName
     sampler: SamplerName
     baselines: Choice
+    auto_workers: bool = False
+    """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = 300.0
     """A worker that trains no batch for so long is ended."""
     microbatch: bool = False
@@ -156,13 +158,14 @@ def threads_per_worker(workers: int, digits: bool) -> int:
     """The cores that this process may use, shared out, at least one each. One for the digits: on
     networks so small a second thread gains little on a quiet machine, and on a busy one the two
     wait for each other (seen: 20 s an epoch instead of 0.8 s)."""
-    if digits:
-        return 1
+    return 1 if digits else max(1, cores() // workers)
+
+
+def cores() -> int:
+    """That this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, cores // workers)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

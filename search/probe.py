@@ -1,6 +1,7 @@
 """A few measured steps of a configuration, inside a worker: how fast, and how much memory."""
 
 import time
+from dataclasses import dataclass
 
 import torch
 
@@ -12,15 +13,26 @@ STEPS = 4
 VAL_IMAGES = 64
 
 
-def measure(
-    config: TrainConfig, data: ImageData, device: torch.device, seconds: float
-) -> tuple[float, float]:
-    """(seconds of an epoch with its validation, training images a second), over at least STEPS
-    steps and `seconds`. Raises what the training raises."""
+@dataclass(frozen=True)
+class Pace:
+    """What one worker does with one configuration."""
+
+    setup_seconds: float
+    """Building the network, and the first step, which allocates and chooses algorithms."""
+    epoch_seconds: float
+    """Training and validation."""
+    images_per_second: float
+    """Training alone."""
+
+
+def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
+    """Over at least STEPS steps and `seconds`. Raises what the training raises."""
+    start = time.perf_counter()
     training = Training(config, data, device)
     epoch, steps = 1, training.steps(1)
-    next(steps)  # the first step allocates and chooses algorithms
+    next(steps)
     _settle(device)
+    setup = time.perf_counter() - start
     start, done = time.perf_counter(), 0
     while done < STEPS or time.perf_counter() - start < seconds:
         if next(steps, None) is not None:
@@ -34,7 +46,7 @@ def measure(
     start = time.perf_counter()
     training.evaluate(some)
     per_val_image = (time.perf_counter() - start) / len(some)
-    return per_image * len(data.train) + per_val_image * len(data.val), 1 / per_image
+    return Pace(setup, per_image * len(data.train) + per_val_image * len(data.val), 1 / per_image)
 
 
 def _settle(device: torch.device) -> None:

@@ -110,13 +110,12 @@ class Warned(_Message):
 
 
 class Probed(_Message):
-    """Worker -> coordinator: what was measured, or None where the training raised."""
+    """Worker -> coordinator: what was measured (see probe.Pace); None where the training raised."""
 
     say: Literal["probed"] = "probed"
-    epoch_seconds: float | None
-    """One epoch, validation included."""
-    images_per_second: float | None
-    """Training alone, over all steps."""
+    setup_seconds: float | None = None
+    epoch_seconds: float | None = None
+    images_per_second: float | None = None
     peak_bytes: int
     """Most memory the process has used so far: on a GPU there, else resident on the CPU."""
 

@@ -18,7 +18,7 @@ from paretrain.config import DataConfig
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
 from search.budget import Limits
-from search.parsing import parse_count, parse_duration
+from search.parsing import parse_count, parse_duration, parse_workers
 from search.plan import Plan, settle, threads_per_worker
 from search.proposals import SamplerName
 from search.pruning import PrunerName
@@ -43,7 +43,9 @@ def run(
     per_class: Annotated[int | None, Option(min=1, help="Training images a class.")] = None,
     storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
     study_name: Annotated[str | None, Option(help="[default: SPACE-DATA]")] = None,
-    workers: Annotated[int, Option(min=1, max=256, help="Processes that train.")] = 1,
+    workers: Annotated[
+        str, Option(help="Processes that train, or auto: measure how many pay.")
+    ] = "1",
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     max_params: Annotated[
         str | None, Option(help="2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]")
@@ -84,6 +86,8 @@ def run(
     source = _source(data)
     name = study_name or f"{loaded.name}-{Path(source).name}"
     stored = stored_identity(storage, name)
+    auto = workers.lower() == "auto"
+    count = 1 if auto else parse_workers(workers)
     plan = Plan(
         space=loaded,
         data=DataConfig(source=source),
@@ -91,8 +95,8 @@ def run(
         study_name=name,
         epochs=1,
         max_params=cap,
-        workers=workers,
-        threads=stored[1] if stored else threads_per_worker(workers, data == "digits"),
+        workers=count,
+        threads=stored[1] if stored else threads_per_worker(count, data == "digits"),
         device=chosen,
         precision=native_precision(chosen),
         limits=Limits(trials, timeout_s, epochs_total, until_plateau),
@@ -100,6 +104,7 @@ def run(
         pruner=pruner,
         sampler=sampler,
         baselines=baselines,
+        auto_workers=auto,
         stall_s=parse_duration(stall, "--stall"),
         microbatch=microbatch,
     )

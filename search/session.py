@@ -19,7 +19,7 @@ from paretrain.describe import short_count
 from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.coordinator import Coordinator, Outcome
-from search.forecast import PROBES, Forecast, duration, forecast
+from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
 from search.owner import sole_owner
@@ -28,18 +28,24 @@ from search.pool import WorkerPool
 from search.progress import emit, reporter
 from search.proposals import Proposer
 from search.pruning import make_rule
-from search.records import COUNTED, read_records
+from search.records import BASELINE, COUNTED, read_records
+from search.sizing import choose
 from search.study import (
     checkpoint_folder,
     enqueue,
     open_study,
     requeue_interrupted,
     space_has_changed,
+    stored_identity,
 )
 from search.summary import as_event, print_summary
 
 Style = Literal["person", "json", "quiet"]
 
+PROBES, SIZED = 8, 3
+"""Networks measured for the forecast, and for each number of workers with --workers auto."""
+ENOUGH = 15
+"""Trials after which a study's own share of saved epochs is used for the forecast."""
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -50,22 +56,56 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     gate = plan.gate(data)
     hand_made = baselines(plan.space, gate, plan.baselines)
     examples = _examples(plan, gate, data)
-    with (
-        contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name),
-        WorkerPool(plan.worker_devices, plan.threads) as pool,
-        _terminable(),
-    ):
-        study = None if dry_run else open_study(plan, data)
-        done = 0 if study is None else _count(study)
-        _say_first(screen, plan, data, hand_made, done)
-        expected = forecast(pool, examples, max(0, plan.trials - done), plan.workers)
-        _say_time(screen, plan, expected, done)
-        if style == "json":
-            emit(_header(plan, data, hand_made, expected, done))
-        if study is None:
-            return EXIT_OK
-        outcome, refused = _run(plan, study, data, gate, pool, hand_made, style, screen)
+    owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
+    with owner, _terminable():
+        plan = _with_workers(plan, examples, screen)
+        with WorkerPool(plan.worker_devices, plan.threads) as pool:
+            study = None if dry_run else open_study(plan, data)
+            done = 0 if study is None else _count(study)
+            _say_first(screen, plan, data, hand_made, done)
+            expected = _forecast(plan, study, pool, hand_made, examples, done)
+            _say_time(screen, plan, expected, done)
+            if style == "json":
+                emit(_header(plan, data, hand_made, expected, done))
+            if study is None:
+                return EXIT_OK
+            outcome, refused = _run(plan, study, data, gate, pool, hand_made, style, screen)
     return _finish(plan, study, outcome, refused, hand_made, style)
+
+
+def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:
+    if not plan.auto_workers:
+        return plan
+    threads_fixed = stored_identity(plan.storage, plan.study_name) is not None
+    # The digits have one thread a worker, as every study of theirs.
+    threads_fixed = threads_fixed or plan.data.source == "digits"
+    return choose(
+        plan,
+        examples[:SIZED],
+        threads_fixed,
+        lambda text: screen.print(f"workers  {text}", highlight=False),
+    )
+
+
+def _forecast(
+    plan: Plan,
+    study: optuna.Study | None,
+    pool: WorkerPool,
+    hand_made: Sequence[Baseline],
+    examples: Sequence[TrainConfig],
+    done: int,
+) -> Forecast | None:
+    trials = [] if study is None else study.get_trials(deepcopy=False)
+    known = {trial.user_attrs.get(BASELINE) for trial in trials}
+    first = [b.config for b in hand_made if not b.obstacle and b.name not in known]
+    so_far = ledger(trials, plan.epochs)
+    if plan.pruner == "none":
+        saved = 0.0
+    elif done >= ENOUGH:
+        saved = so_far.saved.epochs / max(1, so_far.saved.epochs + so_far.spent.epochs)
+    else:
+        saved = STOPPED_SHARE
+    return forecast(pool, first, examples, max(0, plan.trials - done), saved)
 
 
 def _run(
@@ -109,7 +149,7 @@ def _finish(
     records = read_records(study, TrialState.COMPLETE)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs)
     if style == "json":
-        emit(as_event(records, outcome.ending, refused, spent))
+        emit(as_event(records, outcome, refused, spent))
     else:
         print_summary(Console(), plan, records, hand_made, refused, spent)
         _say_why(outcome, plan)
@@ -137,9 +177,11 @@ def _say_why(outcome: Outcome, plan: Plan) -> None:
 
 
 def _examples(plan: Plan, gate: Gate, data: ImageData) -> list[TrainConfig]:
-    """Networks like those the search will try, for the forecast. Raises UserError when none fits
-    under the cap, before anything is created."""
-    proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, 1.0 / len(data.classes))
+    """The first proposals of this run's sampler, or others like them when the study goes on.
+    Raises UserError when none fits under the cap, before anything is created."""
+    chance, hints = 1.0 / len(data.classes), plan.space.hints
+    seed = plan.seed * 1_000_003
+    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
     return [proposer.propose().config for _ in range(PROBES)]
 
 
@@ -177,12 +219,16 @@ def _say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int)
     if expected is None:
         screen.print("time     could not be measured", highlight=False)
     elif done < plan.trials:
+        most = duration(expected.seconds_at_most)
         screen.print(
-            f"time     at most about {duration(expected.seconds)}, if no trial is stopped early "
+            f"time     about {duration(expected.seconds)}; {most} if no trial is stopped early "
             f"({expected.probed} networks measured)",
             highlight=False,
             soft_wrap=True,
         )
+        if expected.memory_bytes:
+            memory = expected.memory_bytes / 1e9
+            screen.print(f"memory   {memory:.1f} GB for the workers", highlight=False)
 
 
 def _header(
@@ -206,7 +252,9 @@ def _header(
         "max_params": plan.max_params,
         "trials": plan.trials,
         "done": done,
-        "seconds_at_most": None if expected is None else round(expected.seconds, 1),
+        "seconds": None if expected is None else round(expected.seconds, 1),
+        "seconds_at_most": None if expected is None else round(expected.seconds_at_most, 1),
+        "memory_bytes": None if expected is None else expected.memory_bytes,
         "baselines": {base.name: base.obstacle or "runs first" for base in hand_made},
     }
 

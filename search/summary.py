@@ -8,6 +8,7 @@ from rich.table import Table
 
 from paretrain.describe import describe
 from search.baselines import Baseline, verdicts
+from search.coordinator import Outcome
 from search.forecast import duration
 from search.front import pareto_front
 from search.ledger import Ledger
@@ -109,12 +110,14 @@ def ledger_lines(spent: Ledger) -> list[str]:
 
 
 def as_event(
-    records: Sequence[TrialRecord], ending: str, refused: dict[str, int], spent: Ledger
+    records: Sequence[TrialRecord], outcome: Outcome, refused: dict[str, int], spent: Ledger
 ) -> dict[str, Any]:
     """The same for programs."""
     return {
         "event": "end",
-        "ending": ending,
+        "ending": outcome.ending,
+        "seconds": round(outcome.seconds, 3),
+        "busy_seconds": round(outcome.busy_seconds, 3),
         "front": [
             {
                 "trial": record.number,

@@ -105,16 +105,17 @@ class Worker:
         return Finished(trial=order.trial, seconds=time.perf_counter() - start)
 
     def _probe(self, order: Probe) -> Probed:
-        measured = None
+        pace = None
         try:
             data = _data(order.config.data, self._device)
-            measured = measure(order.config, data, self._device, order.seconds)
+            pace = measure(order.config, data, self._device, order.seconds)
         except Exception as error:  # a forecast that fails must not keep a search from starting
             print(f"probe failed: {error}", file=sys.stderr)
         self._free_memory()
         return Probed(
-            epoch_seconds=None if measured is None else measured[0],
-            images_per_second=None if measured is None else measured[1],
+            setup_seconds=None if pace is None else pace.setup_seconds,
+            epoch_seconds=None if pace is None else pace.epoch_seconds,
+            images_per_second=None if pace is None else pace.images_per_second,
             peak_bytes=peak_memory(self._device),
         )
 

@@ -206,6 +206,7 @@ class Training:
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
+        size = min(size, self.config.micro_batch or size)  # memory is short
         self.network.eval()
         if batches is not None:
             part = Part(part.images_NCHW[: batches * size], part.labels_N[: batches * size])

@@ -1,0 +1,91 @@
+"""Memory that runs out for real: the system refuses the workers more than so many bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from search.storage import open_storage
+
+resource = pytest.importorskip("resource")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+
+LIMIT = 1_500_000_000
+"""Of private memory: libraries take about half, small networks fit well, wide ones do not."""
+SPACE = """
+'''Some fit, some do not.'''
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+
+def suggest(trial):
+    width = trial.suggest_categorical("width", WIDTHS)
+    stage = VGGStage(width=width, kernels=("3x3",))
+    return TrainConfig(
+        network=VGGConfig(stages=(stage,), norm="NORM", pool="global"),
+        optimizer=SGDConfig(lr=trial.suggest_float("lr", 0.01, 0.1)),
+        batch_size=512,
+    )
+"""
+
+
+def search(folder: Path, widths: list[int], norm: str, *arguments: str) -> list[dict[str, Any]]:
+    (folder / "mine.py").write_text(SPACE.replace("WIDTHS", str(widths)).replace("NORM", norm))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "search.run", "--json", "--space", "mine.py"),
+            *("--epochs", "1", "--image-size", "32", "--fraction", "0.52", "--pruner", "none"),
+            *("--sampler", "random", *arguments),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT)),
+        env=dict(os.environ),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def trials(folder: Path) -> list[FrozenTrial]:
+    storage = open_storage(str(folder / "studies.db"))
+    return optuna.load_study(study_name="mine-digits", storage=storage).trials
+
+
+def notes(events: list[dict[str, Any]]) -> str:
+    return "\n".join(event["text"] for event in events if event["event"] == "note")
+
+
+def test_without_batchnorm_the_batch_is_trained_in_pieces_and_that_is_recorded(
+    tmp_path: Path,
+) -> None:
+    events = search(tmp_path, [384], "none", "--trials", "2", "--workers", "2")
+    assert "out of memory, tried again alone" in notes(events)
+    assert "in pieces of" in notes(events)
+    for trial in trials(tmp_path):
+        assert trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        config = trial.user_attrs["config"]
+        assert config["batch_size"] == 512  # what was searched is what was trained
+        assert config["micro_batch"] < 512
+    assert events[-1]["ledger"]["lost"]["seconds"] > 0
+
+
+def test_with_batchnorm_it_is_infeasible_and_not_tried_again(tmp_path: Path) -> None:
+    events = search(tmp_path, [4, 6, 8, 384], "batch", "--trials", "12")
+    states = [trial.state for trial in trials(tmp_path)]
+    failed = [trial for trial in trials(tmp_path) if trial.state == TrialState.FAIL]
+    assert len(failed) == 1 and "does not fit into memory" in failed[0].user_attrs["verdict"]
+    assert len(states) == 13  # twelve that count
+    assert events[-1]["refused"]["more memory than there was"] > 0
+
+
+def test_with_permission_batchnorm_is_trained_in_pieces_too(tmp_path: Path) -> None:
+    search(tmp_path, [384], "batch", "--trials", "1", "--microbatch")
+    (trial,) = trials(tmp_path)
+    assert trial.state == TrialState.COMPLETE
+    assert trial.user_attrs["config"]["micro_batch"] < 512
