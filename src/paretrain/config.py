@@ -49,6 +49,8 @@ class DataConfig(Frozen):
     """Share of training and validation images used: stratified, and nested for one split seed."""
     per_class: PositiveInt | None = None
     """At most this many training images of each class."""
+    skip_broken: bool = False
+    """Leave out images that cannot be decoded, in every part, instead of refusing them."""
 
 
 class AugmentConfig(Frozen):
