@@ -110,6 +110,7 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         image_size=image_size,
         fraction=choose("fraction", 1.0),
         per_class=choose("per_class", None),
+        skip_broken=choose("skip_broken", False),
     )
     chosen_epochs = choose("epochs", epochs, f"{epochs} epochs a trial (default; --epochs)")
     max_params = plan.max_params
@@ -149,6 +150,7 @@ def threads_per_worker(workers: int, digits: bool) -> int:
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """What differs between two identities, in words. The data's hash only counts where nothing
     else explains it."""
+    stored = {"skip_broken": False} | stored  # studies from before there was the choice
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]
     if not explained and "data" in keys:

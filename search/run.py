@@ -40,6 +40,9 @@ def run(
     ] = None,
     fraction: Annotated[float | None, Option(help="Share of the images used, 0 to 1.")] = None,
     per_class: Annotated[int | None, Option(min=1, help="Training images a class.")] = None,
+    skip_broken: Annotated[
+        bool, Option("--skip-broken", help="Leave out images that cannot be decoded.")
+    ] = False,
     storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
     study_name: Annotated[str | None, Option(help="[default: SPACE-DATA]")] = None,
     workers: Annotated[int, Option(min=1, max=256, help="Processes that train.")] = 1,
@@ -95,6 +98,7 @@ def run(
         "image_size": image_size,
         "fraction": fraction,
         "per_class": per_class,
+        "skip_broken": skip_broken or None,
         "epochs": epochs,
         "max_params": max_params,
     }
