@@ -1,4 +1,4 @@
-"""Option values as people type them: `2M`, `500k`, `90m`."""
+"""Option values as people type them: `2M`, `500k`, `90m`, `path,label`."""
 
 import re
 
@@ -26,3 +26,14 @@ def parse_duration(text: str, option: str) -> float:
     if seconds <= 0:
         raise UserError(f"{option} {text}: must be a time of more than 0 such as 600s, 90m or 2h")
     return seconds
+
+
+def parse_columns(text: str, option: str) -> tuple[str, str]:
+    """`file,class`: a column of paths and one of labels. Raises UserError."""
+    names = text.split(",")
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UserError(
+            f"{option} {text}: must be two different column names with a comma between, such as "
+            "path,label"
+        )
+    return names[0], names[1]

@@ -10,6 +10,7 @@ import torch
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Precision, TrainConfig
 from paretrain.data.parts import ImageData
+from paretrain.data.published import SIDES
 from paretrain.device import device_name
 from search.baselines import Choice
 from search.proposals import Gate, SamplerName
@@ -51,7 +52,8 @@ class Plan:
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """What a study is: a resume with another value of any of these is refused."""
-        data = self.data.model_dump(mode="json", exclude={"source"})
+        # Where images lie is no part of it: what they are is in the fingerprint.
+        data = self.data.model_dump(mode="json", exclude={"source", "columns", "images"})
         return {
             "space": self.space.name,
             **data,
@@ -98,11 +100,13 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
             notes.append(note)
         return default
 
-    size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
+    usual_size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
+    size = SIDES.get(plan.data.source, usual_size)
     epochs = DIGITS_EPOCHS if digits else EPOCHS
     where = "digits" if digits else "a GPU" if gpu else "a CPU"
+    of = plan.data.source if plan.data.source in SIDES else where
     image_size = choose(
-        "image_size", size, f"images at {size}x{size} (default for {where}; --image-size)"
+        "image_size", size, f"images at {size}x{size} (default for {of}; --image-size)"
     )
     data = replace_data(
         plan.data,

@@ -14,9 +14,11 @@ class UserError(ValueError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint such as " (did you mean 'vgg_reduce'?)", or nothing when no known word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    """A hint such as " (did you mean 'vgg_reduce'?)", or nothing when no known word is close.
+    Small and capital letters count as the same."""
+    by_small_letters = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_small_letters, n=1, cutoff=0.5)
+    return f" (did you mean '{by_small_letters[close[0]]}'?)" if close else ""
 
 
 def run_command(app: typer.Typer, name: str) -> None:

@@ -56,11 +56,7 @@ class ImageFolder:
 
 
 def open_folder(root: Path) -> ImageFolder:
-    """Find the parts. Raises UserError when the folder is missing, empty or has one class."""
-    if not root.exists():
-        raise UserError(f"no folder {root}: give --data digits or a folder of images")
-    if not root.is_dir():
-        raise UserError(f"{root} is a file: --data takes 'digits' or a folder of images")
+    """Find the parts. Raises UserError when the folder has no images or one class."""
     train = root / "train"
     if not train.is_dir():
         stray = [name for name in (*VALIDATION_NAMES, "test") if (root / name).is_dir()]
