@@ -24,8 +24,11 @@ from search.proposals import SamplerName
 from search.pruning import PrunerName
 from search.session import Style, search
 from search.space import built_in_spaces, load_space
-from search.storage import check_storage
+from search.storage import check_storage, check_writable
 from search.study import stored_identity
+
+MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
+"""More than anybody waits for: a larger number is a slip of the finger."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -38,8 +41,12 @@ def run(
     ] = "digits",
     columns: Annotated[str | None, Option(help="Of a .csv. [default: path,label]")] = None,
     images: Annotated[str | None, Option(help="Folder that paths in a .csv start from.")] = None,
-    trials: Annotated[int, Option(min=1, help="In total, over all runs of the study.")] = 50,
-    epochs: Annotated[int | None, Option(min=1, help="A trial. [digits: 8, else 30]")] = None,
+    trials: Annotated[
+        int, Option(min=1, max=MOST_TRIALS, help="In total, over all runs of the study.")
+    ] = 50,
+    epochs: Annotated[
+        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 8, else 30]")
+    ] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
     ] = None,
@@ -75,7 +82,10 @@ def run(
     capped = max_params is not None and max_params.lower() != "none"
     cap = parse_count(max_params or "", "--max-params") if capped else None
     timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
+    if study_name is not None and not study_name.strip():
+        raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
     check_storage(storage)
+    check_writable(storage)
     loaded = load_space(space)
     chosen = pick_device(device)
     config = _data(data, columns, images)
@@ -123,8 +133,7 @@ def _data(data: str, columns: str | None, images: str | None) -> DataConfig:
         folder = Path(images).expanduser()
         if not folder.is_dir():
             raise UserError(
-                f"--images {images}: no such folder: give the folder that paths in "
-                f"{data} start from"
+                f"--images {images}: is no folder: give the folder that paths in {data} start from"
             )
         fields["images"] = str(folder.resolve())
     return DataConfig(**fields)

@@ -1,6 +1,7 @@
 """Where studies live: any SQLAlchemy URL, or the bare path of a SQLite file."""
 
 import contextlib
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +40,36 @@ def check_storage(storage: str) -> None:
     if not path.parent.is_dir():
         raise UserError(f"--storage {path}: there is no folder {path.parent}: create it first")
     if path.exists():
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+        try:
+            with path.open("rb") as file:
+                head = file.read(len(_MAGIC))
+        except OSError as error:
+            raise UserError(
+                f"--storage {path} cannot be read: {error.strerror}: choose another file"
+            ) from None
         if head and head != _MAGIC:
             raise UserError(f"--storage {path} is not a SQLite database: choose another file name")
+
+
+def check_writable(storage: str) -> None:
+    """Raises UserError for a path that cannot be written to. Leaves nothing behind.
+
+    Tried, not looked up: permissions say nothing to an administrator, nor on a read-only disk.
+    """
+    path = sqlite_path(storage)
+    if path is None:
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # SQLite keeps its journal beside the database
+        if path.exists():
+            with path.open("r+b"):
+                pass
+    except OSError as error:
+        raise UserError(
+            f"--storage {path} cannot be written: {error.strerror}: choose a file in a folder "
+            "of yours"
+        ) from None
 
 
 def exists(storage: str) -> bool:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 
 import typer
+from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 
@@ -26,13 +27,21 @@ def run_command(app: typer.Typer, name: str) -> None:
     try:
         code = app(standalone_mode=False, prog_name=name)
     except TyperException as error:
-        _fail(f"{error.format_message()} See: {name} --help")
+        said = error.format_message().rstrip(".")
+        _fail(f"{said}{_seen(error.__cause__)}. See: {name} --help")
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _seen(cause: BaseException | None) -> str:
+    """The value that an option was given, which typer leaves out."""
+    if not isinstance(cause, ValidationError):
+        return ""
+    return f", got {cause.errors(include_url=False)[0]['input']!r}"
 
 
 def _fail(message: str) -> None:

@@ -132,7 +132,8 @@ def _table(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"{file} is empty: needs a first row with column names such as path,label"
         ) from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        cause = "rows have more fields than the header" if "Length" in str(error) else error
+        longer = "Length of header" in str(error)
+        cause = "rows have more fields than the header" if longer else str(error).strip()
         raise UserError(f"{file} is not a CSV file: {cause}: quote fields with commas") from None
     rows = frame.fillna("").to_numpy().tolist()
     stripped = [(first + i, [str(cell).strip() for cell in row]) for i, row in enumerate(rows)]
