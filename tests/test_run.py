@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from paretrain.config import TrainConfig
 from paretrain.networks.build import count_parameters
+from search.plan import differences
 from search.storage import open_storage
 
 Command = Callable[..., tuple[int, str, str]]
@@ -150,6 +151,69 @@ def test_a_folder_of_images_with_its_own_validation(
     assert code == 0
     assert f"vgg_reduce-{root.name}" in out
     assert counted(study(f"vgg_reduce-{root.name}")) == 2
+
+
+@pytest.fixture
+def doubtful_csv(image_folder: Callable[..., Path], tmp_path: Path) -> Path:
+    """Images in three parts: one broken, one in training and validation, one in training and
+    test."""
+    root = image_folder(train=8, val=2, test=2)
+    (root / "train/cat/000.png").write_text("<html>404</html>")
+    (root / "val/dog/000.png").write_bytes((root / "train/dog/003.png").read_bytes())
+    (root / "test/cat/001.png").write_bytes((root / "train/cat/005.png").read_bytes())
+    rows = [
+        f"{path.relative_to(root)},{path.parent.name},{path.parts[-3].upper()}"
+        for path in sorted(root.rglob("*.png"))
+    ]
+    table = tmp_path / "pets.csv"
+    table.write_text("file,kind,split\n" + "\n".join(rows) + "\n")
+    return table
+
+
+def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
+    search: Command, run: Command, doubtful_csv: Path
+) -> None:
+    from paretrain.__main__ import main as train
+    from search.export import main as export
+
+    data = ("--data", doubtful_csv, "--columns", "file,kind", "--images", "images")
+    few = ("--trials", 1, "--baselines", "none", *SMALL)
+    code, _, err = search(*data, *few)
+    assert code == 2 and "train/cat/000.png" in err and err.count("\n") == 1
+    code, _, err = search(*data, *few, "--skip-broken")
+    assert code == 0
+    assert "15 training, 4 validation" in err
+    notes = [line for line in err.splitlines() if line.startswith("note ")]
+    assert len(notes) == 2
+    assert "train/dog/003.png = val/dog/000.png" in notes[0]
+    assert "1 broken image of 16 skipped in training: train/cat/000.png" in notes[1]
+    stored = study("vgg_reduce-pets").user_attrs["identity"]
+    assert stored["skip_broken"] is True
+    assert not {"source", "columns", "images"} & set(stored)
+
+    # What was not typed comes from the study; another folder of the same images is the same data.
+    Path("images").rename("moved")
+    data = ("--data", doubtful_csv, "--columns", "file,kind", "--images", "moved")
+    code, out, _ = search(*data, "--trials", 2, "--max-params", "20k", "--json")
+    assert code == 0
+    said = [e["text"] for e in map(json.loads, out.splitlines()) if e["event"] == "note"]
+    assert len(said) == 2 and said[0] in notes[0] and said[1] in notes[1]
+    assert counted(study("vgg_reduce-pets")) == 2
+
+    name = ("--study-name", "vgg_reduce-pets", "--trial", 0)
+    assert run(export, *name, "--out", "pets.yaml")[0] == 0
+    Path("moved").rename("images")
+    code, out, err = run(train, "pets.yaml", "--device", "cpu")
+    assert code == 0 and "on 4 images" in out
+    notes = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 3
+    assert "1 image is in training and in test alike, such as train/cat/005.png" in notes[2]
+
+
+def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:
+    assert differences({"epochs": 2}, {"epochs": 2, "skip_broken": False}) == []
+    (said,) = differences({"epochs": 2}, {"epochs": 2, "skip_broken": True})
+    assert said == "skip_broken (study: False, now: True)"
 
 
 def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
