@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.networks.build import count_parameters
 from search.plan import differences
 from search.storage import open_storage
@@ -194,11 +194,10 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     # What was not typed comes from the study; another folder of the same images is the same data.
     Path("images").rename("moved")
     data = ("--data", doubtful_csv, "--columns", "file,kind", "--images", "moved")
-    code, out, _ = search(*data, "--trials", 2, "--max-params", "20k", "--json")
+    code, out, _ = search(*data, "--trials", 1, "--max-params", "20k", "--json")
     assert code == 0
     said = [e["text"] for e in map(json.loads, out.splitlines()) if e["event"] == "note"]
     assert len(said) == 2 and said[0] in notes[0] and said[1] in notes[1]
-    assert counted(study("vgg_reduce-pets")) == 2
 
     name = ("--study-name", "vgg_reduce-pets", "--trial", 0)
     assert run(export, *name, "--out", "pets.yaml")[0] == 0
@@ -208,6 +207,32 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     notes = [line for line in err.splitlines() if line.startswith("note: ")]
     assert len(notes) == 3
     assert "1 image is in training and in test alike, such as train/cat/005.png" in notes[2]
+
+
+def test_a_broken_test_image_does_not_cost_the_training(
+    run: Command,
+    image_folder: Callable[..., Path],
+    tiny_config: Callable[..., TrainConfig],
+    tmp_path: Path,
+) -> None:
+    from paretrain.__main__ import main as train
+
+    root = image_folder(train=5, val=2, test=2)
+    (root / "test/cat/001.png").write_bytes(b"")
+    config = tiny_config(data=DataConfig(source=str(root), image_size=8))
+    Path("tiny.yaml").write_text(config.to_yaml())
+    code, _, err = run(train, "tiny.yaml", "--device", "cpu")
+    assert code == 2
+    last = err.splitlines()[-1]
+    assert last.startswith("error: broken image") and "test/cat/001.png" in last
+    assert last.endswith("The training is kept, untested, in runs/tiny")
+    metrics = json.loads((tmp_path / "runs/tiny/metrics.json").read_text())
+    assert metrics["test"] is None and metrics["epochs"] == 2
+    skipping = config.data.model_copy(update={"skip_broken": True})
+    Path("skip.yaml").write_text(config.model_copy(update={"data": skipping}).to_yaml())
+    code, out, err = run(train, "skip.yaml", "--device", "cpu")
+    assert code == 0 and "on 3 images" in out
+    assert "note: 1 broken image of 4 skipped in test: test/cat/001.png" in err
 
 
 def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:

@@ -64,7 +64,12 @@ def train(
     if curve[-1].health == "diverged":
         console.print("diverged: the loss is not finite; nothing was written", style="red")
         return 1
-    test = load_test(wanted.data)
+    try:
+        test = load_test(wanted.data)
+    except UserError as error:
+        # Hours of training must not be lost to one image.
+        write_result(folder, wanted, training, curve, None, data.fingerprint)
+        raise UserError(f"{error}. The training is kept, untested, in {folder}") from None
     _say(console, _test_warnings(data, test))
     on_test = None if test is None else training.evaluate(test.to(chosen))
     write_result(folder, wanted, training, curve, on_test, data.fingerprint)

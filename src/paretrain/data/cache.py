@@ -112,7 +112,7 @@ _HASH = 32
 def _refusal(where: str, cause: str) -> UserError:
     return UserError(
         f"broken image {where}: {cause}: remove or replace it, or skip such images with "
-        "--skip-broken"
+        "--skip-broken (in a configuration file: data.skip_broken)"
     )
 
 

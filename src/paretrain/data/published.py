@@ -41,10 +41,10 @@ def arrays_file(name: str, split: Split) -> Path:
 
     Raises UserError when the files are not there and cannot be downloaded.
     """
-    from torchvision import datasets  # slow to import, needed for this source only
-
     target = cache_folder() / f"{name}-{split}-{_READER}.npz"
     if not target.exists():
+        from torchvision import datasets  # slow to import, needed here only
+
         images, labels, classes = _READERS[name](getattr(datasets, name), split)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as partial:
