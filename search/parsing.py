@@ -1,4 +1,4 @@
-"""Option values as people type them: `2M`, `500k`, `90m`."""
+"""Option values as people type them: `2M`, `500k`, `90m`, `path,label`."""
 
 import re
 
@@ -34,3 +34,14 @@ def parse_workers(text: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", text.strip()) or not 1 <= int(text) <= MAX_WORKERS:
         raise UserError(f"--workers {text}: must be auto or a number from 1 to {MAX_WORKERS}")
     return int(text)
+
+
+def parse_columns(text: str, option: str) -> tuple[str, str]:
+    """`file,class`: a column of paths and one of labels. Raises UserError."""
+    names = text.split(",")
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UserError(
+            f"{option} {text}: must be two different column names with a comma between, such as "
+            "path,label"
+        )
+    return names[0], names[1]

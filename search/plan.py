@@ -10,6 +10,7 @@ import torch
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Precision, TrainConfig
 from paretrain.data.parts import ImageData
+from paretrain.data.published import SIDES
 from paretrain.device import device_name
 from search.baselines import Choice
 from search.budget import Limits
@@ -59,7 +60,8 @@ class Plan:
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """What a study is: a resume with another value of any of these is refused."""
-        data = self.data.model_dump(mode="json", exclude={"source"})
+        # Where images lie is no part of it: what they are is in the fingerprint.
+        data = self.data.model_dump(mode="json", exclude={"source", "columns", "images"})
         return {
             "space": self.space.name,
             **data,
@@ -119,11 +121,13 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
             notes.append(note)
         return default
 
-    size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
+    usual_size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
+    size = SIDES.get(plan.data.source, usual_size)
     epochs = DIGITS_EPOCHS if digits else EPOCHS
     where = "digits" if digits else "a GPU" if gpu else "a CPU"
+    of = plan.data.source if plan.data.source in SIDES else where
     image_size = choose(
-        "image_size", size, f"images at {size}x{size} (default for {where}; --image-size)"
+        "image_size", size, f"images at {size}x{size} (default for {of}; --image-size)"
     )
     data = replace_data(
         plan.data,
@@ -131,6 +135,7 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         image_size=image_size,
         fraction=choose("fraction", 1.0),
         per_class=choose("per_class", None),
+        skip_broken=choose("skip_broken", False),
     )
     chosen_epochs = choose("epochs", epochs, f"{epochs} epochs a trial (default; --epochs)")
     max_params = plan.max_params
@@ -171,6 +176,7 @@ def cores() -> int:
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """What differs between two identities, in words. The data's hash only counts where nothing
     else explains it."""
+    stored = {"skip_broken": False} | stored  # studies from before there was the choice
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]
     if not explained and "data" in keys:

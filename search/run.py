@@ -2,30 +2,34 @@
 
     python -m search.run --space vgg_reduce --trials 50
 
-runs on the embedded digits; --data FOLDER on your own images. Running it again goes on to
---trials in total.
+runs on the embedded digits; --data FOLDER or FILE.csv on your own images. Running it again goes
+on to --trials in total.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
 
-from paretrain.cli import UserError, nearest, run_command
+from paretrain.cli import UserError, run_command
 from paretrain.config import DataConfig
+from paretrain.data.locate import is_csv, resolve_source, short_name
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
 from search.budget import Limits
-from search.parsing import parse_count, parse_duration, parse_workers
+from search.parsing import parse_columns, parse_count, parse_duration, parse_workers
 from search.plan import Plan, settle, threads_per_worker
 from search.proposals import SamplerName
 from search.pruning import PrunerName
 from search.session import Style, search
 from search.space import built_in_spaces, load_space
-from search.storage import check_storage
+from search.storage import check_storage, check_writable
 from search.study import stored_identity
+
+MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
+"""More than anybody waits for: a larger number is a slip of the finger."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -33,14 +37,25 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=__doc__)
 def run(
     space: Annotated[str, Option(help="Name, or path of a .py file.")] = "vgg_reduce",
-    data: Annotated[str, Option(help="'digits' (embedded) or a folder of images.")] = "digits",
-    trials: Annotated[int, Option(min=1, help="In total, over all runs of the study.")] = 50,
-    epochs: Annotated[int | None, Option(min=1, help="A trial. [digits: 8, else 30]")] = None,
+    data: Annotated[
+        str, Option(help="'digits' (embedded), CIFAR10, MNIST, ..., a folder or .csv.")
+    ] = "digits",
+    columns: Annotated[str | None, Option(help="Of a .csv. [default: path,label]")] = None,
+    images: Annotated[str | None, Option(help="Folder that paths in a .csv start from.")] = None,
+    trials: Annotated[
+        int, Option(min=1, max=MOST_TRIALS, help="In total, over all runs of the study.")
+    ] = 50,
+    epochs: Annotated[
+        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 8, else 30]")
+    ] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
     ] = None,
     fraction: Annotated[float | None, Option(help="Share of the images used, 0 to 1.")] = None,
     per_class: Annotated[int | None, Option(min=1, help="Training images a class.")] = None,
+    skip_broken: Annotated[
+        bool, Option("--skip-broken", help="Leave out images that cannot be decoded.")
+    ] = False,
     storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
     study_name: Annotated[str | None, Option(help="[default: SPACE-DATA]")] = None,
     workers: Annotated[
@@ -80,17 +95,20 @@ def run(
     capped = max_params is not None and max_params.lower() != "none"
     cap = parse_count(max_params or "", "--max-params") if capped else None
     timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
+    if study_name is not None and not study_name.strip():
+        raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
     check_storage(storage)
+    check_writable(storage)
     loaded = load_space(space)
     chosen = pick_device(device)
-    source = _source(data)
-    name = study_name or f"{loaded.name}-{Path(source).name}"
+    config = _data(data, columns, images)
+    name = study_name or f"{loaded.name}-{short_name(config.source)}"
     stored = stored_identity(storage, name)
     auto = workers.lower() == "auto"
     count = 1 if auto else parse_workers(workers)
     plan = Plan(
         space=loaded,
-        data=DataConfig(source=source),
+        data=config,
         storage=storage,
         study_name=name,
         epochs=1,
@@ -112,6 +130,7 @@ def run(
         "image_size": image_size,
         "fraction": fraction,
         "per_class": per_class,
+        "skip_broken": skip_broken or None,
         "epochs": epochs,
         "max_params": max_params,
     }
@@ -119,16 +138,22 @@ def run(
     return search(settle(plan, stored[0] if stored else None, given), style, dry_run)
 
 
-def _source(data: str) -> str:
-    if data == "digits":
-        return data
-    folder = Path(data).expanduser()
-    if not folder.exists():
-        raise UserError(
-            f"no folder {data}{nearest(data, ['digits'])}: --data takes 'digits' or the path of a "
-            "folder of images"
-        )
-    return str(folder.resolve())
+def _data(data: str, columns: str | None, images: str | None) -> DataConfig:
+    source = resolve_source(data)
+    for option, value in (("--columns", columns), ("--images", images)):
+        if value is not None and not is_csv(source):
+            raise UserError(f"{option} {value}: only for a .csv file, but --data is {data}")
+    fields: dict[str, Any] = {"source": source}
+    if columns is not None:
+        fields["columns"] = parse_columns(columns, "--columns")
+    if images is not None:
+        folder = Path(images).expanduser()
+        if not folder.is_dir():
+            raise UserError(
+                f"--images {images}: is no folder: give the folder that paths in {data} start from"
+            )
+        fields["images"] = str(folder.resolve())
+    return DataConfig(**fields)
 
 
 def _list_spaces(as_json: bool) -> int:

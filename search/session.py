@@ -10,6 +10,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
+from rich.markup import escape
 
 from paretrain import __version__
 from paretrain.config import TrainConfig
@@ -67,6 +68,8 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
             _say_time(screen, plan, expected, done)
             if style == "json":
                 emit(_header(plan, data, hand_made, expected, done))
+                for note in data.warnings:
+                    emit({"event": "note", "text": note})
             if study is None:
                 return EXIT_OK
             outcome, refused = _run(plan, study, data, gate, pool, hand_made, style, screen)
@@ -203,6 +206,8 @@ def _say_first(
     line("study", f"'{plan.study_name}' in {plan.storage}: {plan.trials} trials{so_far}")
     line("data", f"{plan.data.source}: {len(data.train):,} training, {len(data.val):,} validation")
     line("", f"images of {len(data.classes)} classes, {size}x{size}, {plan.epochs} epochs a trial")
+    for note in data.warnings:
+        line("note", escape(note))
     line("device", plan.describe_device())
     cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     line("cap", cap)

@@ -60,8 +60,10 @@ def load_space(reference: str) -> Space:
     module = _execute(path)
     suggest = getattr(module, "suggest", None)
     if not callable(suggest):
+        hint = nearest("suggest", [name for name in vars(module) if not name.startswith("_")])
         raise UserError(
-            f"{path} has no function suggest(trial): docs/spaces.md shows a space in ten lines"
+            f"{path} has no function suggest(trial){hint}: docs/spaces.md shows a space in ten "
+            "lines"
         )
     docstring = (module.__doc__ or "").strip()
     return Space(
@@ -97,11 +99,18 @@ def _checked(suggest: Callable[[Any], object], path: Path) -> Suggest:
             raise UserError(f"suggest fails in {_line(path, error)}: {_what(error)}") from None
         if not isinstance(config, TrainConfig):
             raise UserError(
-                f"suggest in {path} returned {type(config).__name__}, must return a TrainConfig"
+                f"suggest in {_defined(path, suggest)} returned {type(config).__name__}, must "
+                "return a TrainConfig: docs/spaces.md shows one"
             )
         return config
 
     return checked
+
+
+def _defined(path: Path, function: Callable[..., object]) -> str:
+    """path:line where a function begins; only the path where it has no code of its own."""
+    code = getattr(function, "__code__", None)
+    return str(path) if code is None else f"{path}:{code.co_firstlineno}"
 
 
 def _line(path: Path, error: Exception) -> str:

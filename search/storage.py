@@ -1,7 +1,10 @@
 """Where studies live: any SQLAlchemy URL, or the bare path of a SQLite file."""
 
 import contextlib
+import errno
+import os
 import sqlite3
+import tempfile
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -60,6 +63,26 @@ def _check_database(path: Path) -> None:
     except sqlite3.DatabaseError:
         raise UserError(
             f"--storage {path} is not a SQLite database: choose another file name"
+        ) from None
+
+
+def check_writable(storage: str) -> None:
+    """Raises UserError for a path that cannot be written to. Leaves nothing behind.
+
+    Tried, not looked up: permissions say nothing to an administrator, nor on a read-only disk.
+    """
+    path = sqlite_path(storage)
+    if path is None:
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # SQLite keeps its journal beside the database
+        if path.exists() and not os.access(path, os.W_OK):  # not opened: see _check_database
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UserError(
+            f"--storage {path} cannot be written: {error.strerror}: choose a file in a folder "
+            "of yours"
         ) from None
 
 

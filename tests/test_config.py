@@ -1,6 +1,7 @@
 """Configurations cross files and databases unchanged, and refuse what does not fit."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ CONFIGS = st.builds(
         split_seed=st.integers(),
         fraction=st.floats(min_value=TINY, max_value=1.0),
         per_class=st.none() | WIDTH,
+        columns=st.tuples(st.text(max_size=9), st.text(max_size=9)),
+        images=st.none() | st.text(max_size=20),
+        skip_broken=st.booleans(),
     ),
     augment=st.builds(
         AugmentConfig,
@@ -360,3 +364,12 @@ def test_scaled_width_rounds_half_up_and_stays_positive(
     width: int, divisor: float, expected: int
 ) -> None:
     assert scaled_width(width, divisor) == expected
+
+
+def test_file_from_before_there_were_csv_files_and_skipping_still_loads() -> None:
+    text = small().to_yaml()
+    old = re.sub(
+        r"^  (columns:\n  - .*\n  - .*|images: .*|skip_broken: .*)\n", "", text, flags=re.M
+    )
+    assert "columns" not in old and "images:" not in old and "skip_broken" not in old
+    assert TrainConfig.from_yaml(old) == small()

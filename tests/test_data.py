@@ -16,11 +16,12 @@ from torch import Tensor
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
-from paretrain.data import cache
 from paretrain.data.cache import cache_folder
 from paretrain.data.digits import digit_images, digit_indices, digit_labels
+from paretrain.data.files import ImageFiles
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part, channel_statistics
+from paretrain.data.quality import skipped_images
 from paretrain.testset import load_test
 
 FolderMaker = Callable[..., Path]
@@ -301,6 +302,105 @@ def test_broken_image_is_named_and_leaves_nothing_half_written(
     assert list(cache_folder().iterdir()) == []
 
 
+def cut_jpeg(path: Path, share: float) -> Path:
+    """The first part of a JPEG of 64 x 64 pixels of noise, as a download that broke off leaves."""
+    draws = np.random.default_rng(0)
+    whole = path.with_suffix(".jpg")
+    Image.fromarray(draws.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole)
+    path.unlink()
+    content = whole.read_bytes()
+    whole.write_bytes(content[: int(len(content) * share)])
+    return whole
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
+def test_truncated_jpeg_counts_as_broken(image_folder: FolderMaker, share: float) -> None:
+    root = image_folder(train=3, val=1)
+    cut_jpeg(root / "train/dog/001.png", share)
+    with pytest.raises(UserError, match=r"broken image .*train/dog/001\.jpg.*--skip-broken"):
+        load(root)
+    data = load(root, skip_broken=True)
+    assert counts(data.train) == {0: 3, 1: 2}
+    assert data.train.broken == ("train/dog/001.jpg",)
+
+
+@pytest.fixture
+def spoilt_folder(image_folder: FolderMaker) -> Path:
+    """Six training, three validation and two test images a class; one of each part is broken."""
+    root = image_folder(train=6, val=3, test=2)
+    broken_png(root / "train/cat/002.png")
+    broken_header(root / "val/dog/000.png")
+    (root / "test/dog/001.png").write_bytes(b"")
+    return root
+
+
+def test_skipped_images_are_left_out_of_every_part_and_named(spoilt_folder: Path) -> None:
+    config = DataConfig(source=str(spoilt_folder), image_size=8, skip_broken=True)
+    data, test = load_data(config), load_test(config)
+    assert test is not None
+    assert counts(data.train) == {0: 5, 1: 6}
+    assert counts(data.val) == {0: 3, 1: 2}
+    assert counts(test) == {0: 2, 1: 1}
+    assert "train/cat/002.png" not in data.train.names
+    assert len(data.train.names) == len(data.train.contents) == len(data.train)
+    assert "1 broken image of 12 skipped in training: train/cat/002.png" in data.warnings
+    assert "1 broken image of 6 skipped in validation: val/dog/000.png" in data.warnings
+    assert skipped_images("test", test) == ["1 broken image of 4 skipped in test: test/dog/001.png"]
+
+
+def test_rest_of_a_folder_is_the_same_with_and_without_its_broken_images(
+    spoilt_folder: Path,
+) -> None:
+    skipped = load(spoilt_folder, skip_broken=True)
+    (spoilt_folder / "train/cat/002.png").unlink()
+    (spoilt_folder / "val/dog/000.png").unlink()
+    clean = load(spoilt_folder)
+    assert contents(skipped.train) == contents(clean.train)
+    assert contents(skipped.val) == contents(clean.val)
+    assert skipped.fingerprint == clean.fingerprint
+
+
+def test_broken_images_are_remembered_and_not_decoded_again(
+    spoilt_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(spoilt_folder, skip_broken=True)
+    monkeypatch.setattr(ImageFiles, "read", never)
+    second = load(spoilt_folder, skip_broken=True)
+    assert second.train.names == first.train.names
+    assert second.train.contents == first.train.contents
+    assert (second.train.broken, second.warnings) == (first.train.broken, first.warnings)
+    assert contents(second.val) == contents(first.val)
+    with pytest.raises(UserError, match=r"broken image .*train/cat/002\.png.*--skip-broken"):
+        load(spoilt_folder)
+
+
+def test_skipping_moves_no_other_image_between_parts(image_folder: FolderMaker) -> None:
+    root = image_folder(train=20, flat=True)
+    before = load(root)
+    (root / "cat/003.png").write_bytes(b"")
+    after = load(root, skip_broken=True)
+    for part in ("train", "val"):
+        names = [name for name in getattr(before, part).names if name != "cat/003.png"]
+        assert list(getattr(after, part).names) == names
+
+
+def test_class_of_broken_images_only_is_refused(image_folder: FolderMaker) -> None:
+    root = image_folder(train=1, val=1)
+    (root / "train/dog/000.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"'dog' has no training image \(broken images skipped: 1"):
+        load(root, skip_broken=True)
+    (root / "train/cat/000.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"all 2 images are broken, the first is .*cat/000\.png"):
+        load(root, skip_broken=True)
+    assert not list(cache_folder().glob("*.partial"))
+
+
+def test_file_that_cannot_be_read_is_not_taken_for_broken() -> None:
+    missing = ImageFiles(Path("x"), (Path("x/gone.png"),), (0,), ("gone.png",))
+    with pytest.raises(UserError, match=r"cannot read x/gone\.png: No such file"):
+        missing.read(0)
+
+
 # Pixels ------------------------------------------------------------------------------------------
 
 
@@ -319,10 +419,49 @@ def test_every_colour_mode_becomes_rgb(one_image: Callable[..., Path], mode: str
     assert np.array_equal(pixels.numpy(), np.asarray(image.convert("RGB")))
 
 
-def test_transparent_palette_is_read_without_a_word(one_image: Callable[..., Path]) -> None:
+def over_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """What is seen of (8, 8, 3) colours behind (8, 8) alpha, on a white page."""
+    share = alpha.astype(np.float64)[:, :, None] / 255
+    return colours * share + 255 * (1 - share)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_transparent_pixels_are_seen_over_white(
+    one_image: Callable[..., Path], mode: str, suffix: str
+) -> None:
+    alpha = np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8)
+    image = Image.fromarray(gradient(8, 8)).convert(mode)
+    image.putalpha(Image.fromarray(alpha))
+    options: dict[str, object] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    pixels = only_image(one_image(image, f"x{suffix}", **options)).numpy()
+    expected = over_white(np.asarray(image.convert("RGB")), alpha)
+    assert np.abs(pixels - expected).max() <= 1
+    assert (pixels[0, 0] == 255).all()
+
+
+def test_transparent_palette_is_seen_over_white(one_image: Callable[..., Path]) -> None:
     image = Image.fromarray(gradient(8, 8)).convert("P")
     root = one_image(image, "x.png", transparency=bytes(range(256)))
-    assert np.array_equal(only_image(root).numpy(), np.asarray(image.convert("RGB")))
+    expected = over_white(np.asarray(image.convert("RGB")), np.asarray(image))
+    assert np.abs(only_image(root).numpy() - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("RGB", (0, 0, 255)), ("L", 29), ("P", 0)])
+def test_colour_that_stands_for_transparent_becomes_white(
+    one_image: Callable[..., Path], mode: str, colour: tuple[int, ...] | int
+) -> None:
+    image = Image.fromarray(gradient(8, 8))
+    if mode == "P":
+        image = image.quantize(16)
+        seen = np.asarray(image) == 0
+    else:
+        image = image.convert(mode)
+        seen = (np.asarray(image).reshape(8, 8, -1) == np.array(colour)).all(axis=2)
+    assert seen.any() and not seen.all()
+    pixels = only_image(one_image(image, "x.png", transparency=colour)).numpy()
+    assert (pixels[seen] == 255).all()
+    assert np.array_equal(pixels[~seen], np.asarray(image.convert("RGB"))[~seen])
 
 
 def test_sixteen_bit_grey_keeps_its_shades(one_image: Callable[..., Path]) -> None:
@@ -331,6 +470,15 @@ def test_sixteen_bit_grey_keeps_its_shades(one_image: Callable[..., Path]) -> No
     for channel in range(3):
         shades = pixels[:, :, channel].numpy().astype(np.int64)
         assert np.abs(shades - grey / 257).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".pgm"])
+def test_sixteen_bit_grey_of_other_formats_keeps_its_shades(
+    one_image: Callable[..., Path], suffix: str
+) -> None:
+    grey = np.linspace(0, 65_535, 64).astype(np.uint16).reshape(8, 8)
+    pixels = only_image(one_image(Image.fromarray(grey), f"x{suffix}")).numpy()
+    assert np.abs(pixels[:, :, 0].astype(np.int64) - grey / 257).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -394,7 +542,7 @@ def test_square_image_is_resized_as_pillow_does(one_image: Callable[..., Path], 
 # Cache -------------------------------------------------------------------------------------------
 
 
-def never(*_: object) -> tuple[bytes, str]:
+def never(*_: object) -> tuple[Image.Image, str]:
     raise AssertionError("decoded again")
 
 
@@ -403,7 +551,7 @@ def test_second_load_decodes_nothing(
 ) -> None:
     root = image_folder()
     first = load(root)
-    monkeypatch.setattr(cache, "_decode", never)
+    monkeypatch.setattr(ImageFiles, "read", never)
     second = load(root)
     assert contents(second.train) == contents(first.train)
     assert contents(second.val) == contents(first.val)

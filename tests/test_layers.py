@@ -42,10 +42,12 @@ def test_the_search_cannot_reach_the_test_part() -> None:
     """Neither by import nor by name: only `python -m paretrain` opens it."""
     for path in [*files("search"), *files("spaces")]:
         text = path.read_text(encoding="utf-8")
-        for name in ("testset", "load_test", "digit_indices", "open_folder"):
+        for name in ("testset", "load_test", "test_part", "digit_indices", "open_folder"):
             assert name not in text, f"{path} names {name}"
     users = [p for p in files("src/paretrain") if "paretrain.testset" in imports(p)]
     assert [p.name for p in users] == ["__main__.py"]
+    callers = [p for p in files("src/paretrain") if ".test_part(" in p.read_text(encoding="utf-8")]
+    assert [p.name for p in callers] == ["testset.py"]
 
 
 def _loaded(statement: str) -> set[str]:
@@ -57,7 +59,8 @@ def _loaded(statement: str) -> set[str]:
 def test_a_worker_loads_neither_optuna_nor_torchvision_nor_the_database() -> None:
     loaded = _loaded("import search.worker")
     assert "torch" in loaded
-    assert not loaded & {"optuna", "torchvision", "sqlalchemy", "sklearn", "rich"}
+    heavy = {"optuna", "torchvision", "sqlalchemy", "sklearn", "pandas", "scipy", "rich"}
+    assert not loaded & heavy
 
 
 def test_paretrain_runs_without_optuna() -> None:

@@ -10,8 +10,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.networks.build import count_parameters
+from search.plan import differences
 from search.storage import open_storage
 
 Command = Callable[..., tuple[int, str, str]]
@@ -128,7 +129,7 @@ def test_json_gives_one_event_a_line(search: Command) -> None:
 def test_dry_run_says_what_would_run_and_creates_nothing(search: Command, tmp_path: Path) -> None:
     code, _, err = search("--trials", 9, "--dry-run", *SMALL)
     assert code == 0
-    assert "9 trials" in err and "at most about" in err
+    assert "9 trials" in err and "time     about" in err and "GB for the workers" in err
     assert not list(tmp_path.glob("*.db*"))
 
 
@@ -146,6 +147,94 @@ def test_a_folder_of_images_with_its_own_validation(
     assert code == 0
     assert f"vgg_reduce-{root.name}" in out
     assert counted(study(f"vgg_reduce-{root.name}")) == 2
+
+
+@pytest.fixture
+def doubtful_csv(image_folder: Callable[..., Path], tmp_path: Path) -> Path:
+    """Images in three parts: one broken, one in training and validation, one in training and
+    test."""
+    root = image_folder(train=8, val=2, test=2)
+    (root / "train/cat/000.png").write_text("<html>404</html>")
+    (root / "val/dog/000.png").write_bytes((root / "train/dog/003.png").read_bytes())
+    (root / "test/cat/001.png").write_bytes((root / "train/cat/005.png").read_bytes())
+    rows = [
+        f"{path.relative_to(root)},{path.parent.name},{path.parts[-3].upper()}"
+        for path in sorted(root.rglob("*.png"))
+    ]
+    table = tmp_path / "pets.csv"
+    table.write_text("file,kind,split\n" + "\n".join(rows) + "\n")
+    return table
+
+
+def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
+    search: Command, run: Command, doubtful_csv: Path
+) -> None:
+    from paretrain.__main__ import main as train
+    from search.export import main as export
+
+    data = ("--data", doubtful_csv, "--columns", "file,kind", "--images", "images")
+    few = ("--trials", 1, "--baselines", "none", *SMALL)
+    code, _, err = search(*data, *few)
+    assert code == 2 and "train/cat/000.png" in err and err.count("\n") == 1
+    code, _, err = search(*data, *few, "--skip-broken")
+    assert code == 0
+    assert "15 training, 4 validation" in err
+    notes = [line for line in err.splitlines() if line.startswith("note ")]
+    assert len(notes) == 2
+    assert "train/dog/003.png = val/dog/000.png" in notes[0]
+    assert "1 broken image of 16 skipped in training: train/cat/000.png" in notes[1]
+    stored = study("vgg_reduce-pets").user_attrs["identity"]
+    assert stored["skip_broken"] is True
+    assert not {"source", "columns", "images"} & set(stored)
+
+    # What was not typed comes from the study; another folder of the same images is the same data.
+    Path("images").rename("moved")
+    data = ("--data", doubtful_csv, "--columns", "file,kind", "--images", "moved")
+    code, out, _ = search(*data, "--trials", 1, "--max-params", "20k", "--json")
+    assert code == 0
+    said = [e["text"] for e in map(json.loads, out.splitlines()) if e["event"] == "note"]
+    assert len(said) == 2 and said[0] in notes[0] and said[1] in notes[1]
+
+    name = ("--study-name", "vgg_reduce-pets", "--trial", 0)
+    assert run(export, *name, "--out", "pets.yaml")[0] == 0
+    Path("moved").rename("images")
+    code, out, err = run(train, "pets.yaml", "--device", "cpu")
+    assert code == 0 and "on 4 images" in out
+    notes = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 3
+    assert "1 image is in training and in test alike, such as train/cat/005.png" in notes[2]
+
+
+def test_a_broken_test_image_does_not_cost_the_training(
+    run: Command,
+    image_folder: Callable[..., Path],
+    tiny_config: Callable[..., TrainConfig],
+    tmp_path: Path,
+) -> None:
+    from paretrain.__main__ import main as train
+
+    root = image_folder(train=5, val=2, test=2)
+    (root / "test/cat/001.png").write_bytes(b"")
+    config = tiny_config(data=DataConfig(source=str(root), image_size=8))
+    Path("tiny.yaml").write_text(config.to_yaml())
+    code, _, err = run(train, "tiny.yaml", "--device", "cpu")
+    assert code == 2
+    last = err.splitlines()[-1]
+    assert last.startswith("error: broken image") and "test/cat/001.png" in last
+    assert last.endswith("The training is kept, untested, in runs/tiny")
+    metrics = json.loads((tmp_path / "runs/tiny/metrics.json").read_text())
+    assert metrics["test"] is None and metrics["epochs"] == 2
+    skipping = config.data.model_copy(update={"skip_broken": True})
+    Path("skip.yaml").write_text(config.model_copy(update={"data": skipping}).to_yaml())
+    code, out, err = run(train, "skip.yaml", "--device", "cpu")
+    assert code == 0 and "on 3 images" in out
+    assert "note: 1 broken image of 4 skipped in test: test/cat/001.png" in err
+
+
+def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:
+    assert differences({"epochs": 2}, {"epochs": 2, "skip_broken": False}) == []
+    (said,) = differences({"epochs": 2}, {"epochs": 2, "skip_broken": True})
+    assert said == "skip_broken (study: False, now: True)"
 
 
 def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
@@ -220,23 +309,16 @@ def test_five_failures_in_a_row_end_the_run_with_their_cause(
 ) -> None:
     mine = tmp_path / "broken.py"
     mine.write_text(
-        '"""BatchNorm on one value: torch refuses to train it."""\n'
+        '"""More weights than an index can count."""\n'
         "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n\n"
         "def suggest(trial):\n"
         '    lr = trial.suggest_float("lr", 0.01, 0.1)\n'
-        '    stage = VGGStage(width=4, kernels=("3x3",))\n'
-        "    return TrainConfig(network=VGGConfig(stages=(stage,) * 4, norm='batch'),\n"
-        "                       optimizer=SGDConfig(lr=lr), batch_size=1)\n"
+        '    stages = [VGGStage(width=w, kernels=("1x1",)) for w in (10**4, 10**15)]\n'
+        "    return TrainConfig(network=VGGConfig(stages=tuple(stages), pool='global'),\n"
+        "                       optimizer=SGDConfig(lr=lr))\n"
     )
-    code, _, err = search("--space", mine, "--trials", 9, "--image-size", 8, "--epochs", 1)
-    assert code == 2 and "too deep for the image size" in err
-    mine.write_text(
-        mine.read_text()
-        .replace("(stage,) * 4", "(stage,) * 3 + (last,)")
-        .replace("    return", "    last = VGGStage(width=4, kernels=('1x1',))\n    return")
-    )
-    code, _, err = search("--space", mine, "--trials", 9, "--image-size", 16, "--epochs", 1)
+    code, _, err = search("--space", mine, "--trials", 9, "--max-params", "none", "--epochs", 1)
     assert code == 1
-    assert "five trials in a row failed" in err and "more than 1 value per channel" in err
+    assert "five trials in a row failed" in err and "overflow" in err
     trials = study("broken-digits").trials
     assert [t.state for t in trials[:5]] == [TrialState.FAIL] * 5

@@ -1,22 +1,93 @@
 """Wrong input: one line, exit code 2, nothing created. Each case goes through the command line."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+IMAGE_ROWS = "images/train/cat/000.png,cat\nimages/train/dog/000.png,dog\n"
+SPACE = (
+    '"""A space."""\n'
+    "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n\n\n"
+    "def suggest(trial):\n"
+)
+FILES = {
+    "file.txt": "just some words, long enough for a header",
+    "typo.yaml": (
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\noptimiser: {kind: sgd, lr: 1e-2}\n"
+    ),
+    "newer.yaml": (
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\n"
+        "format: 99\noptimizer: {kind: sgd, lr: 1e-2}\n"
+    ),
+    "lost.yaml": (
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\n"
+        "data: {source: nowhere}\noptimizer: {kind: sgd, lr: 1e-2}\n"
+    ),
+    "good.csv": "path,label\n" + IMAGE_ROWS,
+    "other.csv": "file,Label\n" + IMAGE_ROWS,
+    "gone.csv": "path,label\n" + IMAGE_ROWS + "images/train/cat/999.png,cat\n",
+    "parts.csv": "path,label,split\n" + IMAGE_ROWS.replace("\n", ",trian\n"),
+    "empty.csv": "",
+    "header.csv": "path,label\n",
+    "one.csv": "path,label\n" + IMAGE_ROWS.replace(",dog", ",cat"),
+    "rubbish.csv": bytes(range(256)).decode("latin-1"),
+    "syntax.py": SPACE + "    return TrainConfig(\n",
+    "imports.py": SPACE.replace("def", "import nowhere_to_be_found\n\n\ndef") + "    return 1\n",
+    "lacks.py": SPACE.replace("def suggest", "def sugest") + "    return 1\n",
+    "dict.py": SPACE + "    return {}\n",
+    "raises.py": SPACE
+    + "    width = trial.suggest_int('width', 2, 8)\n    return 8 // (width * 0)\n",
+    "field.py": SPACE + "    return TrainConfig(network=VGGConfig(stages=()))\n",
+}
+
 SEARCH = [
     (["--space", "vgg_redcue"], "did you mean 'vgg_reduce'"),
     (["--space", "nowhere/mine.py"], "no space file"),
-    (["--data", "nowhere"], "no folder nowhere"),
+    (["--space", "syntax.py"], "space syntax.py:6 does not import: SyntaxError"),
+    (["--space", "imports.py"], "space imports.py:5 does not import: ModuleNotFoundError"),
+    (["--space", "lacks.py"], "lacks.py has no function suggest(trial) (did you mean 'sugest'?)"),
+    (["--space", "dict.py"], "suggest in dict.py:5 returned dict, must return a TrainConfig"),
+    (["--space", "raises.py"], "suggest fails in raises.py:7: ZeroDivisionError"),
+    (["--space", "field.py"], "suggest fails in field.py:6: ValidationError"),
+    (["--data", "nowhere"], "no folder or data set nowhere: --data takes 'digits', CIFAR10"),
     (["--data", "digit"], "did you mean 'digits'"),
+    (["--data", "CIFRA10"], "did you mean 'CIFAR10'"),
+    (["--data", "fashion-mnist"], "did you mean 'FashionMNIST'"),
+    (["--data", "mnist"], "cannot download train-images-idx3-ubyte.gz: tried http"),
     (["--data", "empty"], "no class folder with images"),
-    (["--data", "file.txt"], "is a file"),
+    (
+        ["--data", "images/train"],
+        "cat/001.png: cannot identify image file: remove or replace it, or skip such images with "
+        "--skip-broken",
+    ),
+    (["--data", "images/one"], "only class 'cat': needs two or more folders"),
+    (["--data", "images/train", "--skip-broken"], "class 'cat' has no training image (broken"),
+    (["--data", "file.txt"], "is a file: --data takes"),
+    (["--data", "nowhere.csv"], "no file nowhere.csv"),
+    (["--data", "other.csv"], "other.csv has no column 'path': its columns are 'file', 'Label'"),
+    (["--data", "other.csv", "--columns", "file,label"], "did you mean 'Label'"),
+    (["--data", "good.csv", "--columns", "path"], "--columns path: must be two different column"),
+    (["--data", "good.csv", "--columns", "path,path"], "must be two different column names"),
+    (["--data", "good.csv", "--images", "nowhere"], "--images nowhere: is no folder"),
+    (["--data", "good.csv", "--images", "file.txt"], "--images file.txt: is no folder"),
+    (["--data", "good.csv", "--images", "empty"], "row 2: no image file"),
+    (["--data", "images/train", "--columns", "a,b"], "--columns a,b: only for a .csv file"),
+    (["--images", "images"], "--images images: only for a .csv file, but --data is digits"),
+    (["--data", "gone.csv"], "gone.csv row 4: no image file 'images/train/cat/999.png'"),
+    (["--data", "parts.csv"], "row 2: split is 'trian' (did you mean 'train'?), must be one of"),
+    (["--data", "empty.csv"], "empty.csv is empty: needs a first row with column names"),
+    (["--data", "header.csv"], "header.csv has no rows for training"),
+    (["--data", "one.csv"], "one.csv has only class 'cat' for training"),
+    (["--data", "rubbish.csv"], "rubbish.csv is no text: --data takes a CSV file in UTF-8"),
     (["--trials", "0"], "--trials"),
-    (["--trials", "many"], "--trials"),
+    (["--trials", "many"], "got 'many'"),
+    (["--trials", "99999999999"], "less than or equal to 1000000, got '99999999999'"),
     (["--trails", "5"], "--trials"),
     (["--epochs", "0"], "--epochs"),
+    (["--epochs", "100000"], "less than or equal to 10000, got '100000'"),
     (["--image-size", "4"], "--image-size"),
     (["--fraction", "1.5"], "--fraction 1.5"),
     (["--fraction", "0"], "--fraction 0"),
@@ -31,9 +102,12 @@ SEARCH = [
     (["--sampler", "grid"], "--sampler"),
     (["--baselines", "some"], "--baselines"),
     (["--seed", "-1"], "--seed"),
+    (["--study-name", ""], "--study-name '' is empty: give a name"),
+    (["--study-name", " "], "--study-name ' ' is empty"),
     (["--storage", "empty"], "is a folder"),
     (["--storage", "file.txt"], "not a SQLite database"),
     (["--storage", "nowhere/s.db"], "there is no folder nowhere"),
+    (["--storage", "nothing://at/all"], "cannot open --storage nothing://at/all"),
     (["extra"], "extra"),
 ]
 EXPORT = [
@@ -51,74 +125,81 @@ TRAIN = [
     (["file.txt"], "must be a YAML mapping"),
     (["typo.yaml"], "wrong at optimiser: unknown key (did you mean 'optimizer'?)"),
     (["newer.yaml"], "format 99 is not known here"),
+    (["lost.yaml"], "no folder or data set nowhere"),
 ]
+Refused = Callable[[Callable[[], None], list[str], str], None]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file.txt").write_text("just some words, long enough for a header")
-    good = "network: {stages: [{width: 4, kernels: [3x3]}]}\n"
-    (tmp_path / "typo.yaml").write_text(good + "optimiser: {kind: sgd, lr: 1e-2}\n")
-    (tmp_path / "newer.yaml").write_text(good + "format: 99\noptimizer: {kind: sgd, lr: 1e-2}\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def check(
-    main: Callable[[], None],
-    arguments: list[str],
-    message: str,
-    folder: Path,
+def refused(
+    tmp_path: Path,
+    image_folder: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:
-    before = sorted(folder.rglob("*"))
-    monkeypatch.setattr(sys, "argv", ["program", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    out, err = capsys.readouterr()
-    assert ended.value.code == 2
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    assert message in err
-    assert out == ""
-    assert sorted(folder.rglob("*")) == before
+) -> Refused:
+    """Holds that a command refuses its arguments with this message, in a folder of wrong files."""
+    here = tmp_path / "here"
+    images = image_folder("here/images", train=2, val=0)
+    (here / "empty").mkdir()
+    for name, text in FILES.items():
+        (here / name).write_text(text, encoding="latin-1" if "rubbish" in name else "utf-8")
+    (images / "train/cat/001.png").write_text("<html>404</html>")
+    shutil.copytree(images / "train/dog", images / "one/cat")
+    monkeypatch.chdir(here)
+    for variable in ("http_proxy", "https_proxy"):  # whoever asks for a server finds none
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+    def check(main: Callable[[], None], arguments: list[str], message: str) -> None:
+        before = sorted(here.rglob("*"))
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert ended.value.code == 2
+        assert err.startswith("error: ") and err.count("\n") == 1, err
+        assert message in err
+        assert out == ""
+        assert sorted(here.rglob("*")) == before
+
+    return check
 
 
-@pytest.mark.parametrize(("arguments", "message"), SEARCH, ids=lambda v: " ".join(v))
-def test_search(
-    arguments: list[str],
-    message: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def words(value: object) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)[:30]
+
+
+@pytest.mark.parametrize(("arguments", "message"), SEARCH, ids=words)
+def test_search(arguments: list[str], message: str, refused: Refused) -> None:
     from search.run import main
 
-    check(main, arguments, message, folder, monkeypatch, capsys)
+    refused(main, arguments, message)
 
 
-@pytest.mark.parametrize(("arguments", "message"), EXPORT, ids=lambda v: " ".join(v))
-def test_export(
-    arguments: list[str],
-    message: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        # Nobody can write there, not even an administrator.
+        ("/proc/s.db", "--storage /proc/s.db cannot be written: "),
+        ("sqlite:////proc/s.db", "--storage /proc/s.db cannot be written: "),
+        ("/proc/version", "--storage /proc/version cannot be written: "),
+    ],
+)
+def test_search_with_a_read_only_storage(storage: str, message: str, refused: Refused) -> None:
+    from search.run import main
+
+    refused(main, ["--storage", storage], message)
+
+
+@pytest.mark.parametrize(("arguments", "message"), EXPORT, ids=words)
+def test_export(arguments: list[str], message: str, refused: Refused) -> None:
     from search.export import main
 
-    check(main, arguments, message, folder, monkeypatch, capsys)
+    refused(main, arguments, message)
 
 
-@pytest.mark.parametrize(("arguments", "message"), TRAIN, ids=lambda v: " ".join(v))
-def test_train(
-    arguments: list[str],
-    message: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.parametrize(("arguments", "message"), TRAIN, ids=words)
+def test_train(arguments: list[str], message: str, refused: Refused) -> None:
     from paretrain.__main__ import main
 
-    check(main, arguments, message, folder, monkeypatch, capsys)
+    refused(main, arguments, message)

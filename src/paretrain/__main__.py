@@ -3,6 +3,7 @@
 python -m paretrain best.yaml --out runs/best
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from typer import Argument, Option
 from paretrain.cli import UserError, run_command
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
+from paretrain.data.parts import ImageData, Part
+from paretrain.data.quality import identical_images, skipped_images
 from paretrain.describe import describe
 from paretrain.device import device_name, native_precision, pick_device
 from paretrain.result import claim_folder, write_result
@@ -56,11 +59,18 @@ def train(
         f"images, {wanted.epochs} epochs, seed {wanted.seed}, {device_name(chosen)}",
         highlight=False,
     )
+    _say(console, data.warnings)
     curve = _train(training, console)
     if curve[-1].health == "diverged":
         console.print("diverged: the loss is not finite; nothing was written", style="red")
         return 1
-    test = load_test(wanted.data)
+    try:
+        test = load_test(wanted.data)
+    except UserError as error:
+        # Hours of training must not be lost to one image.
+        write_result(folder, wanted, training, curve, None, data.fingerprint)
+        raise UserError(f"{error}. The training is kept, untested, in {folder}") from None
+    _say(console, _test_warnings(data, test))
     on_test = None if test is None else training.evaluate(test.to(chosen))
     write_result(folder, wanted, training, curve, on_test, data.fingerprint)
     typer.echo(f"validation accuracy {curve[-1].val_acc:.2%} after epoch {curve[-1].epoch}")
@@ -71,6 +81,21 @@ def train(
         typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
     typer.echo(f"{folder}: weights.safetensors, config.yaml, metrics.json, curve.csv")
     return 0
+
+
+def _test_warnings(data: ImageData, test: Part | None) -> list[str]:
+    if test is None:
+        return []
+    return [
+        *identical_images("training", data.train, "test", test),
+        *identical_images("validation", data.val, "test", test),
+        *skipped_images("test", test),
+    ]
+
+
+def _say(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _train(training: Training, console: Console) -> list[EpochResult]:

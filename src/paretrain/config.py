@@ -37,7 +37,12 @@ class DataConfig(Frozen):
     """Which images, at which size, and how validation is split off."""
 
     source: str = "digits"
-    """`digits` (scikit-learn's, no download) or a folder in ImageFolder layout."""
+    """`digits` (scikit-learn's, no download), a published set such as `CIFAR10`, a folder in
+    ImageFolder layout, or a .csv file."""
+    columns: tuple[str, str] = ("path", "label")
+    """Of a CSV file: the columns of image paths and of labels."""
+    images: str | None = None
+    """Folder that a CSV file's paths start from; None = where the file is."""
     image_size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Side of the square image, in pixels."""
     fit: Literal["resize", "crop"] = "resize"
@@ -49,6 +54,8 @@ class DataConfig(Frozen):
     """Share of training and validation images used: stratified, and nested for one split seed."""
     per_class: PositiveInt | None = None
     """At most this many training images of each class."""
+    skip_broken: bool = False
+    """Leave out images that cannot be decoded, in every part, instead of refusing them."""
 
 
 class AugmentConfig(Frozen):

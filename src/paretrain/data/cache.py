@@ -1,22 +1,55 @@
-"""Image files decoded once into one uint8 file, memory-mapped by every process after that."""
+"""Images decoded once into one uint8 file, memory-mapped by every process after that."""
 
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
-from torch import Tensor
+from PIL import Image
 
 from paretrain.cli import UserError
-from paretrain.data.folder import ImageFiles
+from paretrain.config import DataConfig
+from paretrain.data.parts import Part
+from paretrain.data.pixels import BrokenImage, square
 
-_DECODER = "2"
-"""Raise when the same file would decode to other pixels than before."""
+_DECODER = "3"
+"""Raise when the same file would decode to other pixels, or to another record, than before."""
+
+
+class Readable(Protocol):
+    """What can be decoded into the cache. `names` say which image it is, wherever the data lie."""
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name an image."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where the data lie on this machine."""
+        ...
+
+    def stamp(self, index: int) -> str:
+        """Changes when the stored image does; cheap."""
+        ...
+
+    def where(self, index: int) -> str:
+        """What to look at when this image is broken."""
+        ...
+
+    def read(self, index: int) -> tuple[Image.Image, str]:
+        """RGB picture, and SHA-256 of what is stored. Raises BrokenImage."""
+        ...
 
 
 def cache_folder() -> Path:
@@ -26,85 +59,115 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paretrain"
 
 
-def decoded(files: ImageFiles, root: Path, image_size: int, fit: str) -> tuple[Tensor, str]:
+def decoded(items: Readable, config: DataConfig) -> tuple[Part, str]:
     """Images (N, 3, image_size, image_size), uint8, and a hash of contents and labels.
 
-    The tensor is memory-mapped: processes on one machine share its pages.
-    Raises UserError naming the first file that is no image, or when the disk is full.
+    The tensor is memory-mapped: processes on one machine share its pages. Broken images are left
+    out where `config.skip_broken`, and remembered: nothing is decoded twice to find them.
+    Raises UserError naming the first broken image otherwise, or when the disk is full.
     """
-    key = hashlib.sha256(f"{_DECODER}/{image_size}/{fit}/{root.resolve()}".encode())
-    for path, label in zip(files.paths, files.labels, strict=True):
-        stat = path.stat()
-        key.update(
-            f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0{label}\n".encode()
-        )
+    side = config.image_size
+    key = hashlib.sha256(f"{_DECODER}/{side}/{config.fit}/{items.place}".encode())
+    for index, (name, label) in enumerate(zip(items.names, items.labels, strict=True)):
+        key.update(f"{name}\0{items.stamp(index)}\0{label}\n".encode())
     folder = cache_folder()
     pixels = folder / f"{key.hexdigest()[:32]}.u8"
-    record = pixels.with_suffix(".json")
-    shape = (len(files.paths), 3, image_size, image_size)
-    size = int(np.prod(shape))
-    if not (pixels.exists() and record.exists() and pixels.stat().st_size == size):
+    record = _record(pixels, side)
+    if record is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(files, root, image_size, fit, pixels, record)
+            _write(items, config, pixels)
         except OSError as error:
+            needed = len(items.labels) * 3 * side * side / 1e6
             raise UserError(
                 f"cannot write the image cache in {folder}: {error.strerror} "
-                f"({size / 1e6:.0f} MB needed): free space or set PARETRAIN_CACHE to another folder"
+                f"({needed:.0f} MB needed): free space or set PARETRAIN_CACHE to another folder"
             ) from None
-    digest = json.loads(record.read_text(encoding="utf-8"))["digest"]
+        record = _record(pixels, side)
+        assert record is not None  # just written
+    broken: dict[int, str] = {int(index): cause for index, cause in record["broken"].items()}
+    if broken and not config.skip_broken:
+        first = min(broken)
+        raise _refusal(items.where(first), broken[first])
+    whole = [index for index in range(len(items.labels)) if index not in broken]
+    shape = (len(whole), 3, side, side)
     # Private mapping: nothing that a process does to the tensor reaches the file.
+    size = pixels.stat().st_size
     flat = torch.from_file(str(pixels), shared=False, size=size, dtype=torch.uint8)
-    return flat.view(shape), str(digest)
+    hashes: str = record["contents"]
+    part = Part(
+        flat.view(shape),
+        torch.tensor([items.labels[index] for index in whole], dtype=torch.int64),
+        names=tuple(items.names[index] for index in whole),
+        contents=tuple(hashes[i : i + _HASH] for i in range(0, len(hashes), _HASH)),
+        broken=tuple(items.names[index] for index in sorted(broken)),
+    )
+    return part, str(record["digest"])
 
 
-def _write(
-    files: ImageFiles, root: Path, image_size: int, fit: str, pixels: Path, record: Path
-) -> None:
-    digest = hashlib.sha256(f"{image_size}/{fit}\n".encode())
+_HASH = 32
+"""Hexadecimal digits kept of each content's hash, to tell identical images."""
+
+
+def _refusal(where: str, cause: str) -> UserError:
+    return UserError(
+        f"broken image {where}: {cause}: remove or replace it, or skip such images with "
+        "--skip-broken (in a configuration file: data.skip_broken)"
+    )
+
+
+def _record(pixels: Path, side: int) -> dict[str, Any] | None:
+    """What was written about the pixels; None where either file is missing or cut off."""
+    try:
+        text = pixels.with_suffix(".json").read_text(encoding="utf-8")
+        size = pixels.stat().st_size
+    except OSError:
+        return None  # not there; where it cannot be read, writing it will say why
+    record: dict[str, Any] = json.loads(text)
+    images = len(record["contents"]) // _HASH
+    return record if size == images * 3 * side * side else None
+
+
+def _write(items: Readable, config: DataConfig, pixels: Path) -> None:
+    digest = hashlib.sha256(f"{config.image_size}/{config.fit}\n".encode())
+    contents: list[str] = []
+    broken: dict[int, str] = {}
     handle, name = tempfile.mkstemp(dir=pixels.parent, suffix=".partial")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as out, ThreadPoolExecutor(os.cpu_count()) as pool:
-            decode = pool.map(lambda path: _decode(path, image_size, fit), files.paths)
-            for path, label, (image, content) in zip(
-                files.paths, files.labels, decode, strict=True
-            ):
+        with os.fdopen(handle, "wb") as out:
+            for index, result in enumerate(_squares(items, config)):
+                if isinstance(result, BrokenImage):
+                    if not config.skip_broken:
+                        raise _refusal(items.where(index), str(result))
+                    broken[index] = str(result)
+                    continue
+                image, content = result
                 out.write(image)
-                where = path.relative_to(root).as_posix()
-                digest.update(f"{where}\0{label}\0{content}\n".encode())
+                contents.append(content[:_HASH])
+                digest.update(f"{items.names[index]}\0{items.labels[index]}\0{content}\n".encode())
+        if not contents:
+            raise UserError(
+                f"all {len(broken)} images are broken, the first is {items.where(0)}: {broken[0]}"
+            )
         temporary.replace(pixels)
         # Last, and whole: pixels without a record would be decoded again.
-        temporary.write_text(json.dumps({"digest": digest.hexdigest()}), encoding="utf-8")
-        temporary.replace(record)
+        record = {"digest": digest.hexdigest(), "broken": broken, "contents": "".join(contents)}
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+        temporary.replace(pixels.with_suffix(".json"))
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _decode(path: Path, image_size: int, fit: str) -> tuple[bytes, str]:
-    try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        with Image.open(path) as image:
-            upright = _rgb(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"broken image {path}: {error}: remove or replace it") from None
-    side = (image_size, image_size)
-    if fit == "crop":
-        square = ImageOps.fit(upright, side, Image.Resampling.BILINEAR)
-    else:
-        square = upright.resize(side, Image.Resampling.BILINEAR)
-    return np.asarray(square).transpose(2, 0, 1).tobytes(), content
+def _squares(items: Readable, config: DataConfig) -> Iterator[tuple[bytes, str] | BrokenImage]:
+    """Pixels and hash of each image in order, or what is wrong with it."""
 
+    def one(index: int) -> tuple[bytes, str] | BrokenImage:
+        try:
+            image, content = items.read(index)
+            return square(image, config.image_size, config.fit).tobytes(), content
+        except BrokenImage as error:
+            return error
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Eight bits a channel. Pillow would clip deeper grey images instead of scaling them."""
-    if image.mode.startswith("I") or image.mode == "F":
-        deep = np.asarray(image, dtype=np.float64)
-        # Floating point: 0 to 1 unless it goes above; whole numbers: 16 bits unless they fit in 8.
-        top = (1.0 if deep.max() <= 1 else 255.0) if image.mode == "F" else 65535.0
-        if image.mode == "I" and deep.max() <= 255:
-            top = 255.0
-        image = Image.fromarray(np.clip(deep * (255 / top), 0, 255).round().astype(np.uint8))
-    elif image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(one, range(len(items.labels)))

@@ -4,12 +4,16 @@ Alpaydin & Kaynak 1998, UCI "Optical Recognition of Handwritten Digits" (test ha
 """
 
 import functools
+import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from paretrain.config import DataConfig
+from paretrain.data.parts import Part
 from paretrain.data.split import split_off
 
 CLASSES = tuple("0123456789")
@@ -48,3 +52,49 @@ def digit_images(indices: list[int], image_size: int) -> Tensor:
         for index in indices
     ]
     return torch.from_numpy(np.stack(enlarged)).unsqueeze(1).repeat(1, 3, 1, 1)
+
+
+@dataclass(frozen=True)
+class DigitItems:
+    """Some of the digits, by position."""
+
+    indices: tuple[int, ...]
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The digit that each image shows."""
+        return tuple(digit_labels(list(self.indices)))
+
+    def choose(self, indices: list[int]) -> "DigitItems":
+        """The digits at these positions of this choice."""
+        return DigitItems(tuple(self.indices[i] for i in indices))
+
+    def decode(self, config: DataConfig) -> tuple[Part, str]:
+        """See `Items.decode`. Too small to be worth a file in the cache."""
+        grey, _ = _raw()
+        images = digit_images(list(self.indices), config.image_size)
+        part = Part(
+            images,
+            torch.tensor(self.labels, dtype=torch.int64),
+            names=tuple(f"digit {index}" for index in self.indices),
+            contents=tuple(hashlib.sha256(grey[i].tobytes()).hexdigest() for i in self.indices),
+        )
+        digest = hashlib.sha256(images.numpy().tobytes() + part.labels_N.numpy().tobytes())
+        return part, digest.hexdigest()
+
+
+class Digits:
+    """The source `digits`."""
+
+    classes = CLASSES
+
+    def train_part(self) -> DigitItems:
+        """All but the test part."""
+        return DigitItems(tuple(digit_indices(test=False)))
+
+    def val_part(self) -> None:
+        """Validation is split off."""
+
+    def test_part(self) -> DigitItems:
+        """A fifth, the same for every seed."""
+        return DigitItems(tuple(digit_indices(test=True)))

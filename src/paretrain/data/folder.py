@@ -5,36 +5,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretrain.cli import UserError
+from paretrain.data.files import ImageFiles
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 VALIDATION_NAMES = ("val", "valid", "validation")
 
 
 @dataclass(frozen=True)
-class ImageFiles:
-    """Paths and class numbers of one part, in the order of their names."""
-
-    paths: tuple[Path, ...]
-    labels: tuple[int, ...]
-
-    def choose(self, indices: list[int]) -> "ImageFiles":
-        """The files at these positions."""
-        return ImageFiles(
-            tuple(self.paths[i] for i in indices), tuple(self.labels[i] for i in indices)
-        )
-
-
-@dataclass(frozen=True)
 class ImageFolder:
     """Where the parts of a folder are. `val` and `test` are None where there are none."""
 
+    root: Path
     classes: tuple[str, ...]
     train: Path
     val: Path | None
     test: Path | None
 
-    def files(self, part: Path) -> ImageFiles:
-        """All images of one part. Raises UserError for a class that training lacks."""
+    def train_part(self) -> ImageFiles:
+        """The training images."""
+        return self._files(self.train)
+
+    def val_part(self) -> ImageFiles | None:
+        """The validation images. Raises UserError for a class that training lacks."""
+        return None if self.val is None else self._files(self.val)
+
+    def test_part(self) -> ImageFiles | None:
+        """The test images. Raises UserError for a class that training lacks."""
+        return None if self.test is None else self._files(self.test)
+
+    def _files(self, part: Path) -> ImageFiles:
         paths: list[Path] = []
         labels: list[int] = []
         for folder in _folders(part):
@@ -52,15 +51,12 @@ class ImageFolder:
             raise UserError(
                 f"no images in {part}: looked for CLASS/*{{{','.join(sorted(SUFFIXES))}}}"
             )
-        return ImageFiles(tuple(paths), tuple(labels))
+        names = tuple(path.relative_to(self.root).as_posix() for path in paths)
+        return ImageFiles(self.root, tuple(paths), tuple(labels), names)
 
 
 def open_folder(root: Path) -> ImageFolder:
-    """Find the parts. Raises UserError when the folder is missing, empty or has one class."""
-    if not root.exists():
-        raise UserError(f"no folder {root}: give --data digits or a folder of images")
-    if not root.is_dir():
-        raise UserError(f"{root} is a file: --data takes 'digits' or a folder of images")
+    """Find the parts. Raises UserError when the folder has no images or one class."""
     train = root / "train"
     if not train.is_dir():
         stray = [name for name in (*VALIDATION_NAMES, "test") if (root / name).is_dir()]
@@ -70,10 +66,10 @@ def open_folder(root: Path) -> ImageFolder:
                 f"{train}, or rename {stray[0]}/ if it is a class"
             )
         # Class folders directly: the root itself is the training part.
-        return ImageFolder(_classes(root), root, None, None)
+        return ImageFolder(root, _classes(root), root, None, None)
     val = next((root / name for name in VALIDATION_NAMES if (root / name).is_dir()), None)
     test = root / "test"
-    return ImageFolder(_classes(train), train, val, test if test.is_dir() else None)
+    return ImageFolder(root, _classes(train), train, val, test if test.is_dir() else None)
 
 
 def _classes(part: Path) -> tuple[str, ...]:

@@ -14,6 +14,12 @@ class Part:
 
     images_NCHW: Tensor
     labels_N: Tensor
+    names: tuple[str, ...] = ()
+    """Which image each row is, for messages."""
+    contents: tuple[str, ...] = ()
+    """Hash of each stored image, before decoding: equal for identical files."""
+    broken: tuple[str, ...] = ()
+    """Names of the images that were left out because they cannot be decoded."""
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -43,6 +49,8 @@ class ImageData:
     std: tuple[float, float, float]
     fingerprint: str
     """Hash of the image contents, labels and parts: equal if and only if the data are equal."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know about these images, one sentence each."""
 
     def to(self, device: torch.device) -> "ImageData":
         """The same data, resident on the device where they fit."""

@@ -1,0 +1,111 @@
+"""The source of a published set: images that lie in one array, not in files of their own."""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from paretrain.config import DataConfig
+from paretrain.data.cache import decoded
+from paretrain.data.parts import Part
+from paretrain.data.published import Split, arrays_file
+
+
+class StoredArrays:
+    """One .npz file; each array is read when it is first asked for."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @functools.cached_property
+    def images(self) -> np.ndarray:
+        """uint8 (N, H, W) or (N, H, W, 3)."""
+        return self._array("images")
+
+    @functools.cached_property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers."""
+        return tuple(self._array("labels").tolist())
+
+    @functools.cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names."""
+        return tuple(self._array("classes").tolist())
+
+    def _array(self, name: str) -> np.ndarray:
+        with np.load(self._file, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+
+
+@dataclass(frozen=True)
+class ArrayItems:
+    """Some images of an array, by position."""
+
+    place: str
+    stored: StoredArrays
+    indices: tuple[int, ...]
+    labels: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def choose(self, indices: list[int]) -> "ArrayItems":
+        """The images at these positions of this choice."""
+        return ArrayItems(
+            self.place,
+            self.stored,
+            tuple(self.indices[i] for i in indices),
+            tuple(self.labels[i] for i in indices),
+            tuple(self.names[i] for i in indices),
+        )
+
+    def stamp(self, index: int) -> str:
+        """Nothing: a published set never changes."""
+        return ""
+
+    def where(self, index: int) -> str:
+        """The image, for messages."""
+        return f"{self.place} {self.names[index]}"
+
+    def read(self, index: int) -> tuple[Image.Image, str]:
+        """RGB picture and hash of its stored pixels."""
+        pixels = self.stored.images[self.indices[index]]
+        return Image.fromarray(pixels).convert("RGB"), hashlib.sha256(pixels.tobytes()).hexdigest()
+
+    def decode(self, config: DataConfig) -> tuple[Part, str]:
+        """See `Items.decode`."""
+        return decoded(self, config)
+
+
+class PublishedSet:
+    """A set such as CIFAR10. The files of the test part are not touched before they are asked
+    for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @functools.cached_property
+    def _train(self) -> StoredArrays:
+        return StoredArrays(arrays_file(self._name, "train"))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self._train.classes
+
+    def train_part(self) -> ArrayItems:
+        """The training images."""
+        return self._items("train", self._train)
+
+    def val_part(self) -> None:
+        """Validation is split off."""
+
+    def test_part(self) -> ArrayItems:
+        """The test images."""
+        return self._items("test", StoredArrays(arrays_file(self._name, "test")))
+
+    def _items(self, split: Split, stored: StoredArrays) -> ArrayItems:
+        indices = tuple(range(len(stored.labels)))
+        names = tuple(f"{split} image {index}" for index in indices)
+        return ArrayItems(self._name, stored, indices, stored.labels, names)

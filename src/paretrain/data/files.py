@@ -1,0 +1,52 @@
+"""The image files of one part."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from paretrain.config import DataConfig
+from paretrain.data.cache import decoded
+from paretrain.data.parts import Part
+from paretrain.data.pixels import read_picture
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Paths, class numbers and names (paths as the source writes them), one each an image."""
+
+    root: Path
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def choose(self, indices: list[int]) -> "ImageFiles":
+        """The files at these positions."""
+        return ImageFiles(
+            self.root,
+            tuple(self.paths[i] for i in indices),
+            tuple(self.labels[i] for i in indices),
+            tuple(self.names[i] for i in indices),
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the files are, for the cache."""
+        return str(self.root.resolve())
+
+    def stamp(self, index: int) -> str:
+        """Changes when the file does."""
+        stat = self.paths[index].stat()
+        return f"{stat.st_size}\0{stat.st_mtime_ns}"
+
+    def where(self, index: int) -> str:
+        """The file, for messages."""
+        return str(self.paths[index])
+
+    def read(self, index: int) -> tuple[Image.Image, str]:
+        """RGB picture and hash of the file. Raises BrokenImage or UserError."""
+        return read_picture(self.paths[index])
+
+    def decode(self, config: DataConfig) -> tuple[Part, str]:
+        """See `Items.decode`."""
+        return decoded(self, config)

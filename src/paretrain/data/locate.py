@@ -1,0 +1,64 @@
+"""What `--data` and a configuration's `source` mean."""
+
+from pathlib import Path
+
+from paretrain.cli import UserError, nearest
+from paretrain.config import DataConfig
+from paretrain.data.arrays import PublishedSet
+from paretrain.data.csv_file import open_csv
+from paretrain.data.digits import Digits
+from paretrain.data.folder import open_folder
+from paretrain.data.published import SIDES
+from paretrain.data.source import Source
+
+DIGITS = "digits"
+
+
+def open_source(config: DataConfig) -> Source:
+    """Find the images; none is decoded. Raises UserError when there are none."""
+    source = resolve_source(config.source)
+    if source == DIGITS:
+        return Digits()
+    if source in SIDES:
+        return PublishedSet(source)
+    if is_csv(source):
+        images = None if config.images is None else Path(config.images)
+        return open_csv(Path(source), config.columns, images)
+    return open_folder(Path(source))
+
+
+def resolve_source(text: str) -> str:
+    """A known name as it is written, or the absolute path of a folder or a CSV file.
+
+    Letters may be small or capital in the name of a published set; a folder of that name comes
+    first, but for the exact name. Raises UserError with the nearest name.
+    """
+    if text == DIGITS or text in SIDES:
+        return text
+    path = Path(text).expanduser()
+    if path.is_dir() or (path.exists() and is_csv(text)):
+        return str(path.resolve())
+    allowed = (
+        f"--data takes '{DIGITS}', {', '.join(SIDES)}, a folder of images with one sub-folder a "
+        "class, or a .csv file"
+    )
+    if path.exists():
+        raise UserError(f"{text} is a file: {allowed}")
+    names = (DIGITS, *SIDES)
+    if found := next((name for name in names if name.lower() == text.lower()), None):
+        return found
+    hint = nearest(text, names)
+    kind = "file" if is_csv(text) else "folder or data set"
+    raise UserError(f"no {kind} {text}{hint}: {allowed}")
+
+
+def is_csv(source: str) -> bool:
+    """Whether a source is a table of images."""
+    return source.lower().endswith(".csv")
+
+
+def short_name(source: str) -> str:
+    """For the name of a study: `cifar10`, the stem of a CSV file, the name of a folder."""
+    if source in SIDES:
+        return source.lower()
+    return Path(source).stem if is_csv(source) else Path(source).name
