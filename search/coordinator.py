@@ -99,6 +99,7 @@ class Coordinator:
         """Trials that lacked memory beside others."""
         self._failures_in_a_row, self._last_failure = 0, ""
         self._finished: list[Curve] = []
+        self._stopped: list[Curve] = []
         self._beaten = 0.0
         self._busy_seconds = 0.0
         self._refused_before: dict[str, int] = dict(study.user_attrs.get(REFUSED, {}))
@@ -164,8 +165,7 @@ class Coordinator:
                 )
                 expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
                 self._ahead.learn(shadow, record.config, record.num_params, expected, finished)
-                if finished:
-                    self._finished.append(record.curve)
+                (self._finished if finished else self._stopped).append(record.curve)
         return len(trials)
 
     def _waiting(self, trial: FrozenTrial) -> Running:
@@ -301,7 +301,7 @@ class Coordinator:
         if result.epoch < self._plan.epochs or result.health == "diverged":
             # A hand-made network is what others are measured against, so it runs to its end.
             rule = DivergenceRule() if running.baseline else self._rule
-            decision = rule.decide(running.curve, self._finished, self._plan.epochs)
+            decision = rule.decide(running.curve, self._view(running))
             running.stop = decision if decision.stop else None
             self._pool.send(
                 worker,
@@ -314,6 +314,17 @@ class Coordinator:
             running.written = now
             self._journal.note(running.number, running.attributes())
         self._tell(EpochDone(running.number, result.epoch, self._plan.epochs, result.val_acc))
+
+    def _view(self, judged: Running) -> View:
+        sizes = [curve.num_params for curve in self._finished]
+        return View(
+            self._plan.epochs,
+            1 / self._gate.num_classes,
+            self._gate.max_params or max([judged.num_params, *sizes]),
+            self._finished,
+            [r.curve for r in self._busy.values() if r is not judged and r.results],
+            self._stopped,
+        )
 
     # --- ends
 
@@ -329,6 +340,7 @@ class Coordinator:
         else:
             attributes = running.attributes() | verdict | {attr.NUMBERS: stop.numbers}
             self._journal.end(running.number, attributes, TrialState.PRUNED)
+            self._stopped.append(running.curve)
             self._learn(running, stop.numbers.get("expected", val_acc), finished=False)
         self._drop_checkpoint(running)
         self._budget.count(self._finished)

@@ -52,21 +52,39 @@ class Decision:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class View:
+    """What a rule may know of the study beside the trial that it judges."""
+
+    epochs: int
+    """Of a full training."""
+    chance: float
+    """Accuracy of guessing."""
+    largest: int
+    """Most parameters that a trial may have: the cap, or the largest size so far."""
+    finished: Sequence[Curve] = ()
+    """Trials that ran all epochs, in the order in which they ended."""
+    running: Sequence[Curve] = ()
+    """The other trials under way that have an epoch."""
+    stopped: Sequence[Curve] = ()
+    """In the order in which they were stopped."""
+
+
 class Rule(Protocol):
     """Called after every epoch but the last."""
 
-    def decide(self, running: Curve, finished: Sequence[Curve], epochs: int) -> Decision:
-        """`finished`: trials that ran all `epochs`, in the order in which they ended."""
+    def decide(self, trial: Curve, view: View) -> Decision:
+        """Judge a running trial after its last epoch so far."""
         ...
 
 
 class DivergenceRule:
     """Stops only what cannot be trained on: NaN or infinite loss."""
 
-    def decide(self, running: Curve, finished: Sequence[Curve], epochs: int) -> Decision:
+    def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
-        if running.diverged:
-            return Decision(True, f"diverged in epoch {len(running.accs)}: the loss is not finite")
+        if trial.diverged:
+            return Decision(True, f"diverged in epoch {len(trial.accs)}: the loss is not finite")
         return Decision(False, "runs to its last epoch")
 
 
@@ -86,10 +104,11 @@ class FrontRule:
     noise: float = 0.02
     """Prior standard deviation of a final accuracy around the regression line."""
 
-    def decide(self, running: Curve, finished: Sequence[Curve], epochs: int) -> Decision:
+    def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
+        running, finished, epochs = trial, view.finished, view.epochs
         done = len(running.accs)
-        diverged = DivergenceRule().decide(running, finished, epochs)
+        diverged = DivergenceRule().decide(trial, view)
         if diverged.stop:
             return diverged
         if done < max(2, math.ceil(self.grace * epochs)):
