@@ -37,7 +37,7 @@ from search.protocol import (
     Train,
     Warned,
 )
-from search.pruning import Curve, DivergenceRule, Rule
+from search.pruning import Curve, DivergenceRule, Rule, View
 from search.records import COUNTED, TrialRecord, read_record
 from search.running import Running
 from search.study import OWNER, REFUSED

@@ -85,14 +85,14 @@ def test_a_trial_above_the_front_goes_on() -> None:
 
 def test_too_few_finished_trials_mean_no_stop() -> None:
     weak = start_of(rising(20, 9000, 0.2), 5)
-    assert not FrontRule().decide(weak, FINISHED[-4:], EPOCHS).stop
-    assert FrontRule().decide(weak, FINISHED[-5:], EPOCHS).stop
+    assert not FrontRule().decide(weak, view(FINISHED[-4:])).stop
+    assert FrontRule().decide(weak, view(FINISHED[-5:])).stop
 
 
 def test_trials_that_never_learned_do_not_count_as_finished_ones() -> None:
     dead = [curve(i, 500, *[0.1] * EPOCHS, waiting=EPOCHS) for i in range(10)]
     weak = start_of(rising(20, 9000, 0.2), 5)
-    assert not FrontRule().decide(weak, dead + FINISHED[-4:], EPOCHS).stop
+    assert not FrontRule().decide(weak, view(dead + FINISHED[-4:])).stop
 
 
 def test_one_class_is_left_alone_while_nothing_has_learned() -> None:
@@ -133,5 +133,5 @@ def test_a_trial_that_matches_a_completed_one_is_kept_when_it_would_end_above_th
 
 def test_reasons_fit_an_80_column_line() -> None:
     weak = start_of(rising(999, 9_123_456, 0.3), 5)
-    decision = FrontRule().decide(weak, FINISHED, 100)
+    decision = FrontRule().decide(weak, View(100, 0.1, 100_000, FINISHED))
     assert len(f"100/100 #999 9.12M stopped  {decision.reason}") <= 80
