@@ -19,6 +19,7 @@ from paretrain.training import EpochResult
 from search import records as attr
 from search.ahead import Ahead
 from search.budget import Budget, End
+from search.curve import Curve
 from search.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
 from search.gate import Gate
 from search.journal import Journal
@@ -37,8 +38,8 @@ from search.protocol import (
     Train,
     Warned,
 )
-from search.pruning import Curve, DivergenceRule, Rule, View
 from search.records import COUNTED, TrialRecord, read_record
+from search.rule import DivergenceRule, Rule, View
 from search.running import Running
 from search.study import OWNER, REFUSED
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.training import EpochResult
-from search.pruning import Curve
+from search.curve import Curve
 
 CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
 BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict"

@@ -8,8 +8,9 @@ from typing import Any
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.training import EpochResult
-from search.pruning import Curve, Decision
+from search.curve import Curve
 from search.records import SPENT, curve_attributes
+from search.rule import Decision
 
 
 @dataclass

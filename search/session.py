@@ -28,7 +28,7 @@ from search.plan import Plan
 from search.pool import WorkerPool
 from search.progress import emit, reporter
 from search.proposals import Proposer
-from search.pruning import make_rule
+from search.pruning import WithControlArm, make_rule
 from search.records import BASELINE, COUNTED, read_records
 from search.sizing import choose
 from search.study import (
@@ -131,7 +131,7 @@ def _run(
     chance = 1.0 / len(data.classes)
     hints = plan.space.hints
     proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
-    done, rule = _count(study), make_rule(plan.pruner)
+    done, rule = _count(study), WithControlArm(make_rule(plan.pruner), plan.seed)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
     budget = Budget(plan.limits, plan.epochs, chance, done, spent)
     folder = checkpoint_folder(study)

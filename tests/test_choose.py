@@ -6,8 +6,8 @@ from optuna.trial import TrialState
 from paretrain.cli import UserError
 from search.baselines import verdicts
 from search.choose import at_knee, by_number, most_accurate, neighbours, under_cap
+from search.curve import Curve
 from search.drawing import Drawing
-from search.pruning import Curve
 from search.records import TrialRecord
 from search.space import load_space
 

@@ -1,0 +1,115 @@
+"""Where a curve will end: a posterior of the final accuracy from its epochs so far, its exact size,
+and the curves that this study has completed.
+
+Bayesian linear regression (Bishop 2006, sec. 3.3) of what is still gained, after Baker et al. 2017
+(arXiv 1705.10823, sec. 3: simple regressions on few completed curves suffice). With l the best
+accuracy so far and d = final - l of the completed curves at the same progress:
+
+    d_i = w0 + w1 (l_i - l) + w2 (log10 p_i - log10 p) / 10 + noise
+
+centred at the judged trial, so that w0 is its own gain. Prior deviations of the weights, relative to
+the noise: 0.3 for w0 (nothing is gained, give or take), 0.5 for w1 and w2. The noise's deviation
+has a prior guess worth one curve, 0.05 sqrt(1 - progress) + 0.01. So two completed curves already
+say something, and the twentieth outweighs every prior.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.curve import Curve
+
+Floats = NDArray[np.float64]
+
+GUESS, FLOOR = 0.05, 0.01
+GUESS_WORTH = 1.0
+WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Student's t distribution of a final accuracy."""
+
+    mean: float
+    deviation: float
+    freedom: float
+
+    def above(self, accuracy: float) -> float:
+        """Probability that the final accuracy exceeds this one (Wallace 1959's normal
+        approximation of t, whose tails are what keeps two completed curves from deciding)."""
+        t, nu = (self.mean - accuracy) / self.deviation, self.freedom
+        z = t * (1 - 1 / (4 * nu)) / math.sqrt(1 + t * t / (2 * nu))
+        return 0.5 * math.erfc(-z / math.sqrt(2))
+
+    def quantile(self, probability: float) -> float:
+        """By bisection, to a hundredth of a percent."""
+        low, high = self.mean - 30 * self.deviation, self.mean + 30 * self.deviation
+        while high - low > 1e-4:
+            middle = (low + high) / 2
+            if 1 - self.above(middle) < probability:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2
+
+
+class CompletedCurves:
+    """The curves that posteriors learn from; arrays are made once for each progress asked for."""
+
+    def __init__(self, curves: Sequence[Curve], epochs: int) -> None:
+        self._epochs = epochs
+        self._curves = list(curves)
+        self._sizes: Floats = np.log10(np.array([c.num_params for c in curves], dtype=np.float64))
+        self._finals: Floats = np.array([c.val_acc for c in curves], dtype=np.float64)
+        self._bests: list[Floats] = [np.maximum.accumulate(np.array(c.accs)) for c in curves]
+        self._levels: dict[float, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self._curves)
+
+    def posterior(self, trial: Curve) -> Posterior:
+        """Of a trial that has begun to learn, after its last epoch so far."""
+        # Progress counts from where a training leaves chance: a slow start is not a slow learner.
+        waited = trial.epochs_waited
+        progress = (len(trial.accs) - waited) / (self._epochs - waited)
+        level = max(trial.accs)
+        levels = self._levels_at(progress)
+        gains = self._finals - levels
+        guess = GUESS * math.sqrt(max(0.0, 1 - progress)) + FLOOR
+        design = np.stack(
+            [
+                np.ones(len(self)),
+                levels - level,
+                (self._sizes - math.log10(trial.num_params)) / 10,
+            ],
+            axis=1,
+        )
+        prior = np.diag([(guess / deviation) ** 2 for deviation in WEIGHT_DEVIATIONS])
+        precision = design.T @ design + prior
+        inverse = np.linalg.inv(precision)
+        weights = inverse @ (design.T @ gains)
+        residuals = gains - design @ weights
+        freedom = len(self) + GUESS_WORTH
+        noise = (float(residuals @ residuals) + GUESS_WORTH * guess**2) / freedom
+        return Posterior(
+            level + float(weights[0]),
+            math.sqrt(noise * (1 + float(inverse[0, 0]))),
+            freedom,
+        )
+
+    def _levels_at(self, progress: float) -> Floats:
+        """Best accuracy so far of every curve when it was as far, between epochs by interpolation."""
+        if progress not in self._levels:
+            found = []
+            for curve, best in zip(self._curves, self._bests, strict=True):
+                waited = curve.epochs_waited
+                epoch = waited + progress * (self._epochs - waited)
+                lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
+                upper = min(lower + 1, self._epochs)
+                share = min(1.0, max(0.0, epoch - lower))
+                found.append((1 - share) * best[lower - 1] + share * best[upper - 1])
+            self._levels[progress] = np.array(found)
+        return self._levels[progress]

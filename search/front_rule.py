@@ -1,0 +1,229 @@
+"""The rule of a search: a trial is worth its epochs only if it can still raise the front enough.
+
+The size is exact before training, so a trial matters only if its final accuracy y ends above g(p),
+the best accuracy among finished trials with at most p parameters. Its expected gain in hypervolume
+
+    gain = sum over the steps of the front right of p of width_in_log10 * E[(y - height)+]
+
+follows from a posterior of y (`final_accuracy.py`). Epochs are the currency: a trial with r epochs
+left offers gain / r. What else they could buy is estimated from the gains that recent trials
+promised after their first epoch: whoever begins trials, looks at each for an epoch and trains the
+best k of n to the end earns at most
+
+    rate = max over k of (k largest first gains) / (n + k (epochs - 1))
+
+an epoch (the marginal value theorem, Charnov 1976; as an optimal stopping problem, renewal reward).
+Promises are rosier than what comes of them, so a trial must offer half of that, and never more than
+the rate at which the front really grew of late: a study that has found what there is becomes patient
+instead of stopping everything. One that will probably exceed g(p) is never stopped for its rate.
+docs/pruning.md has the reasons, the sources and what was measured.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from paretrain.describe import short_count
+from search.curve import Curve
+from search.final_accuracy import CompletedCurves, Posterior
+from search.front import best_at_size, hypervolume, pareto_front
+from search.rule import Decision, DivergenceRule, View
+from search.size_model import expected_volume_gain
+
+
+@dataclass
+class FrontRule:
+    """See the module. What it remembers between calls only saves time: it can be rebuilt from the
+    view, so a resumed study decides as one that was never interrupted, to within its recent gains."""
+
+    hopeless: float = 0.05
+    """Stopped below this probability of ending above g(p)."""
+    likely: float = 0.9
+    """Never stopped for its rate above this probability."""
+    caution: float = 0.5
+    """Stopped when it offers less than this share of the rate that others promise ..."""
+    memory: float = 8.0
+    """... and less than the front has gained an epoch over so many full trainings."""
+    growth: float = 1.5
+    """Judged after epochs 1, 2, 3, 5, 8, ...: each at least this many times the one before."""
+    min_finished: int = 2
+    """Finished trials that learned, needed before a final accuracy is predicted."""
+    recent: int = 30
+    """Trials whose first gains make the rate."""
+    late_start: float = 0.25
+    """One class for all images is left alone for this share of the epochs, or until the latest
+    start that paid in this study, whichever is later ..."""
+    waiting_share: float = 0.15
+    """... and longer while such trials have taken less than this share of all epochs."""
+    warm_up: bool = True
+    """Whether trials are compared with one another before any has finished."""
+    _firsts: dict[int, float] = field(default_factory=dict, init=False)
+    _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
+
+    def decide(self, trial: Curve, view: View) -> Decision:
+        """See `rule.Rule`."""
+        diverged = DivergenceRule().decide(trial, view)
+        if diverged.stop:
+            return diverged
+        done = len(trial.accs)
+        if done not in _judged(view.epochs, self.growth):
+            return Decision(False, "not judged after this epoch")
+        if trial.epochs_waited == done:
+            return self._still_waiting(trial, view)
+        learned = [curve for curve in view.finished if not curve.waiting[-1]]
+        if len(learned) < self.min_finished:
+            return self._warming_up(trial, view, len(learned))
+        return self._judge(trial, view, self._curves(learned, view.epochs))
+
+    def _judge(self, trial: Curve, view: View, completed: CompletedCurves) -> Decision:
+        posterior = completed.posterior(trial)
+        rival = best_at_size(view.finished, trial.num_params)
+        height = view.chance if rival is None else max(rival.val_acc, view.chance)
+        probability = posterior.above(height)
+        gain = _gain(trial, posterior, view)
+        rate = self.caution * self._promised(trial, gain, view, completed)
+        if (realised := _realised(view, self.memory)) is not None:
+            rate = min(rate, realised)
+        left = view.epochs - len(trial.accs)
+        low, high = posterior.quantile(0.05), posterior.quantile(0.95)
+        numbers = {
+            "epoch": float(len(trial.accs)),
+            "val_acc": trial.val_acc,
+            "expected": min(1.0, max(0.0, posterior.mean)),
+            "low": min(1.0, max(0.0, low)),
+            "high": min(1.0, max(0.0, high)),
+            "front": height,
+            "probability": probability,
+            "gain": gain,
+            "rate": gain / left,
+            "rate_needed": rate,
+        }
+        if rival is not None:
+            numbers["rival"] = float(rival.number)
+        against = "" if rival is None else f"; #{rival.number} has {height:.1%} ({_size(rival)})"
+        expected = f"{numbers['expected']:.1%} ({numbers['low']:.1%}-{numbers['high']:.1%})"
+        words = f"epoch {len(trial.accs)}: expected {expected}{against}"
+        if probability < self.hopeless:
+            return Decision(True, words, numbers)
+        if probability <= self.likely and gain / left < rate:
+            return Decision(True, f"{words}; others gain more", numbers)
+        return Decision(False, words, numbers)
+
+    def _promised(self, trial: Curve, gain: float, view: View, completed: CompletedCurves) -> float:
+        """Gain an epoch that looking at many and training the best offers."""
+        if len(trial.accs) - trial.epochs_waited == 1:
+            self._firsts[trial.number] = gain
+        for curve in [*view.finished, *view.stopped]:  # of an earlier run
+            if curve.number not in self._firsts:
+                self._firsts[curve.number] = _first_gain(curve, view, completed)
+        firsts = sorted(list(self._firsts.values())[-self.recent :], reverse=True)
+        if len(firsts) < 4:
+            return 0.0
+        best, total = 0.0, 0.0
+        for k, first in enumerate(firsts, start=1):
+            total += first
+            best = max(best, total / (len(firsts) + k * (view.epochs - 1)))
+        return best
+
+    def _warming_up(self, trial: Curve, view: View, learned: int) -> Decision:
+        """Before anything has finished, with many workers: whoever is beaten after the same epoch
+        by a smaller one makes room, as long as others stay."""
+        done = len(trial.accs)
+        others = [c for c in (*view.running, *view.stopped) if len(c.accs) >= done]
+        better = [
+            c
+            for c in others
+            if c.num_params <= trial.num_params and c.accs[done - 1] >= trial.val_acc
+        ]
+        if not (self.warm_up and better and len(others) >= 3 and len(view.running) >= 2):
+            return Decision(False, f"only {learned} trials have finished and learned")
+        rival = max(better, key=lambda c: c.accs[done - 1])
+        numbers = {"epoch": float(done), "val_acc": trial.val_acc, "front": rival.accs[done - 1]}
+        reason = (
+            f"epoch {done}: {trial.val_acc:.1%}, when #{rival.number} had "
+            f"{rival.accs[done - 1]:.1%} ({_size(rival)}); none has finished yet"
+        )
+        return Decision(True, reason, numbers)
+
+    def _still_waiting(self, trial: Curve, view: View) -> Decision:
+        done = len(trial.accs)
+        starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
+        if not starts:
+            return Decision(False, "predicts one class, but nothing has learned yet")
+        latest = max(starts)
+        patience = max(math.ceil(self.late_start * view.epochs), latest)
+        everything = [*view.finished, *view.stopped, *view.running, trial]
+        spent = sum(len(curve.accs) for curve in everything)
+        waited = sum(len(c.accs) for c in everything if c.epochs_waited == len(c.accs))
+        numbers = {
+            "epoch": float(done),
+            "latest_start": float(latest),
+            "waiting_share": waited / spent,
+        }
+        if done <= patience or waited <= self.waiting_share * spent:
+            return Decision(False, "predicts one class, may still start", numbers)
+        started = f"after {latest} such epochs" if latest else "at once"
+        who = "the latest" if latest else "all"
+        reason = f"one class at epoch {done}; {who} that learned started {started}"
+        return Decision(True, reason, numbers)
+
+    def _curves(self, learned: Sequence[Curve], epochs: int) -> CompletedCurves:
+        numbers = tuple(curve.number for curve in learned)
+        if self._completed is None or self._completed[0] != numbers:
+            self._completed = (numbers, CompletedCurves(learned, epochs))
+        return self._completed[1]
+
+
+def _judged(epochs: int, growth: float) -> set[int]:
+    """Epochs after which a trial is judged."""
+    judged, nearly = set(), 1.0
+    while nearly < epochs:
+        judged.add(math.ceil(nearly - 1e-9))
+        nearly = max(nearly * growth, nearly + 1)
+    return judged
+
+
+def _gain(trial: Curve, posterior: Posterior, view: View) -> float:
+    front = pareto_front(view.finished)
+    gains = expected_volume_gain(
+        [trial.num_params],
+        np.array([posterior.mean]),
+        np.array([posterior.deviation]),
+        [point.num_params for point in front],
+        [point.val_acc for point in front],
+        view.chance,
+        view.largest,
+    )
+    return float(gains[0])
+
+
+def _realised(view: View, trainings: float) -> float | None:
+    """Hypervolume that the front gained an epoch over the last so many full trainings, or None in
+    a study that is not as old."""
+    left, recent = trainings * view.epochs, set()
+    for curve in sorted((*view.finished, *view.stopped), key=lambda c: -c.number):
+        recent.add(curve.number)
+        left -= len(curve.accs)
+        if left <= 0:
+            break
+    before = [curve for curve in view.finished if curve.number not in recent]
+    if left > 0 or not before:
+        return None
+    now = hypervolume(view.finished, view.chance, view.largest)
+    grown = now - hypervolume(before, view.chance, view.largest)
+    return grown / (trainings * view.epochs - left)
+
+
+def _first_gain(curve: Curve, view: View, completed: CompletedCurves) -> float:
+    """What a trial of an earlier run promised after the first epoch in which it learned."""
+    first = curve.epochs_waited + 1
+    if first >= view.epochs or len(curve.accs) < first:
+        return 0.0
+    start = Curve(curve.number, curve.num_params, curve.accs[:first], curve.waiting[:first])
+    return _gain(start, completed.posterior(start), view)
+
+
+def _size(curve: Curve) -> str:
+    return short_count(curve.num_params)
