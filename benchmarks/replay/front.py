@@ -3,8 +3,6 @@
 import math
 from bisect import bisect_left, bisect_right
 
-from search.front import Point
-
 
 class Front:
     """Completed trials that no other one beats. `search.front` does the same for a whole list at

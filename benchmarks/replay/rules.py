@@ -3,11 +3,11 @@ written here. Rivals with authors' code of their own are in `rivals.py`."""
 
 import dataclasses
 import statistics
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right, insort
 
 from paretrain.cli import UserError, nearest
 from search.front import best_at_size
-from search.pruning import Curve, Decision, DivergenceRule, Rule, View, make_rule
+from search.pruning import Curve, Decision, Rule, View, make_rule
 
 STOP, GO = Decision(True, "stopped"), Decision(False, "goes on")
 MIN_FINISHED = 5
@@ -15,8 +15,8 @@ MIN_FINISHED = 5
 
 
 class Median:
-    """Stops a trial whose best accuracy is below the median of the finished trials' accuracies after
-    the same epoch (Golovin et al. 2017, sec. 3.3.2; as Optuna's MedianPruner by default)."""
+    """Stops a trial whose best accuracy is below the median of the finished trials' accuracies
+    after the same epoch (Golovin et al. 2017, sec. 3.3.2; as Optuna's MedianPruner by default)."""
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
@@ -29,7 +29,7 @@ class Median:
 
 class Asha:
     """Stops a trial that is not in the top third of those that reached the same rung: epochs 1, 3,
-    9, ... (Li et al. 2020, arXiv 1810.05934; the stopping variant, as in Ray Tune and Syne Tune)."""
+    9, ... (Li et al. 2020, arXiv 1810.05934; the stopping variant, as in Ray Tune)."""
 
     def __init__(self, reduction: int = 3) -> None:
         self._reduction = reduction
@@ -99,13 +99,13 @@ def _ranks(points: list[tuple[int, float]]) -> list[int]:
     order = sorted(range(len(points)), key=points.__getitem__)
     ranks = [0] * len(points)
     least: list[float] = []
-    before: tuple[int, float] | None = None
+    before: int | None = None
     for i in order:
         second = points[i][1]
-        if points[i] == before:  # equals do not beat one another
-            ranks[i] = bisect_left(least, second)
+        if before is not None and points[i] == points[before]:  # equals do not beat one another
+            ranks[i] = ranks[before]
             continue
-        before = points[i]
+        before = i
         ranks[i] = bisect_right(least, second)
         least[ranks[i] : ranks[i] + 1] = [second]
     return ranks
@@ -145,13 +145,3 @@ def _value(old: bool | float, text: str) -> bool | float:
             raise ValueError(text)
         return text.lower() == "true"
     return type(old)(text)
-
-
-PLAIN = {
-    "none": DivergenceRule,
-    "median": Median,
-    "asha": Asha,
-    "last-q95": LastValue,
-    "one-epoch": OneEpoch,
-}
-"""Rules that need nothing but this program."""

@@ -1,0 +1,117 @@
+"""Rivals that run their authors' own code, through its public interface."""
+
+import logging
+import os
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from benchmarks.replay.rules import GO, STOP
+from search.pruning import Curve, Decision, View
+
+PRUNER = "pruners/multi_metric_pruner"
+"""In OptunaHub's registry."""
+
+
+class Unavailable(Exception):
+    """A rival's code is not to be had here; the text says why and what to do."""
+
+
+class MoAsha:
+    """Multi-objective ASHA as Syne Tune has it (Schmucker et al. 2021, arXiv 2106.12639), with its
+    defaults (reduction factor 3, non-dominated sorting with an epsilon-net) but the grace period:
+    rungs at grace, 3 grace, 9 grace, ... epochs."""
+
+    def __init__(self, epochs: int, grace: int) -> None:
+        """Raises Unavailable without syne-tune."""
+        try:
+            from syne_tune.backend.trial_status import Trial
+            from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+        except ImportError as error:
+            raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
+        self._new_trial = Trial
+        # One flag for all metrics: the accuracy is minimised with its sign turned.
+        self._scheduler = MOASHA(
+            {}, ["loss", "params"], time_attr="epoch", max_t=epochs, grace_period=grace
+        )
+        self._trials: dict[int, Any] = {}
+
+    def decide(self, trial: Curve, view: View) -> Decision:
+        """See Rule."""
+        if trial.number not in self._trials:
+            started = self._new_trial(trial.number, {}, datetime.now(UTC))
+            self._trials[trial.number] = started
+            self._scheduler.on_trial_add(started)
+        said = self._scheduler.on_trial_result(
+            self._trials[trial.number],
+            {"epoch": len(trial.accs), "loss": -trial.val_acc, "params": trial.num_params},
+        )
+        return STOP if said == "STOP" else GO
+
+
+class OptunaHub:
+    """OptunaHub's pruner for several metrics, joint mode, around Optuna's MedianPruner:
+    non-dominated rank of accuracy and size after each epoch."""
+
+    def __init__(self, registry: Path | None) -> None:
+        """`registry` is a copy of optunahub-registry; without one it comes from the network.
+        Raises Unavailable without optunahub or registry."""
+        self._module = _load(registry)
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(logging.WARNING)
+        self._study = optuna.create_study(
+            directions=["maximize", "minimize"],
+            pruner=self._module.MultiMetricPruner(
+                optuna.pruners.MedianPruner(),
+                metric_directions={"accuracy": "maximize", "params": "minimize"},
+                joint=True,
+            ),
+        )
+        optuna.logging.set_verbosity(verbosity)
+        self._trials: dict[int, Any] = {}
+        self._told = 0
+
+    def decide(self, trial: Curve, view: View) -> Decision:
+        """See Rule."""
+        for curve in view.finished[self._told :]:
+            ended = self._trials.pop(curve.number)
+            self._report(ended, curve)
+            self._study.tell(ended.number, [curve.val_acc, curve.num_params])
+        self._told = len(view.finished)
+        if trial.number not in self._trials:
+            asked = self._study.ask()
+            self._trials[trial.number] = self._module.MultiMetricPrunerTrial(asked)
+        running = self._trials[trial.number]
+        self._report(running, trial)
+        if not running.should_prune():
+            return GO
+        self._study.tell(running.number, state=optuna.trial.TrialState.PRUNED)
+        del self._trials[trial.number]
+        return STOP
+
+    def _report(self, running: Any, curve: Curve) -> None:
+        values = {"accuracy": curve.val_acc, "params": curve.num_params}
+        running.report(values, step=len(curve.accs))
+
+
+def _load(registry: Path | None) -> Any:
+    try:
+        import optunahub
+    except ImportError as error:
+        raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
+    os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")  # git must not ask for a password
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if registry is None:
+                return optunahub.load_module(PRUNER)
+            return optunahub.load_local_module(PRUNER, registry_root=str(registry / "package"))
+    except Exception as error:  # network, git, GitHub, a missing file: any of them means the same
+        why = " ".join(str(error).split())[:200]
+        raise Unavailable(
+            f"no {PRUNER} from {registry or 'the network'} ({why}): give a copy of "
+            "github.com/optuna/optunahub-registry with --optunahub-registry"
+        ) from None
