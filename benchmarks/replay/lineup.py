@@ -12,10 +12,11 @@ from search.pruning import DivergenceRule, Rule
 Maker = Callable[[int], Rule]
 """A fresh rule for one simulation, from the epochs of a full training."""
 
-NAMES = (
+NAMES: tuple[str, ...] = (
     *("none", "median", "asha", "last-q95", "mo-asha-1", "mo-asha-20", "optunahub", "one-epoch"),
     "ours",
 )
+"""By default. `mo-asha-...-as-is` are Syne Tune's as installed: see rivals.MoAsha."""
 
 
 def maker(name: str, registry: Path | None) -> Maker:
@@ -28,6 +29,8 @@ def maker(name: str, registry: Path | None) -> Maker:
         "last-q95": lambda _: LastValue(),
         "mo-asha-1": lambda epochs: MoAsha(epochs, 1),
         "mo-asha-20": lambda epochs: MoAsha(epochs, math.ceil(epochs / 20)),
+        "mo-asha-1-as-is": lambda epochs: MoAsha(epochs, 1, as_is=True),
+        "mo-asha-20-as-is": lambda epochs: MoAsha(epochs, math.ceil(epochs / 20), as_is=True),
         "optunahub": lambda _: OptunaHub(registry),
         "one-epoch": lambda _: OneEpoch(),
     }

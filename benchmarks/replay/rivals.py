@@ -1,13 +1,16 @@
 """Rivals that run their authors' own code, through its public interface."""
 
 import logging
+import math
 import os
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 
 from benchmarks.replay.rules import GO, STOP
 from search.pruning import Curve, Decision, View
@@ -21,21 +24,31 @@ class Unavailable(Exception):
 
 
 class MoAsha:
-    """Multi-objective ASHA as Syne Tune has it (Schmucker et al. 2021, arXiv 2106.12639), with its
-    defaults (reduction factor 3, non-dominated sorting with an epsilon-net) but the grace period:
-    rungs at grace, 3 grace, 9 grace, ... epochs."""
+    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler, with
+    its defaults (reduction factor 3, non-dominated ranks, ties by an epsilon-net): rungs at grace,
+    3 grace, 9 grace, ... epochs; sizes on the log scale.
 
-    def __init__(self, epochs: int, grace: int) -> None:
+    syne-tune 0.16's `NonDominatedPriority` returns the order of the trials (best first) where the
+    scheduler expects the rank of each, so that it stops the best of four: see
+    tests/test_replay.py. Here the scheduler gets ranks, from the same functions of Syne Tune;
+    `as_is` leaves its own in place.
+    """
+
+    def __init__(self, epochs: int, grace: int, as_is: bool = False) -> None:
         """Raises Unavailable without syne-tune."""
         try:
             from syne_tune.backend.trial_status import Trial
-            from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+            from syne_tune.optimizer.schedulers.multiobjective import moasha
         except ImportError as error:
             raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
         self._new_trial = Trial
         # One flag for all metrics: the accuracy is minimised with its sign turned.
-        self._scheduler = MOASHA(
-            {}, ["loss", "params"], time_attr="epoch", max_t=epochs, grace_period=grace
+        self._scheduler = moasha.MOASHA(
+            *({}, ["loss", "log_params"]),
+            time_attr="epoch",
+            max_t=epochs,
+            grace_period=grace,
+            multiobjective_priority=None if as_is else _ranks,
         )
         self._trials: dict[int, Any] = {}
 
@@ -47,9 +60,27 @@ class MoAsha:
             self._scheduler.on_trial_add(started)
         said = self._scheduler.on_trial_result(
             self._trials[trial.number],
-            {"epoch": len(trial.accs), "loss": -trial.val_acc, "params": trial.num_params},
+            {
+                "epoch": len(trial.accs),
+                "loss": -trial.val_acc,
+                "log_params": math.log10(trial.num_params),
+            },
         )
         return STOP if said == "STOP" else GO
+
+
+def _ranks(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """0 for the best: front by front, and on a front in the order of the epsilon-net."""
+    from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
+
+    ranks = np.zeros(len(points), dtype=np.int64)
+    left, ranked = np.arange(len(points)), 0
+    while left.size:
+        on_front = sorting.pareto_efficient(points[left])
+        front = left[on_front]
+        ranks[front] = ranked + sorting.compute_epsilon_net(points[front], dim=0)
+        left, ranked = left[~on_front], ranked + len(front)
+    return ranks
 
 
 class OptunaHub:
