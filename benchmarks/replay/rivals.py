@@ -12,11 +12,15 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from benchmarks.replay.rules import GO, STOP
+from benchmarks.replay.rules import GO, STOP, non_dominated_ranks
 from search.pruning import Curve, Decision, View
 
 PRUNER = "pruners/multi_metric_pruner"
 """In OptunaHub's registry."""
+
+
+REDUCTION = 3
+"""Of MOASHA, by default: the best third at a rung goes on."""
 
 
 class Unavailable(Exception):
@@ -48,6 +52,7 @@ class MoAsha:
             time_attr="epoch",
             max_t=epochs,
             grace_period=grace,
+            reduction_factor=REDUCTION,
             multiobjective_priority=None if as_is else _ranks,
         )
         self._trials: dict[int, Any] = {}
@@ -69,17 +74,21 @@ class MoAsha:
         return STOP if said == "STOP" else GO
 
 
-def _ranks(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """0 for the best: front by front, and on a front in the order of the epsilon-net."""
+def _ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks of which the scheduler reads the last one, 0 for the best: front by front, and on the
+    last point's front in the order of Syne Tune's epsilon-net. That takes cubic time, so it is left
+    out where the whole front is in the best third or outside of it."""
     from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
 
-    ranks = np.zeros(len(points), dtype=np.int64)
-    left, ranked = np.arange(len(points)), 0
-    while left.size:
-        on_front = sorting.pareto_efficient(points[left])
-        front = left[on_front]
-        ranks[front] = ranked + sorting.compute_epsilon_net(points[front], dim=0)
-        left, ranked = left[~on_front], ranked + len(front)
+    fronts = np.array(non_dominated_ranks([(size, loss) for loss, size in points.tolist()]))
+    mine = fronts == fronts[-1]
+    better = np.count_nonzero(fronts < fronts[-1])
+    ranks = np.where(fronts < fronts[-1], -1.0, len(points))
+    third = len(points) / REDUCTION
+    if better <= third < better + np.count_nonzero(mine) - 1:
+        ranks[mine] = sorting.compute_epsilon_net(points[mine], dim=0)
+    else:
+        ranks[mine] = 0  # the last one's share is that of the better fronts
     return ranks
 
 

@@ -4,6 +4,7 @@ written here. Rivals with authors' code of their own are in `rivals.py`."""
 import dataclasses
 import statistics
 from bisect import bisect_right, insort
+from collections.abc import Sequence
 
 from paretrain.cli import UserError, nearest
 from search.front import best_at_size
@@ -80,7 +81,7 @@ class OneEpoch:
         if len(trial.accs) > 1:
             return GO
         self._seen.append((trial.num_params, -trial.val_acc))
-        ranks = _ranks(self._seen)
+        ranks = non_dominated_ranks(self._seen)
         better = sum(rank < ranks[-1] for rank in ranks)
         return GO if better < self._share * len(ranks) else STOP
 
@@ -93,7 +94,7 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
-def _ranks(points: list[tuple[int, float]]) -> list[int]:
+def non_dominated_ranks(points: Sequence[tuple[float, float]]) -> list[int]:
     """Non-dominated rank (0 is the front) of points of which both numbers are to be small: swept by
     the first, each rank only needs the least second number so far (Jensen 2003)."""
     order = sorted(range(len(points)), key=points.__getitem__)
