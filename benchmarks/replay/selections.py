@@ -77,7 +77,7 @@ class BySize:
         completed = [(e.row.num_params, e.val_acc) for e in ended if e.completed]
         if len(completed) < MIN_COMPLETED:
             return rows[spread(sizes, started)]
-        model = SizeModel(completed, self._chance)
+        model = SizeModel(completed)
         gains = expected_volume_gain(
             sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
         )
