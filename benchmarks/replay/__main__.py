@@ -1,12 +1,37 @@
 """Replay stopping rules on recorded learning curves, without training anything.
 
 python -m benchmarks.replay curves.jsonl.gz --select random,size --budgets 10,20,40
+
+A file has one JSON object a line: {"params": 1200, "val_acc": [0.4, 0.5, ...], "config": {...}},
+val_acc after epochs 1, 2, ..., equally many in all lines; config may be left out.
+
+Rows are drawn with replacement, the same ones for all rules. Every epoch counts, those of stopped
+trials too; budgets are in full trainings.
+
+HV: hypervolume of the completed trials in (final accuracy, log10 parameters) from (--chance,
+largest size) on, as a share of the whole table's; mean and standard error over orders.
+to target: median of the full trainings until HV is what `none` under random order has after 40.
+false: stopped share of the trials whose final accuracy was above the best completed one at their
+size or below. slow: share of completed trials that were within 0.05 of chance for a fifth of the
+epochs (- where the table has none). Both up to the largest budget. ms: per decision of the rule.
+
+--rules: none; median and asha on accuracy; last-q95, the last accuracy plus the 95 % quantile of
+the gains of completed trials; mo-asha-1 and mo-asha-20, Syne Tune's with a grace of one epoch and a
+twentieth; optunahub, OptunaHub's pruner for several metrics; one-epoch, the best fifth after one;
+ours, the rule of search.run. ours-SETTING switches one of its settings off, ours-SETTING=VALUE
+changes it. mo-asha-1-as-is: see rivals.py.
+
+--select: random; size, of 16 drawn the one with the largest expected gain of hypervolume by its
+size alone; model, the same by the sampler's model of accuracy from config and size.
+
+A rival whose package is missing (pip install 'paretrain[bench]') is left out.
 """
 
 import json
 import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +72,8 @@ def replay(
     as_json: Annotated[bool, Option("--json", help="A list of objects.")] = False,
 ) -> int:
     """All tables, selections and rules."""
-    makers = {name: maker(name, optunahub_registry) for name in _words(rules)}
-    selects = _words(select)
+    makers = {name: maker(name, optunahub_registry) for name in _words(rules, "--rules", NAMES)}
+    selects = _words(select, "--select", SELECTIONS)
     for name in selects:
         if name not in SELECTIONS:
             raise UserError(
@@ -56,7 +81,7 @@ def replay(
                 f"give some of {', '.join(SELECTIONS)}"
             )
     sums = _budgets(budgets)
-    tables = [read_table(path, chance) for path in files]
+    tables = [_named(read_table(path, chance), path, files) for path in files]
     if stress:
         tables = [copy for table in tables for copy in (table, stressed(table))]
     makers = _available(makers)
@@ -114,17 +139,30 @@ def _available(makers: dict[str, Maker]) -> dict[str, Maker]:
             print(f"{name} is left out: {why}", file=sys.stderr)
         else:
             there[name] = make
+    if not there:
+        raise UserError(
+            f"none of --rules {','.join(makers)} can run here: see above, or add 'none'"
+        )
     return there
 
 
-def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+def _named(table: Table, path: Path, files: Sequence[Path]) -> Table:
+    """With its whole path where another file has the same name."""
+    alike = sum(other.name.split(".")[0] == table.name for other in files)
+    return replace(table, name=str(path)) if alike > 1 else table
+
+
+def _words(text: str, option: str, known: Sequence[str]) -> list[str]:
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise UserError(f"{option} '{text}' is empty: give some of {', '.join(known)}")
+    return words
 
 
 def _budgets(text: str) -> list[int]:
-    words = _words(text)
-    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise UserError(f"--budgets {text}: give positive integers such as 10,20,40")
+    words = _words(text, "--budgets", ("10", "20", "40"))
+    if not all(word.isascii() and word.isdecimal() and 0 < int(word) <= 1000 for word in words):
+        raise UserError(f"--budgets {text}: give integers from 1 to 1000 such as 10,20,40")
     return sorted({int(word) for word in words})
 
 

@@ -116,7 +116,7 @@ def markdown(lines: Sequence[Result], budgets: Sequence[int]) -> str:
                     f">{budgets[-1]}" if target is None else f"{target:.1f}",
                     _percent(last.false_stop),
                     _percent(last.slow_share),
-                    f"{last.ms_per_decision:.2f}",
+                    f"{last.ms_per_decision:.3f}",
                 ]
             )
         out += [f"### {table}, {select}", "", *_aligned(rows), ""]

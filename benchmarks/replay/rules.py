@@ -132,7 +132,7 @@ def ours(name: str) -> Rule:
     old = settings[setting]
     try:
         value = type(old)(0) if not text else _value(old, text)
-    except ValueError:
+    except (TypeError, ValueError):
         raise UserError(
             f"--rules {name}: '{text}' is no value for '{setting}': give one such as {old}"
         ) from None
