@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 MIN_COMPLETED = 3
 """Completed trials before the model says anything."""
@@ -82,9 +81,15 @@ def expected_volume_gain(
     width = np.clip(ends - np.maximum(lefts, x[:, None]), 0.0, None)
     z = (mean[:, None] - heights) / deviation[:, None]
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    excess = deviation[:, None] * (z * ndtr(z) + density)
+    excess = deviation[:, None] * np.maximum(z * _cdf(z) + density, 0.0)
     gains: Floats = (width * excess).sum(axis=1)
     return gains
+
+
+def _cdf(z: Floats) -> Floats:
+    """Of the standard normal distribution."""
+    values = [0.5 * math.erfc(-v / math.sqrt(2)) for v in z.ravel().tolist()]
+    return np.array(values).reshape(z.shape)
 
 
 def spread(sizes: Sequence[int], started: int) -> int:

@@ -72,7 +72,14 @@ def simulate(
             else:
                 others = [t.curve for t in running if t is not None and t is not trial and t.curve]
                 start = time.perf_counter()
-                view = View(table.epochs, table.chance, table.largest, finished, others, stopped)
+                view = View(
+                    epochs=table.epochs,
+                    chance=table.chance,
+                    largest=table.largest,
+                    finished=finished,
+                    running=others,
+                    stopped=stopped,
+                )
                 decision = rule.decide(curve, view)
                 trace.seconds += time.perf_counter() - start
                 trace.decisions += 1
