@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from benchmarks.replay.features import described, features
 from benchmarks.replay.front import Front
 from benchmarks.replay.lineup import NAMES, maker
 from benchmarks.replay.report import results, share_at
-from benchmarks.replay.rivals import MoAsha, OptunaHub, Unavailable
+from benchmarks.replay.rivals import MoAsha, OptunaHub, Unavailable, mo_asha_ranks
 from benchmarks.replay.rules import GO, STOP, Asha, LastValue, Median, OneEpoch
 from benchmarks.replay.rules import non_dominated_ranks as ranks
 from benchmarks.replay.selections import ByModel, BySize, Draws, RandomOrder, Selection
@@ -361,6 +362,29 @@ def test_mo_asha_gets_ranks_and_as_is_an_order() -> None:
         for number in (1, 2):
             assert shown(rule, 0.5 - 0.1 * number, number=number, size=10 + number)
         assert shown(rule, 0.9, number=3, size=5) == as_is, "it beats all others"
+
+
+@settings(derandomize=True, max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=30))
+def test_mo_asha_reads_the_same_from_short_ranks_as_from_whole_ones(
+    given_points: list[tuple[int, int]],
+) -> None:
+    sorting = pytest.importorskip(
+        "syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority"
+    )
+    array = np.array(given_points, dtype=np.float64)
+    fronts = np.array(ranks(given_points))
+    whole_ranks = np.zeros(len(array))
+    for front in range(int(fronts.max()) + 1):
+        mine = fronts == front
+        order = sorting.compute_epsilon_net(array[mine], dim=0)
+        whole_ranks[mine] = (fronts < front).sum() + order
+
+    def stops(all_ranks: np.ndarray[Any, Any]) -> bool:
+        """As in syne_tune.optimizer.schedulers.asha.Bracket."""
+        return bool((all_ranks < all_ranks[-1]).sum() / len(all_ranks) > 1 / 3)
+
+    assert stops(mo_asha_ranks(array)) == stops(whole_ranks)
 
 
 def test_optunahub_without_its_registry_says_so(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class MoAsha:
             max_t=epochs,
             grace_period=grace,
             reduction_factor=REDUCTION,
-            multiobjective_priority=None if as_is else _ranks,
+            multiobjective_priority=None if as_is else mo_asha_ranks,
         )
         self._trials: dict[int, Any] = {}
 
@@ -74,7 +74,7 @@ class MoAsha:
         return STOP if said == "STOP" else GO
 
 
-def _ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def mo_asha_ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks of which the scheduler reads the last one, 0 for the best: front by front, and on the
     last point's front in the order of Syne Tune's epsilon-net. That takes cubic time, so it is left
     out where the whole front is in the best third or outside of it."""
