@@ -75,10 +75,10 @@ class MoAsha:
 
 
 def mo_asha_ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks of shape (trials,) for (loss, log10 of size) of shape (trials, 2), of which the scheduler
-    reads the last one, 0 for the best: front by front, and on the last point's front in the order
-    of Syne Tune's epsilon-net. That takes cubic time, so it is left out where the whole front is in
-    the best third or outside of it."""
+    """Ranks, shape (trials,), for points of loss and log10 of size, shape (trials, 2). The scheduler
+    reads the last one; 0 is the best. Front by front, and on the last point's front in the order of
+    Syne Tune's epsilon-net, which takes cubic time and is left out where the whole front is in the
+    best third or outside of it."""
     from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
 
     fronts = np.array(non_dominated_ranks([(size, loss) for loss, size in points.tolist()]))
