@@ -75,8 +75,8 @@ class MoAsha:
 
 
 def mo_asha_ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks, shape (trials,), for points of loss and log10 of size, shape (trials, 2). The scheduler
-    reads the last one; 0 is the best. Front by front, and on the last point's front in the order of
+    """Ranks, shape (trials,), of points of loss and log10 of size, shape (trials, 2). Only the last
+    one is read; 0 is the best. Front by front, and on the last point's front in the order of
     Syne Tune's epsilon-net, which takes cubic time and is left out where the whole front is in the
     best third or outside of it."""
     from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
