@@ -1,0 +1,1 @@
+"""Stopping rules replayed on recorded learning curves: see `__main__`."""

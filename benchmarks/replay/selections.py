@@ -1,0 +1,118 @@
+"""Which recorded configuration is tried next: the same draws for every rule."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.replay.features import described
+from benchmarks.replay.front import Front
+from benchmarks.replay.tables import Row, Table
+from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, spread
+from search.surrogate import AccuracyModel, log_error
+from search.surrogate import Row as ModelRow
+
+CANDIDATES = 16
+"""Free candidates for one start; as many as search.proposals.LITTER."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that ended."""
+
+    row: Row
+    val_acc: float
+    """Its final accuracy, or what a stopped one was expected to reach."""
+    completed: bool
+
+
+class Selection(Protocol):
+    """A choice among candidates."""
+
+    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+        """The next row to train after `started` others."""
+        ...
+
+
+class Draws:
+    """Candidates of every order and start, drawn with replacement."""
+
+    def __init__(self, table: Table) -> None:
+        self._rows = table.rows
+        self._orders: dict[int, tuple[random.Random, list[list[Row]]]] = {}
+
+    def candidates(self, order: int, started: int) -> list[Row]:
+        """The same for every rule and selection."""
+        rng, drawn = self._orders.setdefault(order, (random.Random(order), []))
+        while len(drawn) <= started:
+            drawn.append(rng.choices(self._rows, k=CANDIDATES))
+        return drawn[started]
+
+
+class RandomOrder:
+    """The first candidate."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+
+    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+        """See Selection."""
+        return self._draws.candidates(order, started)[0]
+
+
+class BySize:
+    """The candidate with the largest expected gain of hypervolume under a model that knows nothing
+    but sizes."""
+
+    def __init__(self, draws: Draws, table: Table) -> None:
+        self._draws, self._chance, self._largest = draws, table.chance, table.largest
+
+    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+        """See Selection."""
+        rows = self._draws.candidates(order, started)
+        sizes = [row.num_params for row in rows]
+        completed = [(e.row.num_params, e.val_acc) for e in ended if e.completed]
+        if len(completed) < MIN_COMPLETED:
+            return rows[spread(sizes, started)]
+        model = SizeModel(completed)
+        gains = expected_volume_gain(
+            sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
+        )
+        return rows[int(gains.argmax())]
+
+
+class ByModel:
+    """The candidate with the largest expected gain of hypervolume under the production sampler's
+    model of accuracy, from configuration and size, fitted to all ended trials as there."""
+
+    def __init__(self, draws: Draws, table: Table) -> None:
+        self._draws, self._chance, self._largest = draws, table.chance, table.largest
+        self._inputs: dict[int, ModelRow] = {
+            id(row): (params, distributions, (row.num_params,))
+            for row, (params, distributions) in zip(table.rows, described(table.rows), strict=True)
+        }
+
+    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+        """See Selection."""
+        rows = self._draws.candidates(order, started)
+        sizes = [row.num_params for row in rows]
+        if sum(e.completed for e in ended) < MIN_COMPLETED:
+            return rows[spread(sizes, started)]
+        model = AccuracyModel(
+            [self._inputs[id(e.row)] for e in ended],
+            [log_error(e.val_acc) for e in ended],
+            seed=1000 * order + started,
+        )
+        predicted = model.predict([self._inputs[id(row)] for row in rows])
+        # From -log(error) to accuracy, to first order.
+        errors = np.array([math.exp(-mean) for mean, _ in predicted])
+        gains = expected_volume_gain(
+            sizes,
+            1.005 - errors,
+            errors * np.array([deviation for _, deviation in predicted]),
+            *(front.sizes, front.accs, self._chance, self._largest),
+        )
+        return rows[int(gains.argmax())]

@@ -1,0 +1,132 @@
+"""Tables of recorded learning curves: one JSON object a line, plain or gzip."""
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.replay.front import Front
+from paretrain.cli import UserError
+
+ONE_CLASS = 0.005
+"""Within this of chance from the first epoch on, a network is taken to predict one class for all
+images, which tables do not say."""
+SLOW_MARGIN, SLOW_SHARE = 0.05, 0.2
+"""A slow starter is within this of chance for this share of its epochs."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recorded training."""
+
+    num_params: int
+    accs: tuple[float, ...]
+    """Validation accuracy after epochs 1, 2, ..., 0 to 1."""
+    config: Mapping[str, Any]
+    waiting: tuple[bool, ...]
+    """Whether one class was predicted for all images until then."""
+    slow: bool
+    """Whether it is a slow starter."""
+
+    @property
+    def val_acc(self) -> float:
+        """Final accuracy."""
+        return self.accs[-1]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Curves of equal length."""
+
+    name: str
+    rows: tuple[Row, ...]
+    epochs: int
+    chance: float
+    largest: int
+    """Most parameters of a row: the hypervolume's reference point."""
+    volume: float = field(repr=False)
+    """Hypervolume of all rows."""
+
+
+def make_row(
+    num_params: int, accs: tuple[float, ...], config: Mapping[str, Any], chance: float
+) -> Row:
+    """A row with what follows from its curve."""
+    waits = next((i for i, acc in enumerate(accs) if abs(acc - chance) > ONE_CLASS), len(accs))
+    start = accs[: math.ceil(SLOW_SHARE * len(accs))]
+    slow = all(abs(acc - chance) <= SLOW_MARGIN for acc in start)
+    waiting = tuple(i < waits for i in range(len(accs)))
+    return Row(num_params, accs, config, waiting, slow)
+
+
+def make_table(name: str, rows: tuple[Row, ...], chance: float) -> Table:
+    """A table with its reference point and the hypervolume of its front."""
+    largest = max(row.num_params for row in rows)
+    front = Front(chance, largest)
+    for row in rows:
+        front.add(row.num_params, row.val_acc)
+    return Table(name, rows, len(rows[0].accs), chance, largest, front.volume)
+
+
+def read_table(path: Path, chance: float) -> Table:
+    """Read a file. Raises UserError with the number of the line that is broken."""
+    rows: list[Row] = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        params, accs, config = _parse(line, f"{path}, line {number}")
+        if rows and len(accs) != len(rows[0].accs):
+            raise UserError(
+                f"{path}, line {number}: 'val_acc' has {len(accs)} epochs, the lines before have "
+                f"{len(rows[0].accs)}: all curves of a file must be equally long, so split the file"
+            )
+        rows.append(make_row(params, accs, config, chance))
+    if not rows:
+        raise UserError(f"{path} has no curves: give one JSON object a line, {EXAMPLE}")
+    table = make_table(path.name.split(".")[0], tuple(rows), chance)
+    if table.volume <= 0:
+        raise UserError(
+            f"{path}: no curve smaller than the largest ends above --chance {chance}: lower it"
+        )
+    return table
+
+
+EXAMPLE = 'such as {"params": 1200, "val_acc": [0.4, 0.5]}'
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        return data.decode()
+    except OSError as error:
+        why = error.strerror or str(error)
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        why = str(error)
+    raise UserError(f"cannot read {path} ({why}): give a file of JSON lines, plain or gzip")
+
+
+def _parse(line: str, where: str) -> tuple[int, tuple[float, ...], Mapping[str, Any]]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where}: no JSON ({error}): give one object a line, {EXAMPLE}") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: got {line.strip()[:40]}: give an object, {EXAMPLE}")
+    params, accs, config = row.get("params"), row.get("val_acc"), row.get("config", {})
+    if not isinstance(params, int) or isinstance(params, bool) or params < 1:
+        raise UserError(f"{where}: 'params' is {params!r}: give an integer of at least 1")
+    if not isinstance(accs, list) or len(accs) < 2:
+        raise UserError(f"{where}: 'val_acc' is {accs!r}: give a list of at least two accuracies")
+    for acc in accs:
+        number = isinstance(acc, int | float) and not isinstance(acc, bool)
+        if not number or not 0 <= acc <= 1:
+            raise UserError(f"{where}: 'val_acc' has {acc!r}: give accuracies from 0 to 1")
+    if not isinstance(config, dict):
+        raise UserError(f"{where}: 'config' is {config!r}: give an object, or leave it out")
+    return params, tuple(float(acc) for acc in accs), config
