@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.replay.rivals import MoAsha, OptunaHub
 from benchmarks.replay.rules import Asha, LastValue, Median, OneEpoch, ours
 from paretrain.cli import UserError, nearest
-from search.pruning import DivergenceRule, Rule
+from search.rule import DivergenceRule, Rule
 
 Maker = Callable[[int], Rule]
 """A fresh rule for one simulation, from the epochs of a full training."""

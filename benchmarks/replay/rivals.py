@@ -13,7 +13,8 @@ import optuna
 from numpy.typing import NDArray
 
 from benchmarks.replay.rules import GO, STOP, non_dominated_ranks
-from search.pruning import Curve, Decision, View
+from search.curve import Curve
+from search.rule import Decision, View
 
 PRUNER = "pruners/multi_metric_pruner"
 """In OptunaHub's registry."""

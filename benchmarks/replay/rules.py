@@ -7,8 +7,10 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 
 from paretrain.cli import UserError, nearest
+from search.curve import Curve
 from search.front import best_at_size
-from search.pruning import Curve, Decision, Rule, View, make_rule
+from search.pruning import make_rule
+from search.rule import Decision, Rule, View
 
 STOP, GO = Decision(True, "stopped"), Decision(False, "goes on")
 MIN_FINISHED = 5

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from benchmarks.replay.front import Front
 from benchmarks.replay.selections import Ended, Selection
 from benchmarks.replay.tables import Row, Table
-from search.pruning import Curve, Rule, View
+from search.curve import Curve
+from search.rule import Rule, View
 
 
 @dataclass(frozen=True)
