@@ -38,7 +38,7 @@ from search.protocol import (
     Train,
     Warned,
 )
-from search.records import COUNTED, TrialRecord, read_record
+from search.records import COUNTED, TrialRecord, read_decisions, read_record
 from search.rule import DivergenceRule, Rule, View
 from search.running import Running
 from search.study import OWNER, REFUSED
@@ -183,6 +183,7 @@ class Coordinator:
             epochs_spent=spent.get("epochs", 0),
             seconds_spent=spent.get("seconds", 0.0),
             seconds_lost=spent.get("lost_seconds", 0.0),
+            decisions=read_decisions(trial),
         )
 
     # --- handing out
@@ -304,6 +305,8 @@ class Coordinator:
             rule = DivergenceRule() if running.baseline else self._rule
             decision = rule.decide(running.curve, self._view(running))
             running.stop = decision if decision.stop else None
+            if decision.numbers:
+                running.decisions.append(decision)
             self._pool.send(
                 worker,
                 Stop(trial=running.number)

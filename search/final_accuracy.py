@@ -7,8 +7,8 @@ accuracy so far and d = final - l of the completed curves at the same progress:
 
     d_i = w0 + w1 (l_i - l) + w2 (log10 p_i - log10 p) / 10 + noise
 
-centred at the judged trial, so that w0 is its own gain. Prior deviations of the weights, relative to
-the noise: 0.3 for w0 (nothing is gained, give or take), 0.5 for w1 and w2. The noise's deviation
+centred at the judged trial, so that w0 is its own gain. Prior deviations of the weights, relative
+to the noise: 0.3 for w0 (nothing is gained, give or take), 0.5 for w1 and w2. The noise's deviation
 has a prior guess worth one curve, 0.05 sqrt(1 - progress) + 0.01. So two completed curves already
 say something, and the twentieth outweighs every prior.
 """
@@ -101,7 +101,7 @@ class CompletedCurves:
         )
 
     def _levels_at(self, progress: float) -> Floats:
-        """Best accuracy so far of every curve when it was as far, between epochs by interpolation."""
+        """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
         if progress not in self._levels:
             found = []
             for curve, best in zip(self._curves, self._bests, strict=True):

@@ -14,8 +14,9 @@ best k of n to the end earns at most
 
 an epoch (the marginal value theorem, Charnov 1976; as an optimal stopping problem, renewal reward).
 Promises are rosier than what comes of them, so a trial must offer half of that, and never more than
-the rate at which the front really grew of late: a study that has found what there is becomes patient
-instead of stopping everything. One that will probably exceed g(p) is never stopped for its rate.
+the rate at which the front really grew of late: a study that has found what there is becomes
+patient instead of stopping everything. One that will probably exceed g(p) is never stopped for its
+rate.
 docs/pruning.md has the reasons, the sources and what was measured.
 """
 
@@ -35,8 +36,8 @@ from search.size_model import expected_volume_gain
 
 @dataclass
 class FrontRule:
-    """See the module. What it remembers between calls only saves time: it can be rebuilt from the
-    view, so a resumed study decides as one that was never interrupted, to within its recent gains."""
+    """See the module. What it remembers between calls can be rebuilt from the view, so a resumed
+    study decides as one that was never interrupted, to within its recent promises."""
 
     hopeless: float = 0.05
     """Stopped below this probability of ending above g(p)."""
@@ -102,14 +103,14 @@ class FrontRule:
         }
         if rival is not None:
             numbers["rival"] = float(rival.number)
-        against = "" if rival is None else f"; #{rival.number} has {height:.1%} ({_size(rival)})"
-        expected = f"{numbers['expected']:.1%} ({numbers['low']:.1%}-{numbers['high']:.1%})"
-        words = f"epoch {len(trial.accs)}: expected {expected}{against}"
+        spread = f"{100 * numbers['low']:.0f}-{100 * numbers['high']:.0f}"
+        words = f"epoch {len(trial.accs)}: ends at {numbers['expected']:.0%} ({spread})"
+        against = "" if rival is None else f"; #{rival.number} has {height:.1%}"
         if probability < self.hopeless:
-            return Decision(True, words, numbers)
+            return Decision(True, words + against, numbers)
         if probability <= self.likely and gain / left < rate:
             return Decision(True, f"{words}; others gain more", numbers)
-        return Decision(False, words, numbers)
+        return Decision(False, words + against, numbers)
 
     def _promised(self, trial: Curve, gain: float, view: View, completed: CompletedCurves) -> float:
         """Gain an epoch that looking at many and training the best offers."""
@@ -141,10 +142,8 @@ class FrontRule:
             return Decision(False, f"only {learned} trials have finished and learned")
         rival = max(better, key=lambda c: c.accs[done - 1])
         numbers = {"epoch": float(done), "val_acc": trial.val_acc, "front": rival.accs[done - 1]}
-        reason = (
-            f"epoch {done}: {trial.val_acc:.1%}, when #{rival.number} had "
-            f"{rival.accs[done - 1]:.1%} ({_size(rival)}); none has finished yet"
-        )
+        had = f"{rival.accs[done - 1]:.1%} ({short_count(rival.num_params)})"
+        reason = f"epoch {done}: {trial.val_acc:.1%}, #{rival.number} had {had} by then"
         return Decision(True, reason, numbers)
 
     def _still_waiting(self, trial: Curve, view: View) -> Decision:
@@ -164,9 +163,8 @@ class FrontRule:
         }
         if done <= patience or waited <= self.waiting_share * spent:
             return Decision(False, "predicts one class, may still start", numbers)
-        started = f"after {latest} such epochs" if latest else "at once"
-        who = "the latest" if latest else "all"
-        reason = f"one class at epoch {done}; {who} that learned started {started}"
+        started = f"began by epoch {latest + 1}" if latest else "learned at once"
+        reason = f"one class at epoch {done}; others {started}"
         return Decision(True, reason, numbers)
 
     def _curves(self, learned: Sequence[Curve], epochs: int) -> CompletedCurves:
@@ -223,7 +221,3 @@ def _first_gain(curve: Curve, view: View, completed: CompletedCurves) -> float:
         return 0.0
     start = Curve(curve.number, curve.num_params, curve.accs[:first], curve.waiting[:first])
     return _gain(start, completed.posterior(start), view)
-
-
-def _size(curve: Curve) -> str:
-    return short_count(curve.num_params)

@@ -11,12 +11,14 @@ from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.training import EpochResult
 from search.curve import Curve
+from search.rule import Decision
 
 CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
 BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict"
 BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
 LAST_ACC, HEALTH, SECONDS = "val_acc_last", "health", "train_seconds"
 NUMBERS, SPENT, INFEASIBLE = "decision", "spent", "infeasible"
+DECISIONS = "decisions"
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -79,6 +81,18 @@ def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
     """Records of all trials in these states, in the order of their numbers."""
     trials = study.get_trials(deepcopy=False, states=states or None)
     return [record for trial in trials if (record := read_record(trial)) is not None]
+
+
+def read_decisions(trial: FrozenTrial) -> list[Decision]:
+    """What the rule said of a trial, epoch by epoch, with its numbers."""
+    return [
+        Decision(
+            told["stop"],
+            told["reason"],
+            {key: float(told[key]) for key in told if key not in ("stop", "reason")},
+        )
+        for told in trial.user_attrs.get(DECISIONS, ())
+    ]
 
 
 def curve_attributes(results: list[EpochResult]) -> dict[str, Any]:

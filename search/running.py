@@ -9,7 +9,7 @@ from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.training import EpochResult
 from search.curve import Curve
-from search.records import SPENT, curve_attributes
+from search.records import DECISIONS, SPENT, curve_attributes
 from search.rule import Decision
 
 
@@ -25,6 +25,8 @@ class Running:
     baseline: str | None = None
     """Name of the hand-made network, where it is one."""
     results: list[EpochResult] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    """Those that have numbers, in order."""
     stop: Decision | None = None
     deaths: int = 0
     """Workers that died of it."""
@@ -80,13 +82,14 @@ class Running:
     def hear(self, result: EpochResult) -> None:
         """Another epoch. The first one after a crash without a checkpoint begins the curve anew."""
         if result.epoch == 1:
-            self.results = []
+            self.results, self.decisions = [], []
         self.results.append(result)
         self.epochs_spent += 1
 
     def resume(self, results: tuple[EpochResult, ...]) -> None:
         """The curve of its checkpoint is its curve."""
         self.results = list(results)
+        self.decisions = [d for d in self.decisions if d.numbers["epoch"] <= len(results)]
         # A killed coordinator may not have heard of the last ones.
         self.epochs_spent = max(self.epochs_spent, len(results))
 
@@ -97,4 +100,9 @@ class Running:
             "seconds": round(self.seconds, 4),
             "lost_seconds": round(self.seconds_lost, 4),
         }
-        return {SPENT: spent, **(curve_attributes(self.results) if self.results else {})}
+        told = [
+            {"reason": d.reason, "stop": d.stop, **{k: round(v, 5) for k, v in d.numbers.items()}}
+            for d in self.decisions
+        ]
+        curve = curve_attributes(self.results) if self.results else {}
+        return {SPENT: spent, DECISIONS: told, **curve}
