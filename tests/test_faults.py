@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -278,6 +281,50 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_trial(
     assert run.process.returncode == 0, err
     assert "trains on without checkpoints" in run.notes()
     assert curve() == undisturbed
+
+
+def test_a_dashboard_that_polls_all_the_time_disturbs_nothing(start: Start) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = start(*SMALL, "--epochs", "40", "--trials", "4", "--pruner", "none")
+    run.until("trial_started")
+    served = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from optuna_dashboard._cli import main; main()"),
+            *("sqlite:///studies.db", "--host", "127.0.0.1", "--port", str(port)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    answers = []
+
+    def poll() -> None:
+        while run.process.poll() is None:
+            answers.append(_asked(port))
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    try:
+        err = run.end()
+    finally:
+        run.process.kill()
+        poller.join()
+        served.kill()
+        served.wait()
+    assert run.process.returncode == 0, err
+    assert sum(answers) >= 3
+    assert [t.state for t in study().trials] == [TrialState.COMPLETE] * 4
+
+
+def _asked(port: int) -> bool:
+    """Whether the dashboard answered with the study's trials."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies/1", timeout=5) as answer:
+            return "trials" in json.load(answer)
+    except OSError:
+        time.sleep(0.05)
+        return False
 
 
 def test_a_kill_during_a_write_leaves_a_sound_file_a_hundred_times(tmp_path: Path) -> None:
