@@ -13,9 +13,16 @@ CONTROL_SHARE = 0.04
 """Of the trials: never stopped, so that a study can say how often its rule was wrong."""
 
 
-def make_rule(name: PrunerName) -> Rule:
-    """The rule behind `--pruner`, without a control arm."""
-    return FrontRule() if name == "front" else DivergenceRule()
+PATIENT = {"caution": 0.2, "likely": 0.6}
+"""Of a search that only counts trials: epochs saved would buy nothing but an earlier end."""
+
+
+def make_rule(name: PrunerName, limited: bool = True) -> Rule:
+    """The rule behind `--pruner`, without a control arm. `limited`: the run has so many epochs or
+    so much time, so that epochs not spent on one trial are there for others."""
+    if name == "none":
+        return DivergenceRule()
+    return FrontRule() if limited else FrontRule(**PATIENT)
 
 
 class WithControlArm:

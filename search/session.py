@@ -131,7 +131,8 @@ def _run(
     chance = 1.0 / len(data.classes)
     hints = plan.space.hints
     proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
-    done, rule = _count(study), WithControlArm(make_rule(plan.pruner), plan.seed)
+    limited = plan.limits.seconds is not None or plan.limits.epochs is not None
+    done, rule = _count(study), WithControlArm(make_rule(plan.pruner, limited), plan.seed)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
     budget = Budget(plan.limits, plan.epochs, chance, done, spent)
     folder = checkpoint_folder(study)
