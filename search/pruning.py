@@ -13,7 +13,7 @@ CONTROL_SHARE = 0.04
 """Of the trials: never stopped, so that a study can say how often its rule was wrong."""
 
 
-PATIENT = {"caution": 0.2, "likely": 0.6}
+PATIENT_CAUTION, PATIENT_LIKELY = 0.2, 0.6
 """Of a search that only counts trials: epochs saved would buy nothing but an earlier end."""
 
 
@@ -22,7 +22,7 @@ def make_rule(name: PrunerName, limited: bool = True) -> Rule:
     so much time, so that epochs not spent on one trial are there for others."""
     if name == "none":
         return DivergenceRule()
-    return FrontRule() if limited else FrontRule(**PATIENT)
+    return FrontRule() if limited else FrontRule(caution=PATIENT_CAUTION, likely=PATIENT_LIKELY)
 
 
 class WithControlArm:
