@@ -19,6 +19,7 @@ from paretrain.data.parts import ImageData
 from paretrain.describe import short_count
 from search.baselines import Baseline, baselines
 from search.budget import Budget
+from search.control import control_arm
 from search.coordinator import Coordinator, Outcome
 from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
@@ -151,11 +152,12 @@ def _finish(
     style: Style,
 ) -> int:
     records = read_records(study, TrialState.COMPLETE)
-    spent = ledger(study.get_trials(deepcopy=False), plan.epochs)
+    trials = study.get_trials(deepcopy=False)
+    spent, control = ledger(trials, plan.epochs), control_arm(trials)
     if style == "json":
-        emit(as_event(records, outcome, refused, spent))
+        emit(as_event(records, outcome, refused, spent, control))
     else:
-        print_summary(Console(), plan, records, hand_made, refused, spent)
+        print_summary(Console(), plan, records, hand_made, refused, spent, control)
         _say_why(outcome, plan)
     if outcome.ending == "failures":
         cause = " ".join(outcome.detail.split())

@@ -1,6 +1,7 @@
 """The end of a run: the front as a table, the verdict against the hand-made networks, what next."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from paretrain.describe import describe
 from search.baselines import Baseline, verdicts
+from search.control import ControlArm
 from search.coordinator import Outcome
 from search.forecast import duration
 from search.front import pareto_front
@@ -54,6 +56,7 @@ def print_summary(
     hand_made: Sequence[Baseline],
     refused: dict[str, int],
     spent: Ledger,
+    control: ControlArm,
 ) -> None:
     """Everything after the last trial."""
     if not records:
@@ -70,6 +73,8 @@ def print_summary(
         console.print(f"Proposals refused before training: {what}", highlight=False)
     for line in ledger_lines(spent):
         console.print(line, highlight=False)
+    if control.would_stop:
+        console.print(control.sentence(), highlight=False)
     if records:
         chosen = f"--study-name {plan.study_name}"
         if plan.storage != "studies.db":
@@ -110,7 +115,11 @@ def ledger_lines(spent: Ledger) -> list[str]:
 
 
 def as_event(
-    records: Sequence[TrialRecord], outcome: Outcome, refused: dict[str, int], spent: Ledger
+    records: Sequence[TrialRecord],
+    outcome: Outcome,
+    refused: dict[str, int],
+    spent: Ledger,
+    control: ControlArm,
 ) -> dict[str, Any]:
     """The same for programs."""
     return {
@@ -131,4 +140,5 @@ def as_event(
         "verdicts": verdicts(records),
         "refused": refused,
         "ledger": spent.as_dict(),
+        "control_arm": asdict(control),
     }

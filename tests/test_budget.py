@@ -1,14 +1,16 @@
 """Budgets end runs where they should, and the ledger adds up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.budget import Budget, Limits
+from search.control import control_arm
 from search.front import hypervolume
 from search.ledger import ledger
-from search.records import CURVE, SPENT
+from search.records import CURVE, DECISIONS, SPENT
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,27 @@ def test_the_rows_of_the_ledger_add_up_to_what_was_spent() -> None:
     assert sum(row.epochs for row in rows) == found.spent.epochs == 32
     assert sum(row.seconds for row in rows) == found.spent.seconds == 66.0
     assert found.spent.trials == 5
+
+
+def test_the_control_arm_counts_whom_the_rule_would_have_stopped_wrongly() -> None:
+    def told(final: float, *decisions: Mapping[str, object]) -> FrozenTrial:
+        return create_trial(
+            state=TrialState.COMPLETE,
+            values=[final, 100.0],
+            user_attrs={DECISIONS: [{"stop": False, "reason": "", **d} for d in decisions]},
+        )
+
+    stop = {"epoch": 2.0, "front": 0.8, "would_stop": 1.0}
+    later = {"epoch": 3.0, "front": 0.95, "would_stop": 1.0}
+    found = control_arm(
+        [
+            told(
+                0.9, {"epoch": 1.0, "front": 0.8}, stop, later
+            ),  # wrong at its first would-be stop
+            told(0.7, stop),
+            told(0.9, {"epoch": 1.0, "front": 0.8}),
+            create_trial(state=TrialState.PRUNED),
+        ]
+    )
+    assert (found.would_stop, found.ended_above) == (2, 1)
+    assert "2 trials ran on" in found.sentence()
