@@ -31,27 +31,31 @@ class Forecast:
 
 def forecast(
     pool: WorkerPool,
-    first: Sequence[TrainConfig],
-    later: Sequence[TrainConfig],
+    hand_made: Sequence[TrainConfig],
+    examples: Sequence[TrainConfig],
     trials_left: int,
     saved_share: float,
 ) -> Forecast | None:
-    """`first` will run as they are, to their end; what comes after them is like `later`. None when
+    """`hand_made` will run first, to their end, then `examples`, then others like them. None when
     nothing could be measured: a forecast that fails must not keep a run from starting."""
-    first = first[:trials_left]
-    measured = [_probe(pool, config) for config in (*first, *later)]
-    own = [found for found in measured[: len(first)] if found is not None]
-    like = [found for found in measured[len(first) :] if found is not None]
-    if not like and not own:
+    hand_made = hand_made[:trials_left]
+    measured = [_probe(pool, config) for config in (*hand_made, *examples)]
+    by_hand = [found for found in measured[: len(hand_made)] if found is not None]
+    like = [found for found in measured[len(hand_made) :] if found is not None]
+    if not like and not by_hand:
         return None
-    mean = statistics.fmean(seconds for seconds, _ in like or own)
-    fixed, others = sum(seconds for seconds, _ in own), (trials_left - len(first)) * mean
+    fixed, others = sum(seconds for seconds, _ in by_hand), trials_left - len(hand_made)
+    seconds = [seconds for seconds, _ in like or by_hand]
+    known = seconds[:others]
+    # One expensive network in eight is no rule, and a sampler that weighs cost proposes few more.
+    typical = (statistics.fmean(seconds) + statistics.median(seconds)) / 2
+    to_come = sum(known) + (others - len(known)) * typical
     workers = len(pool.workers)
     return Forecast(
-        seconds=(fixed + (1 - saved_share) * others) / workers,
-        seconds_at_most=(fixed + others) / workers,
-        memory_bytes=max(memory for _, memory in own + like),
-        probed=len(own) + len(like),
+        seconds=(fixed + (1 - saved_share) * to_come) / workers,
+        seconds_at_most=(fixed + to_come) / workers,
+        memory_bytes=max(memory for _, memory in by_hand + like),
+        probed=len(by_hand) + len(like),
     )
 
 
