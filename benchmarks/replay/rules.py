@@ -122,7 +122,8 @@ def ours(name: str) -> Rule:
     if not part:
         return rule
     assert dataclasses.is_dataclass(rule)
-    settings = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    fields = [field for field in dataclasses.fields(rule) if field.init]
+    settings = {field.name: getattr(rule, field.name) for field in fields}
     setting, _, text = part.partition("=")
     setting = setting.replace("-", "_")
     if setting not in settings:
