@@ -23,6 +23,7 @@ docs/pruning.md has the reasons, the sources and what was measured.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -62,6 +63,8 @@ class FrontRule:
     """Whether trials are compared with one another before any has finished."""
     _firsts: dict[int, float] = field(default_factory=dict, init=False)
     _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
+    _ended: tuple[int, int] | None = field(default=None, init=False)
+    _realised: float | None = field(default=None, init=False)
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See `rule.Rule`."""
@@ -84,9 +87,12 @@ class FrontRule:
         height = view.chance if rival is None else max(rival.val_acc, view.chance)
         probability = posterior.above(height)
         gain = _gain(trial, posterior, view)
-        rate = self.caution * self._promised(trial, gain, view, completed)
-        if (realised := _realised(view, self.memory)) is not None:
-            rate = min(rate, realised)
+        if (ended := (len(view.finished), len(view.stopped))) != self._ended:
+            self._catch_up(view, completed)
+            self._ended = ended
+        rate = self.caution * self._promised(trial, gain, view)
+        if self._realised is not None:
+            rate = min(rate, self._realised)
         left = view.epochs - len(trial.accs)
         low, high = posterior.quantile(0.05), posterior.quantile(0.95)
         numbers = {
@@ -112,13 +118,17 @@ class FrontRule:
             return Decision(True, f"{words}; others gain more", numbers)
         return Decision(False, words + against, numbers)
 
-    def _promised(self, trial: Curve, gain: float, view: View, completed: CompletedCurves) -> float:
-        """Gain an epoch that looking at many and training the best offers."""
-        if len(trial.accs) - trial.epochs_waited == 1:
-            self._firsts[trial.number] = gain
+    def _catch_up(self, view: View, completed: CompletedCurves) -> None:
+        """What changes only when a trial ends."""
+        self._realised = _realised(view, self.memory)
         for curve in [*view.finished, *view.stopped]:  # of an earlier run
             if curve.number not in self._firsts:
                 self._firsts[curve.number] = _first_gain(curve, view, completed)
+
+    def _promised(self, trial: Curve, gain: float, view: View) -> float:
+        """Gain an epoch that looking at many and training the best offers."""
+        if len(trial.accs) - trial.epochs_waited == 1:
+            self._firsts[trial.number] = gain
         firsts = sorted(list(self._firsts.values())[-self.recent :], reverse=True)
         if len(firsts) < 4:
             return 0.0
@@ -174,6 +184,7 @@ class FrontRule:
         return self._completed[1]
 
 
+@cache
 def _judged(epochs: int, growth: float) -> set[int]:
     """Epochs after which a trial is judged."""
     judged, nearly = set(), 1.0

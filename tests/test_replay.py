@@ -357,8 +357,8 @@ def test_missing_packages_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         OptunaHub(tmp_path)
 
 
+@pytest.mark.bench
 def test_mo_asha_gets_ranks_and_as_is_an_order() -> None:
-    pytest.importorskip("syne_tune.optimizer.schedulers.multiobjective.moasha")
     for as_is in (False, True):
         rule = MoAsha(9, 1, as_is=as_is)
         assert not shown(rule, 0.5, number=0, size=10)
@@ -367,14 +367,14 @@ def test_mo_asha_gets_ranks_and_as_is_an_order() -> None:
         assert shown(rule, 0.9, number=3, size=5) == as_is, "it beats all others"
 
 
+@pytest.mark.bench
 @settings(derandomize=True, max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=30))
 def test_mo_asha_reads_the_same_from_short_ranks_as_from_whole_ones(
     given_points: list[tuple[int, int]],
 ) -> None:
-    sorting = pytest.importorskip(
-        "syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority"
-    )
+    from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
+
     array = np.array(given_points, dtype=np.float64)
     fronts = np.array(ranks(given_points))
     whole_ranks = np.zeros(len(array))
@@ -390,8 +390,8 @@ def test_mo_asha_reads_the_same_from_short_ranks_as_from_whole_ones(
     assert stops(mo_asha_ranks(array)) == stops(whole_ranks)
 
 
+@pytest.mark.bench
 def test_optunahub_without_its_registry_says_so(tmp_path: Path) -> None:
-    pytest.importorskip("optunahub")
     with pytest.raises(Unavailable, match="--optunahub-registry"):
         OptunaHub(tmp_path)
 
