@@ -27,12 +27,12 @@ from functools import cache
 
 import numpy as np
 
-from paretrain.describe import short_count
 from search.curve import Curve
 from search.final_accuracy import CompletedCurves, Posterior
 from search.front import best_at_size, hypervolume, pareto_front
 from search.rule import Decision, DivergenceRule, View
 from search.size_model import expected_volume_gain
+from search.warm_up import warm_up
 
 
 @dataclass
@@ -59,8 +59,8 @@ class FrontRule:
     start that paid in this study, whichever is later ..."""
     waiting_share: float = 0.15
     """... and longer while such trials have taken less than this share of all epochs."""
-    warm_up: bool = True
-    """Whether trials are compared with one another before any has finished."""
+    look: int = 2
+    """The first so many trials are stopped after an epoch to have something to compare with."""
     _firsts: dict[int, float] = field(default_factory=dict, init=False)
     _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
     _ended: tuple[int, int] | None = field(default=None, init=False)
@@ -78,7 +78,7 @@ class FrontRule:
             return self._still_waiting(trial, view)
         learned = [curve for curve in view.finished if not curve.waiting[-1]]
         if len(learned) < self.min_finished:
-            return self._warming_up(trial, view, len(learned))
+            return warm_up(trial, view, self.look)
         return self._judge(trial, view, self._curves(learned, view.epochs))
 
     def _judge(self, trial: Curve, view: View, completed: CompletedCurves) -> Decision:
@@ -137,24 +137,6 @@ class FrontRule:
             total += first
             best = max(best, total / (len(firsts) + k * (view.epochs - 1)))
         return best
-
-    def _warming_up(self, trial: Curve, view: View, learned: int) -> Decision:
-        """Before anything has finished, with many workers: whoever is beaten after the same epoch
-        by a smaller one makes room, as long as others stay."""
-        done = len(trial.accs)
-        others = [c for c in (*view.running, *view.stopped) if len(c.accs) >= done]
-        better = [
-            c
-            for c in others
-            if c.num_params <= trial.num_params and c.accs[done - 1] >= trial.val_acc
-        ]
-        if not (self.warm_up and better and len(others) >= 3 and len(view.running) >= 2):
-            return Decision(False, f"only {learned} trials have finished and learned")
-        rival = max(better, key=lambda c: c.accs[done - 1])
-        numbers = {"epoch": float(done), "val_acc": trial.val_acc, "front": rival.accs[done - 1]}
-        had = f"{rival.accs[done - 1]:.1%} ({short_count(rival.num_params)})"
-        reason = f"epoch {done}: {trial.val_acc:.1%}, #{rival.number} had {had} by then"
-        return Decision(True, reason, numbers)
 
     def _still_waiting(self, trial: Curve, view: View) -> Decision:
         done = len(trial.accs)

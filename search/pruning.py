@@ -22,7 +22,9 @@ def make_rule(name: PrunerName, limited: bool = True) -> Rule:
     so much time, so that epochs not spent on one trial are there for others."""
     if name == "none":
         return DivergenceRule()
-    return FrontRule() if limited else FrontRule(caution=PATIENT_CAUTION, likely=PATIENT_LIKELY)
+    if limited:
+        return FrontRule()
+    return FrontRule(caution=PATIENT_CAUTION, likely=PATIENT_LIKELY, look=0)
 
 
 class WithControlArm:

@@ -11,8 +11,8 @@ from search.rule import DivergenceRule, View
 EPOCHS = 10
 
 
-def view(finished: Sequence[Curve]) -> View:
-    return View(EPOCHS, 0.1, 100_000, finished)
+def view(finished: Sequence[Curve], stopped: Sequence[Curve] = ()) -> View:
+    return View(EPOCHS, 0.1, 100_000, finished, stopped=stopped)
 
 
 def curve(
@@ -78,24 +78,38 @@ def test_a_trial_that_ends_above_the_front_is_never_stopped() -> None:
             assert not FrontRule().decide(good, view(FINISHED)).stop, (final, epoch)
 
 
-def test_one_worker_and_nothing_finished_means_no_stop() -> None:
+def test_where_only_trials_count_one_worker_and_nothing_finished_means_no_stop() -> None:
     weak = start_of(rising(20, 9000, 0.2), 5)
-    assert not FrontRule().decide(weak, view([])).stop
-    assert not FrontRule().decide(weak, view(FINISHED[-1:])).stop
-    assert FrontRule().decide(weak, view(FINISHED[-3:])).stop
+    patient = FrontRule(look=0)
+    assert not patient.decide(weak, view([])).stop
+    assert not patient.decide(weak, view(FINISHED[-1:])).stop
+    assert patient.decide(weak, view(FINISHED[-3:])).stop
+
+
+def test_the_first_trials_are_looked_at_and_then_the_best_third_goes_on() -> None:
+    def after_one(number: int, final: float) -> Curve:
+        return start_of(rising(number, 1000 * (number + 1), final), 1)
+
+    seen: list[Curve] = []
+    for number, final in enumerate((0.9, 0.5)):
+        first = after_one(number, final)
+        assert "only looked at" in FrontRule().decide(first, view([], stopped=seen)).reason
+        seen.append(first)
+    good, bad = after_one(2, 0.95), after_one(2, 0.3)
+    assert not FrontRule().decide(good, view([], stopped=seen)).stop
+    assert "3. in gain of 3" in FrontRule().decide(bad, view([], stopped=seen)).reason
 
 
 def test_before_anything_has_finished_trials_are_compared_with_one_another() -> None:
     others = [start_of(rising(i, 1000 * (i + 1), 0.5 + 0.1 * i), 3) for i in range(4)]
     weak, strong = (start_of(rising(9, 9000, final), 3) for final in (0.3, 0.95))
     early = View(EPOCHS, 0.1, 100_000, running=others)
-    assert "#3 had" in FrontRule().decide(weak, early).reason
+    assert "#3 had" in FrontRule(look=0).decide(weak, early).reason
     assert FrontRule().decide(weak, early).stop
     assert not FrontRule().decide(strong, early).stop
-    assert not FrontRule().decide(start_of(rising(9, 500, 0.3), 3), early).stop  # the smallest
-    assert not FrontRule(warm_up=False).decide(weak, early).stop
+    assert not FrontRule(look=0).decide(start_of(rising(9, 500, 0.3), 3), early).stop  # smallest
     alone = View(EPOCHS, 0.1, 100_000, running=others[:1], stopped=others[1:])
-    assert not FrontRule().decide(weak, alone).stop  # somebody has to finish
+    assert not FrontRule(look=0).decide(weak, alone).stop  # somebody has to finish
 
 
 def test_trials_that_never_learned_teach_nothing() -> None:
