@@ -82,7 +82,11 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     elif trial.state == TrialState.FAIL:
         end = f"It {record.verdict}." if record.verdict else "It failed."
     elif trial.state == TrialState.WAITING:
-        end = f"{record.verdict.capitalize()}." if record.verdict else "It waits in the queue."
+        end = (
+            f"{record.verdict[0].upper()}{record.verdict[1:]}."
+            if record.verdict
+            else "It waits in the queue."
+        )
     else:
         end = "It is running."
     return lines + _wrapped(end, "")

@@ -39,7 +39,7 @@ MAX_DRAWS = 3000
 """Refused draws in a row before a search gives up."""
 MAX_MODEL_DRAWS = 40
 """Refused draws of a model in a row before random ones take over for this proposal."""
-SMALLER = 4
+SMALLER = 2
 """With an accuracy asked for: down to this share of the smallest network that has it."""
 
 

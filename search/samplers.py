@@ -6,7 +6,7 @@ that they were expected to reach, which a pruned trial of two objectives cannot 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from paretrain.config import TrainConfig
 from search.storage import quiet_optuna
 
-SAMPLERS = ("front", "tpe", "nsga2", "gp", "random")
 SamplerName = Literal["front", "tpe", "nsga2", "gp", "random"]
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
 """Of val_acc and params, in this order everywhere."""
 

@@ -30,7 +30,7 @@ def test_accuracies_as_people_type_them() -> None:
     assert parse_accuracy(" 98.5 % ", "--min-acc") == pytest.approx(0.985)
     assert parse_accuracy("none", "--min-acc") is None
     for wrong in ("55", "0", "0%", "101%", "1.01", "-5%", "nan", "half", "", "%"):
-        with pytest.raises(UserError, match="such as 55% or 0.55"):
+        with pytest.raises(UserError, match=r"such as 55% or 0\.55"):
             parse_accuracy(wrong, "--min-acc")
     assert [percent(0.55), percent(0.985), percent(1.0)] == ["55%", "98.5%", "100%"]
 

@@ -69,9 +69,9 @@ def test_the_same_seed_proposes_the_same(sampler: SamplerName) -> None:
 def test_the_front_sampler_learns_what_is_good() -> None:
     proposer = Proposer(SPACE.suggest, gate(), "front", seed=0, aim=AIM)
     play(proposer, 20)
-    later = play(proposer, 8)
+    later = play(proposer, 12)
     share = sum(config.network.norm == "batch" for config in later) / len(later)
-    assert share > 0.7  # a third by chance
+    assert share > 0.6  # a third by chance, and every fourth proposal is a random one
 
 
 def test_the_front_sampler_spreads_its_sizes() -> None:
@@ -122,8 +122,7 @@ def test_known_trials_are_not_proposed_again() -> None:
 
 def test_each_name_is_optunas_own_sampler() -> None:
     with quiet_optuna():
-        names: tuple[SamplerName, ...] = SAMPLERS
-        kinds = {name: type(optuna_sampler(name, 0)).__name__ for name in names}
+        kinds = {name: type(optuna_sampler(name, 0)).__name__ for name in SAMPLERS}
     assert kinds == {
         "front": "TPESampler",
         "tpe": "TPESampler",
@@ -169,17 +168,19 @@ def test_with_an_accuracy_asked_for_the_sampler_looks_where_few_parameters_have_
     def sizes(min_acc: float | None) -> list[int]:
         proposer = Proposer(SPACE.suggest, gate(), "front", 1, Aim(0.1, min_acc))
         found = []
-        for _ in range(20):
+        for _ in range(28):
             proposal = proposer.propose()
             acc = min(0.95, 0.7 + 0.25 * math.log10(proposal.num_params / 6000))
             proposer.learn(proposal.shadow, acc, True)
             found.append(proposal.num_params)
-        return found[10:]
+        return found
 
     def near(found: list[int]) -> int:
-        return sum(4000 < size < 12_000 for size in found)
+        return sum(2500 < size < 12_000 for size in found[-10:])
 
-    assert near(sizes(0.7)) >= near(sizes(None)) + 3
+    asked = sizes(0.7)
+    assert near(asked) >= near(sizes(None)) + 3
+    assert min(size for size in asked if size >= 6000) < 7000
 
 
 def test_what_runs_is_not_proposed_once_more_beside_it() -> None:
