@@ -34,17 +34,16 @@ class Ahead:
     def learn(
         self,
         shadow: "int | Future[int]",
-        config: TrainConfig,
-        num_params: int,
         val_acc: float | None,
         finished: bool,
+        deviation: float = 0.0,
     ) -> None:
         """See `Proposer.learn`."""
 
         def work() -> None:
             # A future of this thread, submitted earlier: it is done.
             number = shadow if isinstance(shadow, int) else shadow.result()
-            self._proposer.learn(number, config, num_params, val_acc, finished)
+            self._proposer.learn(number, val_acc, finished, deviation)
 
         self._thread.submit(work)
 

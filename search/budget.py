@@ -31,9 +31,10 @@ class Budget:
     """Asked before each trial, told after each epoch and trial."""
 
     def __init__(
-        self, limits: Limits, epochs_a_trial: int, chance: float, done: int, epochs_spent: int
+        self, limits: Limits, epochs_a_trial: int, reference: float, done: int, epochs_spent: int
     ) -> None:
-        self._limits, self._epochs_a_trial, self._chance = limits, epochs_a_trial, chance
+        """`reference`: the accuracy from which the front's hypervolume counts."""
+        self._limits, self._epochs_a_trial, self._reference = limits, epochs_a_trial, reference
         self.done, self.epochs_spent = done, epochs_spent
         self._began = time.monotonic()
         self._fronts: list[list[Point]] = []
@@ -69,5 +70,5 @@ class Budget:
             return False
         # Beyond the largest one, so that its accuracy counts too.
         reach = 2 * now[-1].num_params
-        volume = hypervolume(now, self._chance, reach)
-        return volume - hypervolume(before, self._chance, reach) < PLATEAU_GAIN * volume
+        volume = hypervolume(now, self._reference, reach)
+        return volume - hypervolume(before, self._reference, reach) < PLATEAU_GAIN * volume

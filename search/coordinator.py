@@ -39,7 +39,7 @@ from search.protocol import (
     Warned,
 )
 from search.records import COUNTED, TrialRecord, read_decisions, read_record
-from search.rule import DivergenceRule, Rule, View
+from search.rule import DivergenceRule, Rule, View, expected_end
 from search.running import Running
 from search.study import OWNER, REFUSED
 
@@ -164,8 +164,10 @@ class Coordinator:
                 shadow = self._ahead.know(
                     record.config, record.num_params, trial.params, trial.distributions
                 )
-                expected = trial.user_attrs.get(attr.NUMBERS, {}).get("expected", record.val_acc)
-                self._ahead.learn(shadow, record.config, record.num_params, expected, finished)
+                end, deviation = record.val_acc, 0.0
+                if not finished:
+                    end, deviation = expected_end(trial.user_attrs.get(attr.NUMBERS, {}), end)
+                self._ahead.learn(shadow, end, finished, deviation)
                 (self._finished if finished else self._stopped).append(record.curve)
         return len(trials)
 
@@ -305,8 +307,11 @@ class Coordinator:
             rule = DivergenceRule() if running.baseline else self._rule
             decision = rule.decide(running.curve, self._view(running))
             running.stop = decision if decision.stop else None
-            if decision.numbers:
-                running.decisions.append(decision)
+            if decision.judged:
+                seen = {"epoch": float(result.epoch), "val_acc": result.val_acc}
+                if self._plan.min_acc is not None:
+                    seen["min_acc"] = self._plan.min_acc
+                running.decisions.append(replace(decision, numbers=seen | decision.numbers))
             self._pool.send(
                 worker,
                 Stop(trial=running.number)
@@ -328,6 +333,7 @@ class Coordinator:
             self._finished,
             [r.curve for r in self._busy.values() if r is not judged and r.results],
             self._stopped,
+            self._plan.min_acc,
         )
 
     # --- ends
@@ -345,7 +351,7 @@ class Coordinator:
             attributes = running.attributes() | verdict | {attr.NUMBERS: stop.numbers}
             self._journal.end(running.number, attributes, TrialState.PRUNED)
             self._stopped.append(running.curve)
-            self._learn(running, stop.numbers.get("expected", val_acc), finished=False)
+            self._learn(running, *expected_end(stop.numbers, val_acc), finished=False)
         self._drop_checkpoint(running)
         self._budget.count(self._finished)
         self._failures_in_a_row = 0
@@ -425,8 +431,10 @@ class Coordinator:
         running.pause(seconds, lost)
         self._busy_seconds += running.seconds_spent - before
 
-    def _learn(self, running: Running, val_acc: float | None, finished: bool) -> None:
-        self._ahead.learn(running.shadow, running.config, running.num_params, val_acc, finished)
+    def _learn(
+        self, running: Running, val_acc: float | None, deviation: float = 0.0, *, finished: bool
+    ) -> None:
+        self._ahead.learn(running.shadow, val_acc, finished, deviation)
 
     def _drop_checkpoint(self, running: Running) -> None:
         self._checkpoint(running).unlink(missing_ok=True)

@@ -3,8 +3,11 @@
 python -m search.explain --study-name vgg_reduce-digits --trial 17
 """
 
+import textwrap
+from collections.abc import Mapping
 from typing import Annotated
 
+import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 from typer import Option
@@ -12,10 +15,13 @@ from typer import Option
 from paretrain.cli import UserError, run_command
 from paretrain.describe import short_count
 from search.front import best_at_size
-from search.records import VERDICT, TrialRecord, read_decisions, read_record, read_records
+from search.parsing import percent
+from search.records import SIZE, VERDICT, WORDS, read_decisions, read_record, read_records
 from search.rule import Decision
 from search.storage import load_study
 from search.study import IDENTITY
+
+WIDTH = 80
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,54 +38,118 @@ def explain(
     if trial >= len(trials):
         have = f"trials 0 to {len(trials) - 1}" if trials else "no trial"
         raise UserError(f"no trial {trial} in study '{study_name}': there are {have}")
-    epochs = int(study.user_attrs.get(IDENTITY, {}).get("epochs", 0))
-    record = read_record(trials[trial])
-    if record is None:
-        verdict = trials[trial].user_attrs.get(VERDICT, "it waits in the queue")
-        typer.echo(f"#{trial} has no epoch: {verdict}")
-        return 0
-    typer.echo(f"#{trial}: {record.words}")
-    typer.echo(
-        f"{record.num_params:,} parameters, trained {len(record.curve.accs)} of {epochs} epochs"
-    )
-    for decision in read_decisions(trials[trial]):
-        typer.echo(f"  {sentence(decision)}")
-    typer.echo(ending(trials[trial], record, read_records(study, TrialState.COMPLETE)))
+    for line in story(study, trials[trial]):
+        typer.echo(line)
     return 0
 
 
-def sentence(decision: Decision) -> str:
-    """What the rule saw after one epoch, and what it concluded."""
+def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
+    """What it is, what the rule saw of it, and how it ended; lines of at most WIDTH characters."""
+    epochs = int(study.user_attrs.get(IDENTITY, {}).get("epochs", 0))
+    record = read_record(trial)
+    if record is None:
+        words = trial.user_attrs.get(WORDS)
+        head = f"Trial {trial.number}" + (f": {words}" if words else "")
+        return [*_wrapped(head, ""), *_wrapped(_without_epoch(trial), "")]
+    size = short_count(record.num_params)
+    done = len(record.curve.accs)
+    lines = [
+        *_wrapped(f"Trial {trial.number}: {record.words}", ""),
+        f"{size} parameters, trained {done} of {epochs} epochs, last {record.val_acc:.1%}",
+    ]
+    if record.baseline is not None:
+        lines.append("Hand-made: the rule leaves it alone, others are measured against it.")
+    sizes = {
+        t.number: int(t.user_attrs[SIZE])
+        for t in study.get_trials(deepcopy=False)
+        if SIZE in t.user_attrs
+    }
+    for decision in read_decisions(trial):
+        lines += _wrapped(sentence(decision, epochs, sizes), "- ")
+    finished = [r for r in read_records(study, TrialState.COMPLETE) if r.number != trial.number]
+    if trial.state == TrialState.COMPLETE:
+        rival = best_at_size(finished, record.num_params)
+        end = f"Finished at {record.val_acc:.1%}: "
+        if rival is None or rival.val_acc < record.val_acc:
+            end += "on the front."
+        else:
+            end += (
+                f"not on the front, trial {rival.number} has {rival.val_acc:.1%} with "
+                f"{short_count(rival.num_params)}."
+            )
+    elif trial.state == TrialState.PRUNED:
+        end = f"Stopped after epoch {done} of {epochs}."
+    elif trial.state == TrialState.FAIL:
+        end = f"It {record.verdict}." if record.verdict else "It failed."
+    elif trial.state == TrialState.WAITING:
+        end = (
+            f"{record.verdict[0].upper()}{record.verdict[1:]}."
+            if record.verdict
+            else "It waits in the queue."
+        )
+    else:
+        end = "It is running."
+    return lines + _wrapped(end, "")
+
+
+def _without_epoch(trial: FrozenTrial) -> str:
+    verdict = trial.user_attrs.get(VERDICT)
+    if trial.state == TrialState.RUNNING:
+        return "It is running, and has no epoch yet."
+    if trial.state == TrialState.WAITING:
+        return f"It waits in the queue{f' ({verdict})' if verdict else ''}, and has no epoch yet."
+    return f"It has no epoch: {verdict or 'it was not run by this program'}."
+
+
+def sentence(decision: Decision, epochs: int, sizes: Mapping[int, int]) -> str:
+    """What the rule saw after one epoch of so many, and what it concluded. `sizes`: parameters of
+    trials by number."""
     n = decision.numbers
-    if "expected" not in n:
-        return decision.reason + (": stopped" if decision.stop else ": goes on")
-    text = (
-        f"after epoch {n['epoch']:.0f}: {n['val_acc']:.1%}, expected to end at "
-        f"{n['expected']:.1%} (90 %: {100 * n['low']:.1f}-{100 * n['high']:.1f})"
+    kept = "kept in the control arm" if n.get("would_stop") else "kept"
+    did = "stopped" if decision.stop else kept
+    text = f"{did} after epoch {n['epoch']:.0f} of {epochs}"
+    if "val_acc" in n:
+        text += f": {n['val_acc']:.1%}"
+    if "expected" not in n:  # the reason says what there is to say
+        return f"{text}; {_new(decision)}"
+    text += (
+        f", expected to end at {n['expected']:.1%} "
+        f"(90%: {100 * n['low']:.1f}-{100 * n['high']:.1f})"
     )
     if "rival" in n:
-        text += f"; #{n['rival']:.0f} has {n['front']:.1%} at this size or below"
-    text += f"; {n['probability']:.0%} to exceed it"
-    if n["rate_needed"] > 0:
-        text += (
-            f"; offers {n['rate'] / n['rate_needed']:.2g} of the gain an epoch that is asked for"
-        )
-    if n.get("would_stop"):
-        return f"{text}: would be stopped, but is in the control arm"
-    return text + (": stopped" if decision.stop else ": goes on")
+        text += f"; trial {n['rival']:.0f} has {n['front']:.1%}"
+        if (size := sizes.get(int(n["rival"]))) is not None:
+            text += f" with {short_count(size)}"
+    elif "min_acc" not in n:
+        text += "; no trial of its size or below is above chance"
+    elif n["front"] < n["min_acc"]:
+        text += f"; {percent(n['min_acc'])} is asked for, the best so far has {n['front']:.1%}"
+    else:
+        text += f"; {percent(n['min_acc'])} is asked for"
+    text += f"; {_chance(n['probability'])} to end above that"
+    if 0 < n["rate"] < n["rate_needed"]:
+        text += f"; an epoch gains {n['rate'] / n['rate_needed']:.0%} of what others promise"
+    return text
 
 
-def ending(trial: FrozenTrial, record: TrialRecord, finished: list[TrialRecord]) -> str:
-    """How it ended, and where that is against the front of today."""
-    if trial.state != TrialState.COMPLETE:
-        return f"{trial.state.name.lower()}: {record.verdict}"
-    rival = best_at_size([r for r in finished if r.number != record.number], record.num_params)
-    if rival is None or rival.val_acc < record.val_acc:
-        return f"finished at {record.val_acc:.2%}: on the front"
-    return (
-        f"finished at {record.val_acc:.2%}: not on the front, #{rival.number} has "
-        f"{rival.val_acc:.2%} with {short_count(rival.num_params)}"
-    )
+def _chance(probability: float) -> str:
+    """Never 0 or 100 %: the rule is not that sure."""
+    if probability < 0.005:
+        return "under 1%"
+    return "over 99%" if probability > 0.995 else f"{probability:.0%}"
+
+
+def _new(decision: Decision) -> str:
+    """Of the reason, what the sentence has not said yet: a line of a run names the epoch first."""
+    n = decision.numbers
+    text = decision.reason.removeprefix("control arm; else stopped: ")
+    text = text.removeprefix(f"epoch {n['epoch']:.0f}: ")
+    return text.removeprefix(f"{n.get('val_acc', 0.0):.1%}, ")
+
+
+def _wrapped(text: str, mark: str) -> list[str]:
+    indent = " " * len(mark)
+    return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=indent) or [mark]
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ class FrontRule:
             return diverged
         done = len(trial.accs)
         if done not in _judged(view.epochs, self.growth):
-            return Decision(False, "not judged after this epoch")
+            return Decision(False, "not judged after this epoch", judged=False)
         if trial.epochs_waited == done:
             return self._still_waiting(trial, view)
         learned = [curve for curve in view.finished if not curve.waiting[-1]]
@@ -84,7 +84,9 @@ class FrontRule:
     def _judge(self, trial: Curve, view: View, completed: CompletedCurves) -> Decision:
         posterior = completed.posterior(trial)
         rival = best_at_size(view.finished, trial.num_params)
-        height = view.chance if rival is None else max(rival.val_acc, view.chance)
+        floor = view.aim.reference(view.finished)
+        rival = rival if rival is not None and rival.val_acc > floor else None
+        height = floor if rival is None else rival.val_acc
         probability = posterior.above(height)
         gain = _gain(trial, posterior, view)
         if (ended := (len(view.finished), len(view.stopped))) != self._ended:
@@ -111,7 +113,8 @@ class FrontRule:
             numbers["rival"] = float(rival.number)
         spread = f"{100 * numbers['low']:.0f}-{100 * numbers['high']:.0f}"
         words = f"epoch {len(trial.accs)}: ends at {numbers['expected']:.0%} ({spread})"
-        against = "" if rival is None else f"; #{rival.number} has {height:.1%}"
+        asked = "" if view.min_acc is None else f"; {height:.1%} asked for"
+        against = asked if rival is None else f"; #{rival.number} has {height:.1%}"
         if probability < self.hopeless:
             return Decision(True, words + against, numbers)
         if probability <= self.likely and gain / left < rate:
@@ -184,8 +187,9 @@ def _gain(trial: Curve, posterior: Posterior, view: View) -> float:
         np.array([posterior.deviation]),
         [point.num_params for point in front],
         [point.val_acc for point in front],
-        view.chance,
+        view.aim.reference(view.finished),
         view.largest,
+        view.aim.step,
     )
     return float(gains[0])
 
@@ -202,8 +206,9 @@ def _realised(view: View, trainings: float) -> float | None:
     before = [curve for curve in view.finished if curve.number not in recent]
     if left > 0 or not before:
         return None
-    now = hypervolume(view.finished, view.chance, view.largest)
-    grown = now - hypervolume(before, view.chance, view.largest)
+    floor = view.aim.reference(before)
+    now = hypervolume(view.finished, floor, view.largest)
+    grown = now - hypervolume(before, floor, view.largest)
     return grown / (trainings * view.epochs - left)
 
 

@@ -20,6 +20,26 @@ def parse_count(text: str, option: str) -> int:
     return round(value)
 
 
+def parse_accuracy(text: str, option: str) -> float | None:
+    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `55`, which could be
+    either."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%?)", text.strip())
+    if text.strip().lower() == "none":
+        return None
+    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value <= 1:
+        raise UserError(
+            f"{option} {text}: must be an accuracy of more than 0 and at most 100%, such as 55% or "
+            "0.55, or none"
+        )
+    return value
+
+
+def percent(accuracy: float) -> str:
+    """0.55 -> `55%`, 0.985 -> `98.5%`: as it was typed."""
+    return f"{100 * accuracy:.6g}%"
+
+
 def parse_duration(text: str, option: str) -> float:
     """`600`, `600s`, `90m`, `2h`, in seconds. Raises UserError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?", text.strip().lower())

@@ -15,8 +15,9 @@ from paretrain.device import device_name
 from search.baselines import Choice
 from search.budget import Limits
 from search.gate import Gate
-from search.proposals import SamplerName
+from search.parsing import percent
 from search.pruning import PrunerName
+from search.samplers import SamplerName
 from search.space import Space
 
 DIGITS_CAP = 120_000
@@ -49,6 +50,9 @@ class Plan:
     pruner: PrunerName
     sampler: SamplerName
     baselines: Choice
+    min_acc: float | None = None
+    """The search is for the fewest parameters at no less than this accuracy; None = for the whole
+    front. A setting of the run: it may change when a study goes on."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = 300.0
@@ -75,6 +79,13 @@ class Plan:
         """A proposed configuration with this run's data, epochs and precision."""
         update = {"data": self.data, "epochs": self.epochs, "precision": self.precision}
         return config.model_copy(update=update)
+
+    @property
+    def aim_words(self) -> str:
+        """What the search is after, or the empty string for the whole front."""
+        if self.min_acc is None:
+            return ""
+        return f"fewest parameters at {percent(self.min_acc)} validation accuracy or more"
 
     @property
     def trials(self) -> int:

@@ -2,11 +2,17 @@
 recorded curves: no Optuna, no clock, no random numbers, so a replay of recorded curves drives the
 very code that a search runs (`python -m benchmarks.replay`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from search.aim import Aim
 from search.curve import Curve
+
+UNFORESEEN = 0.1
+"""Deviation of a final accuracy that no rule has foreseen."""
+NINETY_PERCENT = 3.29
+"""Width of the middle 90 % of a normal distribution, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,8 @@ class Decision:
     stop: bool
     reason: str
     numbers: dict[str, float] = field(default_factory=dict)
+    judged: bool = True
+    """False when the rule did not look: it has nothing to say of this epoch."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,21 @@ class View:
     """The other trials under way that have an epoch."""
     stopped: Sequence[Curve] = ()
     """In the order in which they were stopped."""
+    min_acc: float | None = None
+    """Accuracy that was asked for, if any."""
+
+    @property
+    def aim(self) -> Aim:
+        """From which accuracy on a trial is worth its epochs."""
+        return Aim(self.chance, self.min_acc)
+
+
+def expected_end(numbers: Mapping[str, float], last: float) -> tuple[float, float]:
+    """Where a stopped trial was expected to end, and the deviation of that, from the numbers of its
+    stop; `last`, its last accuracy, with a wide one where the rule had no expectation."""
+    if "expected" not in numbers:
+        return last, UNFORESEEN
+    return numbers["expected"], (numbers["high"] - numbers["low"]) / NINETY_PERCENT
 
 
 class Rule(Protocol):
@@ -51,4 +74,4 @@ class DivergenceRule:
         """See Rule."""
         if trial.diverged:
             return Decision(True, f"diverged in epoch {len(trial.accs)}: the loss is not finite")
-        return Decision(False, "runs to its last epoch")
+        return Decision(False, "runs to its last epoch", judged=False)

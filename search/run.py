@@ -19,14 +19,14 @@ from paretrain.data.locate import is_csv, resolve_source, short_name
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
 from search.budget import Limits
-from search.parsing import parse_columns, parse_count, parse_duration, parse_workers
+from search.parsing import parse_accuracy, parse_columns, parse_count, parse_duration, parse_workers
 from search.plan import Plan, settle, threads_per_worker
-from search.proposals import SamplerName
 from search.pruning import PrunerName
+from search.samplers import SamplerName
 from search.session import Style, search
 from search.space import built_in_spaces, load_space
 from search.storage import check_storage, check_writable
-from search.study import stored_identity
+from search.study import stored_settings
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
 """More than anybody waits for: a larger number is a slip of the finger."""
@@ -65,6 +65,10 @@ def run(
     max_params: Annotated[
         str | None, Option(help="2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]")
     ] = None,
+    min_acc: Annotated[
+        str | None,
+        Option(help="55% or 0.55: fewest parameters at no less than that, or none for all sizes."),
+    ] = None,
     timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
         int | None, Option(min=1, help="Begin no trial that could exceed it.")
@@ -78,7 +82,9 @@ def run(
     ] = False,
     seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Of proposals and trainings.")] = 0,
     pruner: Annotated[PrunerName, Option(help="When to stop a trial early.")] = "front",
-    sampler: Annotated[SamplerName, Option(help="What to try next.")] = "front",
+    sampler: Annotated[
+        SamplerName, Option(help="What to try next; front is our own, the others are Optuna's.")
+    ] = "front",
     baselines: Annotated[Choice, Option(help="Hand-made ones that run first.")] = "nets",
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would run; create nothing.")
@@ -94,6 +100,7 @@ def run(
         raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
     capped = max_params is not None and max_params.lower() != "none"
     cap = parse_count(max_params or "", "--max-params") if capped else None
+    aimed = None if min_acc is None else parse_accuracy(min_acc, "--min-acc")
     timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
     if study_name is not None and not study_name.strip():
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
@@ -103,7 +110,7 @@ def run(
     chosen = pick_device(device)
     config = _data(data, columns, images)
     name = study_name or f"{loaded.name}-{short_name(config.source)}"
-    stored = stored_identity(storage, name)
+    stored = stored_settings(storage, name)
     auto = workers.lower() == "auto"
     count = 1 if auto else parse_workers(workers)
     plan = Plan(
@@ -114,10 +121,11 @@ def run(
         epochs=1,
         max_params=cap,
         workers=count,
-        threads=stored[1] if stored else threads_per_worker(count, data == "digits"),
+        threads=stored.threads if stored else threads_per_worker(count, data == "digits"),
         device=chosen,
         precision=native_precision(chosen),
         limits=Limits(trials, timeout_s, epochs_total, until_plateau),
+        min_acc=stored.min_acc if stored and min_acc is None else aimed,
         seed=seed,
         pruner=pruner,
         sampler=sampler,
@@ -135,7 +143,7 @@ def run(
         "max_params": max_params,
     }
     style: Style = "json" if json_ else "quiet" if quiet else "person"
-    return search(settle(plan, stored[0] if stored else None, given), style, dry_run)
+    return search(settle(plan, stored.identity if stored else None, given), style, dry_run)
 
 
 def _data(data: str, columns: str | None, images: str | None) -> DataConfig:

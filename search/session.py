@@ -17,6 +17,7 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.describe import short_count
+from search.aim import Aim
 from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.control import control_arm
@@ -28,7 +29,7 @@ from search.owner import sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
 from search.progress import emit, reporter
-from search.proposals import Proposer
+from search.proposals import COST_POWER, Proposer
 from search.pruning import WithControlArm, make_rule
 from search.records import BASELINE, COUNTED, read_records
 from search.sizing import choose
@@ -38,7 +39,7 @@ from search.study import (
     open_study,
     requeue_interrupted,
     space_has_changed,
-    stored_identity,
+    stored_settings,
 )
 from search.summary import as_event, print_summary
 
@@ -80,7 +81,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
 def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:
     if not plan.auto_workers:
         return plan
-    threads_fixed = stored_identity(plan.storage, plan.study_name) is not None
+    threads_fixed = stored_settings(plan.storage, plan.study_name) is not None
     # The digits have one thread a worker, as every study of theirs.
     threads_fixed = threads_fixed or plan.data.source == "digits"
     return choose(
@@ -131,11 +132,14 @@ def _run(
     seed = plan.seed * 1_000_003 + len(study.get_trials(deepcopy=False))
     chance = 1.0 / len(data.classes)
     hints = plan.space.hints
-    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
+    # In a run of so much time, seconds are the price of a trial; else each costs one of --trials.
+    power = COST_POWER if plan.limits.seconds is None else 1.0
+    aim = Aim(chance, plan.min_acc)
+    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, aim, hints, power)
     limited = plan.limits.seconds is not None or plan.limits.epochs is not None
     done, rule = _count(study), WithControlArm(make_rule(plan.pruner, limited), plan.seed)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
-    budget = Budget(plan.limits, plan.epochs, chance, done, spent)
+    budget = Budget(plan.limits, plan.epochs, max(chance, plan.min_acc or 0.0), done, spent)
     folder = checkpoint_folder(study)
     with reporter(style, screen, done, plan.trials) as tell:
         coordinator = Coordinator(plan, study, gate, proposer, rule, pool, budget, folder, tell)
@@ -155,7 +159,7 @@ def _finish(
     trials = study.get_trials(deepcopy=False)
     spent, control = ledger(trials, plan.epochs), control_arm(trials)
     if style == "json":
-        emit(as_event(records, outcome, refused, spent, control))
+        emit(as_event(records, plan, outcome, refused, spent, control))
     else:
         print_summary(Console(), plan, records, hand_made, refused, spent, control)
         _say_why(outcome, plan)
@@ -185,9 +189,9 @@ def _say_why(outcome: Outcome, plan: Plan) -> None:
 def _examples(plan: Plan, gate: Gate, data: ImageData) -> list[TrainConfig]:
     """The first proposals of this run's sampler, or others like them when the study goes on.
     Raises UserError when none fits under the cap, before anything is created."""
-    chance, hints = 1.0 / len(data.classes), plan.space.hints
+    aim = Aim(1.0 / len(data.classes), plan.min_acc)
     seed = plan.seed * 1_000_003
-    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, chance, hints)
+    proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, aim, plan.space.hints)
     return [proposer.propose().config for _ in range(PROBES)]
 
 
@@ -214,6 +218,8 @@ def _say_first(
     line("device", plan.describe_device())
     cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     line("cap", cap)
+    if plan.min_acc is not None:
+        line("aim", plan.aim_words)
     for note in plan.notes:
         line("chosen", note)
     fits = [base.name for base in hand_made if not base.obstacle]
@@ -258,6 +264,7 @@ def _header(
         "device": plan.describe_device(),
         "epochs": plan.epochs,
         "max_params": plan.max_params,
+        "min_acc": plan.min_acc,
         "trials": plan.trials,
         "done": done,
         "seconds": None if expected is None else round(expected.seconds, 1),

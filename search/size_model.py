@@ -64,6 +64,7 @@ def expected_volume_gain(
     front_accs: Sequence[float],
     chance: float,
     largest: int,
+    step: float = 0.0,
 ) -> Floats:
     """Hypervolume that a trial of each size is expected to add, of shape (len(sizes),), in units of
     accuracy times log10 of parameters: with an accuracy y that is normal, and one exact objective,
@@ -71,34 +72,50 @@ def expected_volume_gain(
     the candidate's size and right of it, of width times E[(y - height)+].
 
     The front's sizes and accuracies are ascending; left of it the height is `chance`; it ends at
-    `largest` parameters, beyond which nothing is gained. Deviations must be above 0.
+    `largest` parameters, beyond which nothing is gained. The first one above `chance` at its size
+    gains `step` on top. Deviations must be above 0.
     """
-    heights = np.array([chance, *front_accs])
-    heights = np.maximum(heights, chance)
-    ends = np.log10(np.array([*front_sizes, largest], dtype=np.float64))
-    lefts = np.concatenate([[-math.inf], ends[:-1]])
-    x = np.log10(np.asarray(sizes, dtype=np.float64))
-    width = np.clip(ends - np.maximum(lefts, x[:, None]), 0.0, None)
+    heights = np.maximum(np.array([chance, *front_accs]), chance)
+    width = front_widths(sizes, front_sizes, largest)
     z = (mean[:, None] - heights) / deviation[:, None]
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    excess = deviation[:, None] * np.maximum(z * _cdf(z) + density, 0.0)
+    above = normal_cdf(z)
+    excess = deviation[:, None] * np.maximum(z * above + density, 0.0)
+    excess += np.where(heights > chance, 0.0, step * above)
     gains: Floats = (width * excess).sum(axis=1)
     return gains
 
 
-def _cdf(z: Floats) -> Floats:
+def front_widths(sizes: Sequence[int], front_sizes: Sequence[int], largest: int) -> Floats:
+    """For each size the log10 width of the part of each step of a front that lies right of it, of
+    shape (len(sizes), len(front_sizes) + 1): the steps begin at minus infinity and at each of the
+    front's sizes, which ascend, and end at `largest`."""
+    ends = np.log10(np.array([*front_sizes, largest], dtype=np.float64))
+    lefts = np.concatenate([[-math.inf], ends[:-1]])
+    x = np.log10(np.asarray(sizes, dtype=np.float64))
+    widths: Floats = np.clip(ends - np.maximum(lefts, x[:, None]), 0.0, None)
+    return widths
+
+
+def normal_cdf(z: Floats) -> Floats:
     """Of the standard normal distribution."""
     values = [0.5 * math.erfc(-v / math.sqrt(2)) for v in z.ravel().tolist()]
     return np.array(values).reshape(z.shape)
 
 
-def spread(sizes: Sequence[int], started: int) -> int:
-    """Index of the candidate to start with, before a model can be fitted: quantiles 1/2, 1/4, 3/4,
-    1/8, ... of the candidates' sizes for `started` = 0, 1, ... (van der Corput's sequence)."""
-    n, share, step = started + 1, 0.0, 0.5
+def van_der_corput(n: int) -> float:
+    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
+    whenever it ends."""
+    value, step = 0.0, 0.5
     while n:
         n, bit = divmod(n, 2)
-        share += bit * step
+        value += bit * step
         step /= 2
+    return value
+
+
+def spread(sizes: Sequence[int], started: int) -> int:
+    """Index of the candidate to start with, before a model can be fitted: quantiles 1/2, 1/4, 3/4,
+    1/8, ... of the candidates' sizes for `started` = 0, 1, ..."""
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
-    return order[int(share * len(order))]
+    return order[int(van_der_corput(started + 1) * len(order))]

@@ -5,6 +5,7 @@ import random
 import sys
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,27 @@ from search.drawing import Drawing
 from search.gate import Gate
 from search.owner import refuse_if_owned
 from search.plan import Plan, refuse_other_study
-from search.proposals import DIRECTIONS
 from search.records import BASELINE, CONFIG, ORIGIN, SIZE, VERDICT, WORDS
+from search.samplers import DIRECTIONS
 from search.storage import exists, open_storage, quiet_optuna, set_state
 
 METRICS = ["val_acc", "params"]
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
-OWNER, UID = "owner", "uid"
+OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
-def stored_identity(storage: str, name: str) -> tuple[dict[str, Any], int] | None:
-    """Identity and threads of an existing study, or None. Creates nothing."""
+@dataclass(frozen=True)
+class Stored:
+    """What an earlier run has settled."""
+
+    identity: dict[str, Any]
+    threads: int
+    min_acc: float | None
+
+
+def stored_settings(storage: str, name: str) -> Stored | None:
+    """Of an existing study, or None. Creates nothing."""
     if not exists(storage):
         return None
     opened = open_storage(storage)
@@ -42,7 +52,7 @@ def stored_identity(storage: str, name: str) -> tuple[dict[str, Any], int] | Non
         if name not in optuna.study.get_all_study_names(opened):
             return None
         attrs = optuna.load_study(study_name=name, storage=opened).user_attrs
-        return attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1))
+        return Stored(attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1)), attrs.get(MIN_ACC))
     finally:
         opened.engine.dispose()
 
@@ -60,6 +70,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
         study = optuna.load_study(study_name=plan.study_name, storage=storage, sampler=sampler)
         refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
         refuse_if_owned(plan.study_name, study.user_attrs.get(OWNER))
+        study.set_user_attr(MIN_ACC, plan.min_acc)
         return study
     with quiet_optuna():
         study = optuna.create_study(
@@ -69,6 +80,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(IDENTITY, wanted)
     study.set_user_attr(THREADS, plan.threads)
+    study.set_user_attr(MIN_ACC, plan.min_acc)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
     return study
 

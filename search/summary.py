@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from search.aim import Aim
 from search.baselines import Baseline, verdicts
 from search.control import ControlArm
 from search.coordinator import Outcome
 from search.forecast import duration
 from search.front import pareto_front
 from search.ledger import Ledger
+from search.parsing import percent
 from search.plan import Plan
 from search.records import TrialRecord
 from search.storage import storage_url
@@ -63,6 +65,8 @@ def print_summary(
         console.print("No trial has finished, so there is no front yet.")
     else:
         print_front(console, records)
+    if plan.min_acc is not None:
+        console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
         console.print(line, highlight=False)
     not_run = [f"{base.name} ({base.obstacle})" for base in hand_made if base.obstacle]
@@ -80,12 +84,35 @@ def print_summary(
         if plan.storage != "studies.db":
             chosen += f" --storage {plan.storage}"
         console.print("Next:", highlight=False)
+        smallest = Aim(0.0, plan.min_acc).smallest(records)
+        which = "--knee" if smallest is None else f"--trial {smallest.number}"
         for command in (
             f"optuna-dashboard {storage_url(plan.storage)}",
-            f"python -m search.export {chosen} --knee --out best.yaml",
+            f"python -m search.export {chosen} {which} --out best.yaml",
             "python -m paretrain best.yaml",
         ):
             console.print(f"  {command}", highlight=False, soft_wrap=True)
+
+
+def aim_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:
+    """The smallest network that has the accuracy asked for, or how far the best got."""
+    aim = Aim(0.0, min_acc)
+    if found := aim.smallest(records):
+        return (
+            f"Smallest network with {percent(min_acc)} or more: {_name(found)}, "
+            f"{found.num_params:,} parameters, {found.val_acc:.2%}"
+        )
+    best = aim.closest(records)
+    if best is None:
+        return f"No network with {percent(min_acc)} or more: none has finished"
+    return (
+        f"No network with {percent(min_acc)} or more: the best, {_name(best)}, has "
+        f"{best.val_acc:.2%} with {best.num_params:,} parameters"
+    )
+
+
+def _name(record: TrialRecord) -> str:
+    return f"#{record.number}" + (f" ({record.baseline})" if record.baseline else "")
 
 
 def ledger_lines(spent: Ledger) -> list[str]:
@@ -116,12 +143,13 @@ def ledger_lines(spent: Ledger) -> list[str]:
 
 def as_event(
     records: Sequence[TrialRecord],
+    plan: Plan,
     outcome: Outcome,
     refused: dict[str, int],
     spent: Ledger,
     control: ControlArm,
 ) -> dict[str, Any]:
-    """The same for programs."""
+    """The same for programs. `aim` is None without `--min-acc`."""
     return {
         "event": "end",
         "ending": outcome.ending,
@@ -137,8 +165,23 @@ def as_event(
             }
             for record in pareto_front(records)
         ],
+        "aim": _aim_event(records, plan.min_acc),
         "verdicts": verdicts(records),
         "refused": refused,
         "ledger": spent.as_dict(),
         "control_arm": asdict(control),
+    }
+
+
+def _aim_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:
+    if min_acc is None:
+        return None
+    aim = Aim(0.0, min_acc)
+    named = aim.smallest(records) or aim.closest(records)
+    return {
+        "min_acc": min_acc,
+        "reached": named is not None and named.val_acc >= min_acc,
+        "trial": None if named is None else named.number,
+        "params": None if named is None else named.num_params,
+        "val_acc": None if named is None else named.val_acc,
     }

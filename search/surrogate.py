@@ -3,8 +3,8 @@ and categorical parameters as they are and learn from a dozen trials (after SMAC
 2011, "Sequential model-based optimization for general algorithm configuration", sec. 4)."""
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,49 +14,86 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 TREES = 64
 MIN_SD = 0.1
 """Standard deviation, in `log_error`, that no number of trials removes: seeds differ."""
+CEILING = 1.005
+"""The error is kept from 0 by half a percent."""
 
-Row = tuple[Mapping[str, Any], Mapping[str, BaseDistribution], tuple[int, ...]]
-"""Parameters, their distributions, and exact costs of the network that they make: its size and its
-multiply-accumulates, which at one size tell convolutions from FC layers."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A configuration, as the model sees it."""
+
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    costs: tuple[int, ...]
+    """Exact ones of the network: its number of parameters and, where known, its
+    multiply-accumulates, which at one size tell convolutions from FC layers."""
+
+    @property
+    def num_params(self) -> int:
+        """Exact size."""
+        return self.costs[0]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that ended."""
+
+    row: Row
+    val_acc: float
+    """Its final accuracy, or what a stopped one was expected to reach."""
+    deviation: float = 0.0
+    """How uncertain that expectation was: 0 for a trial that ran to its end."""
+    finished: bool = True
+
+    @property
+    def num_params(self) -> int:
+        """Exact size."""
+        return self.row.num_params
 
 
 def log_error(accuracy: float) -> float:
     """-log(1 - accuracy), with the error kept from 0 by half a percent: from 90 to 95 % counts as
     much as from 80 to 90 %, and a network that does not learn is not infinitely bad."""
-    return -math.log(1.005 - accuracy)
+    return -math.log(CEILING - accuracy)
 
 
 class AccuracyModel:
-    """Fitted to trials; predicts candidates. Accuracies go in and come out as `log_error`."""
+    """Fitted to trials; predicts candidates, in `log_error`."""
 
-    def __init__(self, rows: Sequence[Row], accuracies: Sequence[float], seed: int) -> None:
+    def __init__(self, ended: Sequence[Ended], seed: int) -> None:
+        """Needs a trial. A stopped one counts the less, the less certain its end was."""
         # Slow to import, and only this sampler needs it.
         from sklearn.ensemble import ExtraTreesRegressor
 
-        self._names = sorted({name for params, _, _ in rows for name in params})
+        rows = [e.row for e in ended]
+        self._names = sorted({name for row in rows for name in row.params})
         self._forest = ExtraTreesRegressor(
             TREES, bootstrap=True, min_samples_leaf=1, random_state=seed, n_jobs=1
         )
-        self._forest.fit(self._encode(rows), np.asarray(accuracies))
+        spread = np.array([e.deviation / (CEILING - e.val_acc) for e in ended])
+        self._forest.fit(
+            self._encode(rows),
+            np.array([log_error(e.val_acc) for e in ended]),
+            sample_weight=MIN_SD**2 / (MIN_SD**2 + spread**2),
+        )
 
-    def predict(self, rows: Sequence[Row]) -> list[tuple[float, float]]:
-        """(mean, standard deviation) of each candidate's accuracy, over the trees."""
+    def predict(self, rows: Sequence[Row]) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of each candidate, over the trees, of shape (len(rows),)."""
         encoded = self._encode(rows)
         votes = np.stack([tree.predict(encoded) for tree in self._forest.estimators_])
-        means, deviations = votes.mean(axis=0), votes.std(axis=0)
-        return [
-            (float(m), math.hypot(float(s), MIN_SD)) for m, s in zip(means, deviations, strict=True)
-        ]
+        return votes.mean(axis=0), np.hypot(votes.std(axis=0), MIN_SD)
 
-    def _encode(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+    def _encode(self, rows: Sequence[Row]) -> Floats:
         """One column a parameter (-1 where it is not active), and the logarithm of each cost."""
-        costs = len(rows[0][2])
+        costs = len(rows[0].costs)
         table = np.full((len(rows), len(self._names) + costs), -1.0)
-        for i, (params, distributions, exact) in enumerate(rows):
+        for i, row in enumerate(rows):
             for j, name in enumerate(self._names):
-                if name in params:
-                    table[i, j] = _number(params[name], distributions[name])
-            table[i, -costs:] = [math.log(cost) for cost in exact]
+                if name in row.params:
+                    table[i, j] = _number(row.params[name], row.distributions[name])
+            table[i, -costs:] = [math.log(cost) for cost in row.costs]
         return table
 
 
@@ -64,10 +101,3 @@ def _number(value: Any, distribution: BaseDistribution) -> float:
     if isinstance(distribution, CategoricalDistribution):
         return float(distribution.choices.index(value))
     return math.log(value) if getattr(distribution, "log", False) else float(value)
-
-
-def expected_improvement(mean: float, deviation: float, threshold: float) -> float:
-    """E[max(0, y - threshold)] for y normal (Jones et al. 1998, eq. 15)."""
-    normal = statistics.NormalDist()
-    z = (mean - threshold) / deviation
-    return deviation * (z * normal.cdf(z) + normal.pdf(z))

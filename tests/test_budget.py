@@ -20,7 +20,7 @@ class Point:
 
 
 def budget(limits: Limits, done: int = 0, spent: int = 0) -> Budget:
-    return Budget(limits, epochs_a_trial=10, chance=0.1, done=done, epochs_spent=spent)
+    return Budget(limits, epochs_a_trial=10, reference=0.1, done=done, epochs_spent=spent)
 
 
 def test_running_trials_count_towards_the_total() -> None:

@@ -3,9 +3,12 @@
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
-from search.explain import main, sentence
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+from search.explain import main, sentence, story
 from search.rule import Decision
 
 
@@ -31,33 +34,90 @@ def test_a_real_study_is_explained(
     for number in range(8):
         assert run(main, [*name, "--trial", str(number)], monkeypatch) == 0
         out, _ = capfd.readouterr()
-        assert out.startswith(f"#{number}: ") and "of 4 epochs" in out
+        assert out.startswith(f"Trial {number}: ") and "of 4 epochs" in out
         told += out
-    assert "expected to end at" in told and "to exceed it" in told
-    assert "finished at" in told
+    assert "expected to end at" in told and "to end above that" in told
+    assert "kept after epoch 1 of 4" in told and "Finished at" in told
+    assert all(len(line) <= 80 for line in told.splitlines())
     assert run(main, [*name, "--trial", "99"], monkeypatch) == 2
     assert "there are trials 0 to 7" in capfd.readouterr().err
 
 
+NUMBERS = {
+    "epoch": 6.0,
+    "val_acc": 0.612,
+    "expected": 0.664,
+    "low": 0.63,
+    "high": 0.691,
+    "front": 0.68,
+    "rival": 9.0,
+    "probability": 0.03,
+    "gain": 0.0,
+    "rate": 0.0,
+    "rate_needed": 0.0,
+}
+
+
+def told(stop: bool, reason: str = "", **changes: float) -> str:
+    return sentence(Decision(stop, reason, NUMBERS | changes), 30, {9: 1_700_000})
+
+
 def test_a_sentence_has_the_numbers_of_the_judgement() -> None:
-    numbers = {
-        "epoch": 6.0,
-        "val_acc": 0.612,
-        "expected": 0.664,
-        "low": 0.63,
-        "high": 0.691,
-        "front": 0.68,
-        "rival": 9.0,
-        "probability": 0.03,
-        "gain": 0.0,
-        "rate": 0.0,
-        "rate_needed": 0.0,
-    }
-    assert sentence(Decision(True, "", numbers)) == (
-        "after epoch 6: 61.2%, expected to end at 66.4% (90 %: 63.0-69.1); #9 has 68.0% at this "
-        "size or below; 3% to exceed it: stopped"
+    assert told(True) == (
+        "stopped after epoch 6 of 30: 61.2%, expected to end at 66.4% (90%: 63.0-69.1); trial 9 "
+        "has 68.0% with 1.7M; 3% to end above that"
     )
-    control = Decision(False, "", numbers | {"would_stop": 1.0})
-    assert sentence(control).endswith("control arm")
-    waiting = Decision(False, "predicts one class, may still start", {"epoch": 2.0})
-    assert sentence(waiting) == "predicts one class, may still start: goes on"
+    assert told(False, would_stop=1.0).startswith("kept in the control arm after epoch 6 of 30")
+    assert told(True, probability=0.0001).endswith("under 1% to end above that")
+    slow = told(True, rate=0.1, rate_needed=0.4)
+    assert slow.endswith("; an epoch gains 25% of what others promise")
+
+
+def test_a_sentence_names_the_accuracy_that_was_asked_for() -> None:
+    numbers = {key: value for key, value in NUMBERS.items() if key != "rival"}
+    asked = Decision(True, "", numbers | {"min_acc": 0.7, "front": 0.7})
+    assert "; 70% is asked for; 3% to end above that" in sentence(asked, 30, {})
+    not_yet = Decision(True, "", numbers | {"min_acc": 0.9})
+    assert "; 90% is asked for, the best so far has 68.0%; 3%" in sentence(not_yet, 30, {})
+
+
+def test_a_judgement_without_an_expectation_gives_its_reason_once() -> None:
+    early = {"epoch": 2.0, "val_acc": 0.1}
+    waiting = Decision(False, "predicts one class, may still start", early)
+    assert sentence(waiting, 30, {}) == (
+        "kept after epoch 2 of 30: 10.0%; predicts one class, may still start"
+    )
+    reason = "control arm; else stopped: epoch 2: 10.0%, #7 had 70.0% (12k) by then"
+    control = Decision(False, reason, early | {"would_stop": 1.0})
+    assert sentence(control, 30, {}) == (
+        "kept in the control arm after epoch 2 of 30: 10.0%; #7 had 70.0% (12k) by then"
+    )
+
+
+def test_trials_in_every_state_have_a_story() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.set_user_attr("identity", {"epochs": 6})
+    stage = VGGStage(width=4, kernels=("3x3",))
+    config = TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=0.1))
+    told = {"config": config.to_dict(), "num_params": 562, "network": "a net"}
+    curve = {"curve": {"val_acc": [0.1, 0.4], "health": ["one class", "ok"]}}
+
+    def ending(state: TrialState, verdict: str | None, trained: bool = True) -> list[str]:
+        attrs = told | (curve if trained else {}) | ({"verdict": verdict} if verdict else {})
+        values = [0.4, 562.0] if state == TrialState.COMPLETE else None
+        study.add_trial(create_trial(state=state, values=values, user_attrs=attrs))
+        lines = story(study, study.trials[-1])
+        assert all(len(line) <= 80 for line in lines)
+        return lines
+
+    assert ending(TrialState.RUNNING, None, trained=False)[-1].startswith("It is running, and has")
+    assert ending(TrialState.RUNNING, None)[-1] == "It is running."
+    assert ending(TrialState.WAITING, None, trained=False)[-1].startswith("It waits in the queue")
+    paused = ending(TrialState.WAITING, "interrupted: Ctrl-C; queued again")
+    assert paused[-1] == "Interrupted: Ctrl-C; queued again."
+    assert ending(TrialState.FAIL, "failed: killed")[-1] == "It failed: killed."
+    assert ending(TrialState.FAIL, "failed: killed", trained=False)[-1] == (
+        "It has no epoch: failed: killed."
+    )
+    assert ending(TrialState.PRUNED, "epoch 2")[-1] == "Stopped after epoch 2 of 6."
+    assert ending(TrialState.COMPLETE, "finished")[-1] == "Finished at 40.0%: on the front."

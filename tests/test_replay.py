@@ -88,7 +88,9 @@ class InTurn:
 
     rows: Table
 
-    def choose(self, order: int, started: int, ended: object, front: object) -> Any:
+    def choose(
+        self, order: int, started: int, ended: object, front: object, running: object = ()
+    ) -> Any:
         return self.rows.rows[started % len(self.rows.rows)]
 
 

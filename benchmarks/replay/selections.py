@@ -1,18 +1,16 @@
 """Which recorded configuration is tried next: the same draws for every rule."""
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from benchmarks.replay.features import described
 from benchmarks.replay.front import Front
 from benchmarks.replay.tables import Row, Table
+from search.scoring import expected_gains
 from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, spread
-from search.surrogate import AccuracyModel, log_error
+from search.surrogate import Ended as ModelEnded
 from search.surrogate import Row as ModelRow
 
 CANDIDATES = 16
@@ -27,13 +25,22 @@ class Ended:
     val_acc: float
     """Its final accuracy, or what a stopped one was expected to reach."""
     completed: bool
+    deviation: float = 0.0
+    """How uncertain the expectation was."""
 
 
 class Selection(Protocol):
     """A choice among candidates."""
 
-    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
-        """The next row to train after `started` others."""
+    def choose(
+        self,
+        order: int,
+        started: int,
+        ended: Sequence[Ended],
+        front: Front,
+        running: Sequence[Row] = (),
+    ) -> Row:
+        """The next row to train after `started` others, beside those that are `running`."""
         ...
 
 
@@ -58,7 +65,14 @@ class RandomOrder:
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
 
-    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+    def choose(
+        self,
+        order: int,
+        started: int,
+        ended: Sequence[Ended],
+        front: Front,
+        running: Sequence[Row] = (),
+    ) -> Row:
         """See Selection."""
         return self._draws.candidates(order, started)[0]
 
@@ -70,7 +84,14 @@ class BySize:
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
 
-    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+    def choose(
+        self,
+        order: int,
+        started: int,
+        ended: Sequence[Ended],
+        front: Front,
+        running: Sequence[Row] = (),
+    ) -> Row:
         """See Selection."""
         rows = self._draws.candidates(order, started)
         sizes = [row.num_params for row in rows]
@@ -85,34 +106,36 @@ class BySize:
 
 
 class ByModel:
-    """The candidate with the largest expected gain of hypervolume under the production sampler's
-    model of accuracy, from configuration and size, fitted to all ended trials as there."""
+    """The choice that the sampler of a search would make: `search.scoring` is its own."""
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
         self._inputs: dict[int, ModelRow] = {
-            id(row): (params, distributions, (row.num_params,))
+            id(row): ModelRow(params, distributions, (row.num_params,))
             for row, (params, distributions) in zip(table.rows, described(table.rows), strict=True)
         }
 
-    def choose(self, order: int, started: int, ended: Sequence[Ended], front: Front) -> Row:
+    def choose(
+        self,
+        order: int,
+        started: int,
+        ended: Sequence[Ended],
+        front: Front,
+        running: Sequence[Row] = (),
+    ) -> Row:
         """See Selection."""
         rows = self._draws.candidates(order, started)
-        sizes = [row.num_params for row in rows]
         if sum(e.completed for e in ended) < MIN_COMPLETED:
-            return rows[spread(sizes, started)]
-        model = AccuracyModel(
-            [self._inputs[id(e.row)] for e in ended],
-            [log_error(e.val_acc) for e in ended],
+            return rows[spread([row.num_params for row in rows], started)]
+        gains = expected_gains(
+            [self._inputs[id(row)] for row in rows],
+            [
+                ModelEnded(self._inputs[id(e.row)], e.val_acc, e.deviation, e.completed)
+                for e in ended
+            ],
+            [self._inputs[id(row)] for row in running],
+            self._chance,
+            self._largest,
             seed=1000 * order + started,
-        )
-        predicted = model.predict([self._inputs[id(row)] for row in rows])
-        # From -log(error) to accuracy, to first order.
-        errors = np.array([math.exp(-mean) for mean, _ in predicted])
-        gains = expected_volume_gain(
-            sizes,
-            1.005 - errors,
-            errors * np.array([deviation for _, deviation in predicted]),
-            *(front.sizes, front.accs, self._chance, self._largest),
         )
         return rows[int(gains.argmax())]

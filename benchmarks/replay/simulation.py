@@ -7,7 +7,7 @@ from benchmarks.replay.front import Front
 from benchmarks.replay.selections import Ended, Selection
 from benchmarks.replay.tables import Row, Table
 from search.curve import Curve
-from search.rule import Rule, View
+from search.rule import Rule, View, expected_end
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def simulate(
         for worker in range(workers):
             trial = running[worker]
             if trial is None:
-                row = selection.choose(order, started, ended, front)
+                beside = [t.row for t in running if t is not None]
+                row = selection.choose(order, started, ended, front, beside)
                 trial = running[worker] = _Running(started, row)
                 started += 1
             row, done = trial.row, 1 if trial.curve is None else len(trial.curve.accs) + 1
@@ -87,8 +88,8 @@ def simulate(
                 if decision.stop:
                     worthy = row.val_acc > front.best_at_size(row.num_params)
                     stopped = (*stopped, curve)
-                    expected = decision.numbers.get("expected", curve.val_acc)
-                    ended.append(Ended(row, expected, False))
+                    expected, deviation = expected_end(decision.numbers, curve.val_acc)
+                    ended.append(Ended(row, expected, False, deviation))
                     trace.endings.append(Ending(spent, False, worthy, row.slow, front.volume))
                     running[worker] = None
             if spent == epochs:

@@ -1,0 +1,54 @@
+"""When two configurations are the same experiment: the canonical form of the network, with the
+training settings that act, continuous ones rounded to where a difference could be seen."""
+
+import json
+import math
+from typing import Any
+
+from paretrain.config import NetworkConfig, TrainConfig
+
+_NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch"}
+"""Not chosen by a space: set by the run, or by what memory allowed."""
+
+
+def canonical_key(config: TrainConfig) -> str:
+    """Equal for trainings of which one tells what the other would.
+
+    Learning rate, 1 - momentum, clipping and schedules count to two significant digits, weight
+    decay to one, dropout and label smoothing to a hundredth, padding to a pixel.
+    """
+    found: dict[str, Any] = config.model_dump(mode="json", exclude=_NOT_COMPARED)
+    side = config.data.image_size
+    found["network"] = _network(config.network, side)
+    found["augment"]["crop_padding"] = round(config.augment.crop_padding * side)
+    found["optimizer"] = optimizer = dict(found["optimizer"], lr=_digits(config.optimizer.lr, 2))
+    if "momentum" in optimizer:  # SGD's effective step is lr / (1 - momentum)
+        optimizer["momentum"] = _digits(1 - optimizer["momentum"], 2)
+    decay = found["regularisation"]["weight_decay"] = _digits(config.regularisation.weight_decay, 1)
+    if optimizer["kind"] == "adamw" and decay == 0:
+        optimizer["kind"] = "adam"  # they differ in how weights decay, and in nothing else
+    smoothing = config.regularisation.label_smoothing
+    found["regularisation"]["label_smoothing"] = round(smoothing, 2)
+    for part in ("schedule", "clip"):
+        found[part] = {
+            key: _digits(value, 2) if isinstance(value, float) else value
+            for key, value in found[part].items()
+        }
+    return json.dumps(found, sort_keys=True)
+
+
+def _network(config: NetworkConfig, image_size: int) -> dict[str, Any]:
+    found: dict[str, Any] = config.model_dump(mode="json")
+    # What an average to the size that a map already has does: nothing.
+    last = image_size >> len(config.stages)
+    if (config.pool == "global" and last == 1) or (config.pool == "adaptive7" and last == 7):
+        found["pool"] = "flatten"
+    found["dropout"] = [round(rate, 2) for rate in config.dropout]
+    return found
+
+
+def _digits(value: float, digits: int) -> float:
+    """Rounded to so many significant digits."""
+    if value == 0:
+        return 0.0
+    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
