@@ -170,6 +170,7 @@ def test_missing_packages_are_left_out_with_a_reason(
     assert all("pip install 'paretrain[bench]'" in why for why in left_out.values())
     text = markdown([made_up()], SHARED, "command", left_out, None)
     assert f"| mo-asha | left out: {left_out['mo-asha']} |" in text
+    assert "left out" not in markdown([made_up("mo-asha")], SHARED, "", {"mo-asha": "why"}, None)
 
 
 def test_hypervolume_counts_completed_trials_and_charges_all() -> None:

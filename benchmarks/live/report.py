@@ -41,7 +41,11 @@ def markdown(
         lines += [f"![Hypervolume against epochs and seconds]({figure})", ""]
     lines += ["| method | what it is |", "|---|---|"]
     lines += [f"| {name} | {METHODS[name].words} |" for name in _methods(runs)]
-    lines += [f"| {name} | left out: {why} |" for name, why in left_out.items()]
+    lines += [
+        f"| {name} | left out: {why} |"
+        for name, why in left_out.items()
+        if name not in _methods(runs)  # recorded where its package is
+    ]
     lines += ["", "## At equal epochs", "", *_at_epochs(runs, grown, settings)]
     lines += ["", "## At equal seconds", "", *_at_seconds(runs, grown)]
     for target in TARGETS:
@@ -64,7 +68,8 @@ def _setting(settings: Mapping[str, Any]) -> list[str]:
         f"{settings['budget']} full trainings in epochs. One trial at a time, one thread, CPU. No "
         "method knows hand-made networks. All have the same size gate: a proposal that is over the "
         "cap or too deep for the images is refused before it is trained, costs no epoch "
-        "(`refused`), and is told to Optuna as failed. The n-th trial of a seed has the same "
+        "(`refused`; of ours, also candidates that were only compared), and is told to Optuna as "
+        "failed. The n-th trial of a seed has the same "
         "training seed everywhere. Every epoch is charged, also of stopped trials; none is begun "
         "that could exceed the budget. A diverged network ends at once.",
         "HV: hypervolume of the completed trials in (validation accuracy after the last epoch, "
@@ -142,7 +147,9 @@ def _until(grown: Sequence[Growth], target: str) -> list[str]:
         row = [name]
         for axis, end in ends.items():
             reached = statistics.median(growth.until(axis, share) for growth in _of(grown, name))
-            if share and math.isfinite(reached):
+            if share == 0:
+                row += ["-", "-"]
+            elif math.isfinite(reached):
                 row += [f"{reached:.0f}", f"{end / reached:.1f}"]
             else:
                 row += ["not reached", "-"]
