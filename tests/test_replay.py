@@ -351,7 +351,8 @@ def test_ours_is_the_production_rule_and_its_settings_can_be_changed() -> None:
 
 
 def test_missing_packages_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for module in ("syne_tune", "optunahub"):
+    # The submodule too: an earlier test may have imported it.
+    for module in ("syne_tune", "syne_tune.backend.trial_status", "optunahub"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Unavailable, match=r"pip install 'paretrain\[bench\]'"):
         MoAsha(9, 1)

@@ -101,7 +101,7 @@ class OptunaHub:
     def __init__(self, registry: Path | None) -> None:
         """`registry` is a copy of optunahub-registry; without one it comes from the network.
         Raises Unavailable without optunahub or registry."""
-        self._module = _load(registry)
+        self._module = load_pruner(registry)
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(logging.WARNING)
         self._study = optuna.create_study(
@@ -139,7 +139,9 @@ class OptunaHub:
         running.report(values, step=len(curve.accs))
 
 
-def _load(registry: Path | None) -> Any:
+def load_pruner(registry: Path | None) -> Any:
+    """OptunaHub's module of its pruner for several metrics, from a copy of its registry or, without
+    one, from the network. Raises Unavailable."""
     try:
         import optunahub
     except ImportError as error:

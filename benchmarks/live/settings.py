@@ -1,0 +1,83 @@
+"""What all methods share: space, data, size cap, epochs, trainer, seeds."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.live.clock import CLOCK
+from paretrain.config import DataConfig
+from paretrain.data.locate import resolve_source, short_name
+from paretrain.data.parts import ImageData
+from search.budget import Limits
+from search.plan import Plan, settle
+from search.space import load_space
+
+SPACE = "vgg_reduce"
+MOST_TRIALS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One comparison. None: as `search.run` chooses on a CPU."""
+
+    source: str = "digits"
+    image_size: int | None = None
+    per_class: int | None = None
+    fraction: float | None = None
+    epochs: int | None = None
+    """Of a full training."""
+    max_params: int | None = None
+    budget: int = 20
+    """Full trainings that a search may spend, in epochs."""
+
+    @property
+    def name(self) -> str:
+        """For files: the data's name."""
+        return short_name(resolve_source(self.source))
+
+    def plan(self, seed: int, folder: Path, hints: bool = True) -> Plan:
+        """Of `search.run` with its default sampler and rule, one worker with one thread on the
+        CPU, no hand-made networks; the database is in `folder`. Peers take data, gate, trainer
+        and the trials' seeds from it.
+
+        Raises UserError for data that is not there.
+        """
+        space = load_space(SPACE)
+        if not hints:
+            space = replace(space, hints={})
+        plan = Plan(
+            space=space,
+            data=DataConfig(source=resolve_source(self.source)),
+            storage=str(folder / "studies.db"),
+            study_name="live",
+            epochs=1,
+            max_params=self.max_params,
+            workers=1,
+            threads=1,
+            device=torch.device("cpu"),
+            precision="fp32",
+            limits=Limits(MOST_TRIALS),
+            seed=seed,
+            pruner="front",
+            sampler="front",
+            baselines="none",
+        )
+        keys = ("image_size", "fraction", "per_class", "epochs", "max_params")
+        plan = settle(plan, None, {key: getattr(self, key) for key in keys})
+        return replace(plan, limits=Limits(MOST_TRIALS, epochs=self.budget * plan.epochs))
+
+    def identity(self, data: ImageData) -> dict[str, Any]:
+        """What the records of one comparison have in common."""
+        plan = self.plan(0, Path())
+        return {
+            **plan.identity(data.fingerprint),
+            "source": self.name,
+            "max_params": plan.max_params,
+            "budget": self.budget,
+            "chance": 1 / len(data.classes),
+            "training_images": len(data.train),
+            "validation_images": len(data.val),
+            "clock": CLOCK,
+        }
