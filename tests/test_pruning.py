@@ -91,7 +91,7 @@ def test_the_first_trials_are_looked_at_and_then_the_best_third_goes_on() -> Non
         return start_of(rising(number, 1000 * (number + 1), final), 1)
 
     seen: list[Curve] = []
-    for number, final in enumerate((0.9, 0.5)):
+    for number, final in enumerate((0.6, 0.5)):
         first = after_one(number, final)
         assert "only looked at" in FrontRule().decide(first, view([], stopped=seen)).reason
         seen.append(first)
