@@ -45,6 +45,8 @@ from search.study import OWNER, REFUSED
 
 MAX_FAILURES = 5
 """Failed trials in a row that end a run."""
+LOADING_S = 120.0
+"""A worker may need so long until its first sign: a busy machine takes a while to load torch."""
 WRITE_EVERY_S = 1.0
 """A running trial's curve is written at most this often, and always when it ends."""
 
@@ -266,7 +268,7 @@ class Coordinator:
             return
         if running is None or getattr(heard, "trial", None) != running.number:
             return
-        running.sign = time.monotonic()
+        running.alive()
         if isinstance(heard, Epoch):
             self._epoch(worker, running, heard.result)
         elif isinstance(heard, Resumed):
@@ -287,7 +289,8 @@ class Coordinator:
         now = time.monotonic()
         for worker, running in list(self._busy.items()):
             silent = now - running.sign
-            if silent > self._plan.stall_s:
+            bound = max(self._plan.stall_s, LOADING_S if running.silent else 0.0)
+            if silent > bound:
                 died = Died(0, f"no batch for {silent:.0f} s (--stall)", "hangs")
                 self._worker_died(worker, running, died)
         if now - self._beaten > BEAT_EVERY_S:
