@@ -30,7 +30,7 @@ from search.pool import WorkerPool
 from search.progress import emit, reporter
 from search.proposals import Proposer
 from search.pruning import WithControlArm, make_rule
-from search.records import BASELINE, COUNTED, read_records
+from search.records import BASELINE, COUNTED, read_ends, read_records
 from search.sizing import choose
 from search.study import (
     checkpoint_folder,
@@ -109,7 +109,14 @@ def _forecast(
         saved = so_far.saved.epochs / max(1, so_far.saved.epochs + so_far.spent.epochs)
     else:
         saved = STOPPED_SHARE
-    return forecast(pool, first, examples, max(0, plan.trials - done), saved)
+    left = max(0, plan.trials - done)
+    expected = forecast(pool, first, examples, left, saved)
+    limits = plan.limits
+    if expected is None or limits.epochs is None:
+        return expected and expected.within(limits.seconds)
+    epochs_left = max(0, limits.epochs - so_far.spent.epochs)
+    share = epochs_left / max(1, left * plan.epochs)
+    return expected.within(limits.seconds, share, share / (1 - saved))
 
 
 def _run(
@@ -136,6 +143,7 @@ def _run(
     done, rule = _count(study), WithControlArm(make_rule(plan.pruner, limited), plan.seed)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
     budget = Budget(plan.limits, plan.epochs, chance, done, spent)
+    budget.recall(read_ends(study))
     folder = checkpoint_folder(study)
     with reporter(style, screen, done, plan.trials) as tell:
         coordinator = Coordinator(plan, study, gate, proposer, rule, pool, budget, folder, tell)
