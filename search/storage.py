@@ -21,6 +21,8 @@ from paretrain.cli import UserError, nearest
 
 LOCK_TIMEOUT_S = 60
 _SQLITE = "sqlite:///"
+_OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
+"""Those of which at least one is there from the first moment on."""
 
 
 def storage_url(storage: str) -> str:
@@ -37,6 +39,11 @@ def sqlite_path(storage: str) -> Path | None:
 def check_storage(storage: str) -> None:
     """Raises UserError for a path that cannot be a study database. Creates nothing."""
     path = sqlite_path(storage)
+    if not storage or storage.strip().rstrip("/") in ("sqlite:", "sqlite:///:memory:"):
+        raise UserError(
+            f"--storage '{storage}' keeps nothing: give a file such as studies.db, or the URL of a "
+            "database"
+        )
     if path is None:
         return
     if path.is_dir():
@@ -54,16 +61,22 @@ def _check_database(path: Path) -> None:
     location = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=rw"
     try:
         with contextlib.closing(sqlite3.connect(location, uri=True, timeout=LOCK_TIMEOUT_S)) as db:
-            db.execute("PRAGMA schema_version")
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.OperationalError as error:
         raise UserError(
             f"--storage {path} cannot be opened for writing: {error}: mend its permissions, or "
             "choose another file"
         ) from None
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
         raise UserError(
-            f"--storage {path} is not a SQLite database: choose another file name"
+            f"--storage {path} is not a SQLite database, or is damaged: {error}: choose another "
+            "file name"
         ) from None
+    if tables and not tables & _OPTUNA_TABLES:
+        raise UserError(
+            f"--storage {path} is the database of another program (tables "
+            f"{', '.join(sorted(tables)[:3])}): choose another file name"
+        )
 
 
 def check_writable(storage: str) -> None:
@@ -105,7 +118,9 @@ def open_storage(storage: str) -> RDBStorage:
         opened = RDBStorage(url, engine_kwargs=arguments)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
         cause = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"cannot open --storage {storage}: {cause}") from None
+        mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
+        mend = mend if sqlite_path(storage) is None else "choose another file"
+        raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
     if is_sqlite:
         # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
         opened.scoped_session.remove()
