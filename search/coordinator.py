@@ -41,6 +41,7 @@ from search.protocol import (
 from search.records import COUNTED, TrialRecord, read_decisions, read_record
 from search.rule import DivergenceRule, Rule, View
 from search.running import Running
+from search.storage import write_failed
 from search.study import OWNER, REFUSED
 
 MAX_FAILURES = 5
@@ -257,11 +258,7 @@ class Coordinator:
 
     def _hear(self, worker: int, heard: object) -> None:
         if isinstance(heard, WriteFailed):
-            cause = str(heard.error.__cause__ or heard.error).splitlines()[0]
-            raise UserError(
-                f"cannot write {self._plan.storage}: {cause}: free space or mend it; the same "
-                "command then goes on from what is stored"
-            )
+            raise write_failed(self._plan.storage, heard.error)
         running = self._busy.get(worker)
         if isinstance(heard, Died):
             self._worker_died(worker, running, heard)

@@ -72,6 +72,13 @@ def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
     raise UserError(_busy(study_name, who))
 
 
+def refuse_unless_owned(study_name: str, last: dict[str, Any] | None) -> None:
+    """Raises UserError when another process has written its beat since this one wrote its own: both
+    had found the study free at the same moment, and the later one has it."""
+    if last and (last["host"], last["pid"]) != (socket.gethostname(), os.getpid()):
+        raise UserError(_busy(study_name, f"process {last['pid']} on {last['host']}"))
+
+
 def _busy(study_name: str, who: str) -> str:
     return (
         f"study '{study_name}' is being run by {who}: wait for it, give that run more --workers, "

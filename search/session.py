@@ -24,7 +24,7 @@ from search.coordinator import Coordinator, Outcome
 from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
-from search.owner import sole_owner
+from search.owner import refuse_unless_owned, sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
 from search.progress import emit, reporter
@@ -33,6 +33,7 @@ from search.pruning import WithControlArm, make_rule
 from search.records import BASELINE, COUNTED, read_ends, read_records
 from search.sizing import choose
 from search.study import (
+    OWNER,
     checkpoint_folder,
     enqueue,
     open_study,
@@ -129,6 +130,7 @@ def _run(
     style: Style,
     screen: Console,
 ) -> tuple[Outcome, dict[str, int]]:
+    refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if left := requeue_interrupted(study):

@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 import tempfile
+import time
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 
 LOCK_TIMEOUT_S = 60
+TRIES = 10
+"""At creating tables that another program creates at the same moment."""
 _SQLITE = "sqlite:///"
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
@@ -113,10 +117,12 @@ def open_storage(storage: str) -> RDBStorage:
     check_storage(storage)
     url = storage_url(storage)
     is_sqlite = sqlite_path(storage) is not None
-    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    new = is_sqlite and not exists(storage)
     try:
-        opened = RDBStorage(url, engine_kwargs=arguments)
+        opened = _opened(url, is_sqlite)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
+        if new:
+            _remove_empty(storage)
         cause = str(error.__cause__ or error).splitlines()[0]
         mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
         mend = mend if sqlite_path(storage) is None else "choose another file"
@@ -127,6 +133,27 @@ def open_storage(storage: str) -> RDBStorage:
         opened.engine.dispose()
         _write_ahead(opened.engine)
     return opened
+
+
+def _opened(url: str, is_sqlite: bool) -> RDBStorage:
+    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    for _ in range(TRIES):
+        try:
+            return RDBStorage(url, engine_kwargs=arguments)
+        except (IntegrityError, OperationalError) as error:
+            # Another program is creating the same tables at this moment.
+            if not any(sign in str(error) for sign in ("UNIQUE constraint", "already exists")):
+                raise
+            time.sleep(0.2)
+    return RDBStorage(url, engine_kwargs=arguments)
+
+
+def _remove_empty(storage: str) -> None:
+    """A new file into which nothing could be written, as on a full disk."""
+    path = sqlite_path(storage)
+    assert path is not None
+    if path.exists() and path.stat().st_size == 0:
+        path.unlink()
 
 
 def _write_ahead(engine: Engine) -> None:
@@ -158,6 +185,24 @@ def set_state(study: optuna.Study, trial_id: int, state: TrialState) -> None:
     """Move a trial between waiting and running, under its own number: Optuna's public interface
     can only begin a waiting trial, never put a running one back."""
     study._storage.set_trial_state_values(trial_id, state)
+
+
+def write_failed(storage: str, error: Exception) -> UserError:
+    """What to raise for an error of the database itself: full disk, damaged file, lost server."""
+    cause = str(error.__cause__ or error).splitlines()[0]
+    return UserError(
+        f"cannot write {storage}: {cause}: free space or mend it; the same command then goes on "
+        "from what is stored"
+    )
+
+
+@contextlib.contextmanager
+def one_line(storage: str) -> Iterator[None]:
+    """Errors of the database become a UserError."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise write_failed(storage, error) from None
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +88,14 @@ def test_epochs_are_never_exceeded_over_several_runs(tmp_path: Path) -> None:
 
 def test_a_front_that_stands_still_ends_the_run_and_stays_so(tmp_path: Path) -> None:
     (tmp_path / "same.py").write_text(ONE_ACCURACY)
-    options = ("--space", "same.py", "--epochs", "1", "--trials", "60", "--until-plateau", "5")
-    options = (*options, "--image-size", "8", "--per-class", "5", "--pruner", "none")
+    options = (
+        *("--space", "same.py", "--epochs", "1", "--trials", "60", "--until-plateau", "5"),
+        *("--image-size", "8", "--per-class", "5", "--pruner", "none"),
+    )
     events = search(tmp_path, *options)
     assert events[-1]["ending"] == "plateau"
     before = len(trials(tmp_path, "same-digits"))
     assert 5 < before < 60
-    began = time.monotonic()
     events = search(tmp_path, *options)
-    assert events[-1]["ending"] == "plateau", time.monotonic() - began
+    assert events[-1]["ending"] == "plateau"
     assert len(trials(tmp_path, "same-digits")) == before
