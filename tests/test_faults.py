@@ -158,6 +158,35 @@ def test_kill_9_of_everything_then_the_same_command_goes_on_from_the_checkpoint(
     assert spent["spent"]["epochs"] == 60 + spent["lost"]["epochs"] >= 60
 
 
+def test_killed_again_and_again_a_run_of_two_workers_ends_with_the_exact_total(
+    start: Start,
+) -> None:
+    several = (*SMALL, "--epochs", "20", "--trials", "5", "--pruner", "none", "--workers", "2")
+    seen = 0
+    for _ in range(2):
+        run = start(*several)
+        run.until("epoch", 12)
+        workers = run.workers
+        assert len(workers) == 2
+        for pid in [run.process.pid, *workers]:
+            os.kill(pid, signal.SIGKILL)
+        run.end()
+        gone(workers)
+        seen += len(run.epochs())
+    run = start(*several)
+    err = run.end()
+    assert run.process.returncode == 0, err
+    trials = study().trials
+    assert [t.state for t in trials] == [TrialState.COMPLETE] * 5
+    assert len({tuple(t.params.items()) for t in trials}) == 5
+    rows = dict(run.events[-1]["ledger"])
+    spent, _ = rows.pop("spent"), rows.pop("saved")
+    assert rows["kept"]["epochs"] == 5 * 20
+    assert sum(row["epochs"] for row in rows.values()) == spent["epochs"]
+    # Two kills of two workers, each at most two epochs beyond what anybody had heard of.
+    assert 5 * 20 <= spent["epochs"] <= seen + len(run.epochs()) + 2 * 2 * 2
+
+
 def test_killing_the_coordinator_alone_leaves_no_process(start: Start) -> None:
     run = start(*LONG, "--workers", "2", "--trials", "2")
     run.until("epoch", 2)
