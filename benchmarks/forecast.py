@@ -1,21 +1,19 @@
-"""How close the forecast of a search comes to the time that it takes.
+"""How close the forecast of a search comes to the time and the memory that it takes.
 
     python -m benchmarks.forecast --runs 10 --out benchmarks/results
 
-Each run is another seed with other epochs, trials, image size, cap and number of workers. Both
-numbers come from the run itself: `seconds` in the first and in the last line of --json.
+Each run is another seed with other epochs, trials, image size, cap and number of workers. The
+forecast is in the first line of --json, the time that it took in the last one; the memory is the
+workers' highest resident size as Linux keeps it.
 """
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.markdown import report
+from benchmarks.searching import watch
 
 RUNS: list[dict[str, int]] = [
     {"trials": 30, "epochs": 4, "image-size": 32, "max-params": 120_000, "workers": 1},
@@ -29,65 +27,51 @@ RUNS: list[dict[str, int]] = [
     {"trials": 16, "epochs": 10, "image-size": 16, "max-params": 120_000, "workers": 1},
     {"trials": 24, "epochs": 5, "image-size": 32, "max-params": 50_000, "workers": 2},
 ]
+NEAR = 0.25
 
 
-def run(seed: int, options: dict[str, int]) -> dict[str, Any]:
-    """One search in an empty folder: what it said, and what it took."""
-    arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "search.run", "--json", "--seed", str(seed), *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    first, last = events[0], events[-1]
+def run(seed: int, settings: dict[str, int]) -> dict[str, Any]:
+    """One search: what it said, and what it took."""
+    seen = watch({"seed": seed, **settings})
+    said, took = seen.first, seen.last
+    used = sum(seen.peak_bytes.values())
     return {
-        **options,
-        "forecast": first["seconds"],
-        "took": last["seconds"],
-        "ratio": first["seconds"] / last["seconds"],
-        "busy": last["busy_seconds"] / last["seconds"] / options["workers"],
+        **settings,
+        "forecast s": said["seconds"],
+        "took s": took["seconds"],
+        "time ratio": said["seconds"] / took["seconds"],
+        "forecast GB": said["memory_bytes"] / 1e9,
+        "used GB": used / 1e9,
+        "memory ratio": said["memory_bytes"] / used,
     }
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """Markdown, with machine and date."""
-    columns = list(results[0])
-    lines = [
-        "# Forecast of a search against the time that it took",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, command: `python -m benchmarks.forecast`.",
-        "Seconds; `busy` is the share of the workers' time in which they had a trial.",
-        "",
-        f"| {' | '.join(columns)} |",
-        "|" + "---|" * len(columns),
-    ]
-    for result in results:
-        cells = [
-            f"{value:.2f}" if key in ("ratio", "busy") else f"{value:.4g}"
-            for key, value in result.items()
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    near = sum(0.75 <= result["ratio"] <= 1.25 for result in results)
-    lines += ["", f"Within 25 %: {near} of {len(results)}."]
-    return "\n".join(lines) + "\n"
+def near(results: list[dict[str, Any]], ratio: str) -> str:
+    """In how many runs forecast and truth were close."""
+    close = sum(abs(result[ratio] - 1) <= NEAR for result in results)
+    return f"{close} of {len(results)}"
 
 
 def main() -> None:
     """All runs, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=len(RUNS))
+    parser.add_argument("--trials", type=int, help="Of every run: to try this script out.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     results = []
     for seed, settings in enumerate(RUNS[: options.runs]):
-        results.append(run(seed, settings))
+        fewer = {} if options.trials is None else {"trials": options.trials}
+        results.append(run(seed, settings | fewer))
         print(json.dumps(results[-1]), flush=True)
-    (options.out / "forecast.md").write_text(table(results))
-    print(table(results))
+    words = [
+        f"Within {NEAR:.0%}: time in {near(results, 'time ratio')} runs, "
+        f"memory in {near(results, 'memory ratio')}.",
+    ]
+    title = "Forecast of a search against what it took"
+    text = report(title, "python -m benchmarks.forecast", words, results)
+    (options.out / "forecast.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

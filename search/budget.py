@@ -1,7 +1,7 @@
 """When a run has had enough: trials, epochs, time, or a front that no longer moves."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +38,14 @@ class Budget:
         self.done, self.epochs_spent = done, epochs_spent
         self._began = time.monotonic()
         self._fronts: list[list[Point]] = []
+
+    def recall(self, ended: Iterable[Point | None]) -> None:
+        """Counted trials of earlier runs in the order in which they ended, None for a stopped one:
+        a front that stood still stands still when the run goes on."""
+        finished: list[Point] = []
+        for point in ended:
+            finished += [] if point is None else [point]
+            self._fronts.append(pareto_front(finished))
 
     def time_left(self) -> float | None:
         """Seconds, 0 when time is up, or None without a limit."""

@@ -41,10 +41,13 @@ from search.protocol import (
 from search.records import COUNTED, TrialRecord, read_decisions, read_record
 from search.rule import DivergenceRule, Rule, View, expected_end
 from search.running import Running
+from search.storage import write_failed
 from search.study import OWNER, REFUSED
 
 MAX_FAILURES = 5
 """Failed trials in a row that end a run."""
+LOADING_S = 120.0
+"""A worker may need so long until its first sign: a busy machine takes a while to load torch."""
 WRITE_EVERY_S = 1.0
 """A running trial's curve is written at most this often, and always when it ends."""
 
@@ -257,18 +260,14 @@ class Coordinator:
 
     def _hear(self, worker: int, heard: object) -> None:
         if isinstance(heard, WriteFailed):
-            cause = str(heard.error.__cause__ or heard.error).splitlines()[0]
-            raise UserError(
-                f"cannot write {self._plan.storage}: {cause}: free space or mend it; the same "
-                "command then goes on from what is stored"
-            )
+            raise write_failed(self._plan.storage, heard.error)
         running = self._busy.get(worker)
         if isinstance(heard, Died):
             self._worker_died(worker, running, heard)
             return
         if running is None or getattr(heard, "trial", None) != running.number:
             return
-        running.sign = time.monotonic()
+        running.alive()
         if isinstance(heard, Epoch):
             self._epoch(worker, running, heard.result)
         elif isinstance(heard, Resumed):
@@ -289,7 +288,8 @@ class Coordinator:
         now = time.monotonic()
         for worker, running in list(self._busy.items()):
             silent = now - running.sign
-            if silent > self._plan.stall_s:
+            bound = max(self._plan.stall_s, LOADING_S if running.silent else 0.0)
+            if silent > bound:
                 died = Died(0, f"no batch for {silent:.0f} s (--stall)", "hangs")
                 self._worker_died(worker, running, died)
         if now - self._beaten > BEAT_EVERY_S:

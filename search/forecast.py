@@ -1,9 +1,10 @@
 """How long a run will take and how much memory, from a few measured steps of the very networks that
 it will try first: the hand-made ones, and proposals of its own sampler, spread over the sizes."""
 
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paretrain.config import TrainConfig
 from search.pool import Died, WorkerPool
@@ -27,6 +28,17 @@ class Forecast:
     """Of all workers together, at their largest probe."""
     probed: int
     """Networks measured."""
+
+    def within(
+        self, seconds: float | None, share_at_most: float = 1.0, share: float = 1.0
+    ) -> "Forecast":
+        """The same under limits: so much time, and so large a share of the trials' epochs."""
+        longest = math.inf if seconds is None else seconds
+        return replace(
+            self,
+            seconds=min(longest, self.seconds * min(1.0, share)),
+            seconds_at_most=min(longest, self.seconds_at_most * min(1.0, share_at_most)),
+        )
 
 
 def forecast(

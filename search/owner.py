@@ -37,7 +37,7 @@ def sole_owner(storage: str, study_name: str) -> Iterator[None]:
     path = cache_folder() / "locks" / f"{name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+")
+        handle = path.open("a+b", buffering=0)
     except OSError as error:
         raise UserError(
             f"cannot write the lock file {path}: {error.strerror}: set PARETRAIN_CACHE to a folder "
@@ -48,10 +48,11 @@ def sole_owner(storage: str, study_name: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             handle.seek(0)
-            raise UserError(_busy(study_name, handle.read().strip() or "another process")) from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} since {time.strftime('%H:%M:%S')}")
-        handle.flush()
+            who = handle.read().decode(errors="replace").strip() or "another process"
+            raise UserError(_busy(study_name, who)) from None
+        with contextlib.suppress(OSError):  # the disk is full; the lock holds without a name
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} since {time.strftime('%H:%M:%S')}".encode())
         yield
 
 
@@ -69,6 +70,13 @@ def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
         return
     who = f"process {last['pid']}" + ("" if here else f" on {last['host']}")
     raise UserError(_busy(study_name, who))
+
+
+def refuse_unless_owned(study_name: str, last: dict[str, Any] | None) -> None:
+    """Raises UserError when another process has written its beat since this one wrote its own: both
+    had found the study free at the same moment, and the later one has it."""
+    if last and (last["host"], last["pid"]) != (socket.gethostname(), os.getpid()):
+        raise UserError(_busy(study_name, f"process {last['pid']} on {last['host']}"))
 
 
 def _busy(study_name: str, who: str) -> str:

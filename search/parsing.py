@@ -2,7 +2,7 @@
 
 import re
 
-from paretrain.cli import UserError
+from paretrain.cli import UserError, nearest
 
 MAX_WORKERS = 256
 _COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -52,7 +52,8 @@ def parse_duration(text: str, option: str) -> float:
 def parse_workers(text: str) -> int:
     """A number of processes, 1 to 256. Raises UserError."""
     if not re.fullmatch("[0-9]{1,3}", text.strip()) or not 1 <= int(text) <= MAX_WORKERS:
-        raise UserError(f"--workers {text}: must be auto or a number from 1 to {MAX_WORKERS}")
+        hint = nearest(text, ["auto"])
+        raise UserError(f"--workers {text}{hint}: must be auto or a number from 1 to {MAX_WORKERS}")
     return int(text)
 
 

@@ -149,6 +149,12 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         skip_broken=choose("skip_broken", False),
     )
     chosen_epochs = choose("epochs", epochs, f"{epochs} epochs a trial (default; --epochs)")
+    total = plan.limits.epochs
+    if total is not None and total < chosen_epochs:
+        raise UserError(
+            f"--epochs-total {total}: one trial may take {chosen_epochs} epochs, so none could "
+            f"begin: give {chosen_epochs} or more, or fewer --epochs in a new study"
+        )
     max_params = plan.max_params
     if given.get("max_params") is None:
         max_params = DIGITS_CAP if digits else GPU_CAP if gpu else CPU_CAP

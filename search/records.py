@@ -1,7 +1,7 @@
 """What the database says of a trial, typed. The only place that knows the attribute names."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
@@ -81,6 +81,13 @@ def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
     """Records of all trials in these states, in the order of their numbers."""
     trials = study.get_trials(deepcopy=False, states=states or None)
     return [record for trial in trials if (record := read_record(trial)) is not None]
+
+
+def read_ends(study: optuna.Study) -> list[TrialRecord | None]:
+    """Counted trials in the order in which they ended; None for a stopped one."""
+    ended = study.get_trials(deepcopy=False, states=COUNTED)
+    ended.sort(key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
+    return [read_record(t) if t.state == TrialState.COMPLETE else None for t in ended]
 
 
 def read_decisions(trial: FrozenTrial) -> list[Decision]:

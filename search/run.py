@@ -25,7 +25,7 @@ from search.pruning import PrunerName
 from search.samplers import SamplerName
 from search.session import Style, search
 from search.space import built_in_spaces, load_space
-from search.storage import check_storage, check_writable
+from search.storage import check_storage, check_writable, one_line
 from search.study import stored_settings
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
@@ -110,7 +110,8 @@ def run(
     chosen = pick_device(device)
     config = _data(data, columns, images)
     name = study_name or f"{loaded.name}-{short_name(config.source)}"
-    stored = stored_settings(storage, name)
+    with one_line(storage):
+        stored = stored_settings(storage, name)
     auto = workers.lower() == "auto"
     count = 1 if auto else parse_workers(workers)
     plan = Plan(
@@ -143,7 +144,9 @@ def run(
         "max_params": max_params,
     }
     style: Style = "json" if json_ else "quiet" if quiet else "person"
-    return search(settle(plan, stored.identity if stored else None, given), style, dry_run)
+    settled = settle(plan, stored.identity if stored else None, given)
+    with one_line(storage):
+        return search(settled, style, dry_run)
 
 
 def _data(data: str, columns: str | None, images: str | None) -> DataConfig:

@@ -41,6 +41,8 @@ class Running:
     """When a worker was given it, on the monotonic clock; None while no worker has it."""
     sign: float = 0.0
     """When its worker last said anything."""
+    silent: bool = True
+    """Its worker has not said anything of it yet: it may still be loading libraries."""
     written: float = 0.0
 
     @property
@@ -69,6 +71,11 @@ class Running:
     def start(self) -> None:
         """A worker has been given it."""
         self.began = self.sign = time.monotonic()
+        self.silent = True
+
+    def alive(self) -> None:
+        """Its worker has said something."""
+        self.sign, self.silent = time.monotonic(), False
 
     def pause(self, seconds: float | None = None, lost: bool = False) -> None:
         """The worker has it no more, after so many seconds (by default, by this clock)."""

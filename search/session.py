@@ -25,15 +25,16 @@ from search.coordinator import Coordinator, Outcome
 from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
-from search.owner import sole_owner
+from search.owner import refuse_unless_owned, sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
 from search.progress import emit, reporter
 from search.proposals import COST_POWER, Proposer
 from search.pruning import WithControlArm, make_rule
-from search.records import BASELINE, COUNTED, read_records
+from search.records import BASELINE, COUNTED, read_ends, read_records
 from search.sizing import choose
 from search.study import (
+    OWNER,
     checkpoint_folder,
     enqueue,
     open_study,
@@ -110,7 +111,14 @@ def _forecast(
         saved = so_far.saved.epochs / max(1, so_far.saved.epochs + so_far.spent.epochs)
     else:
         saved = STOPPED_SHARE
-    return forecast(pool, first, examples, max(0, plan.trials - done), saved)
+    left = max(0, plan.trials - done)
+    expected = forecast(pool, first, examples, left, saved)
+    limits = plan.limits
+    if expected is None or limits.epochs is None:
+        return expected and expected.within(limits.seconds)
+    epochs_left = max(0, limits.epochs - so_far.spent.epochs)
+    share = epochs_left / max(1, left * plan.epochs)
+    return expected.within(limits.seconds, share, share / (1 - saved))
 
 
 def _run(
@@ -123,6 +131,7 @@ def _run(
     style: Style,
     screen: Console,
 ) -> tuple[Outcome, dict[str, int]]:
+    refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if left := requeue_interrupted(study):
@@ -140,6 +149,7 @@ def _run(
     done, rule = _count(study), WithControlArm(make_rule(plan.pruner, limited), plan.seed)
     spent = ledger(study.get_trials(deepcopy=False), plan.epochs).spent.epochs
     budget = Budget(plan.limits, plan.epochs, max(chance, plan.min_acc or 0.0), done, spent)
+    budget.recall(read_ends(study))
     folder = checkpoint_folder(study)
     with reporter(style, screen, done, plan.trials) as tell:
         coordinator = Coordinator(plan, study, gate, proposer, rule, pool, budget, folder, tell)

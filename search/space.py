@@ -60,10 +60,10 @@ def load_space(reference: str) -> Space:
     module = _execute(path)
     suggest = getattr(module, "suggest", None)
     if not callable(suggest):
-        hint = nearest("suggest", [name for name in vars(module) if not name.startswith("_")])
+        others = [n for n in vars(module) if not n.startswith("_") and n != "suggest"]
         raise UserError(
-            f"{path} has no function suggest(trial){hint}: docs/spaces.md shows a space in ten "
-            "lines"
+            f"{path} has no function suggest(trial){nearest('suggest', others)}: docs/spaces.md "
+            "shows a space in ten lines"
         )
     docstring = (module.__doc__ or "").strip()
     return Space(
@@ -72,10 +72,30 @@ def load_space(reference: str) -> Space:
         summary=docstring.splitlines()[0] if docstring else "",
         fingerprint=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         suggest=_checked(suggest, path),
-        hints=getattr(module, "HINTS", {}),
-        nets=getattr(module, "BASELINES", {}),
-        settings=getattr(module, "BASELINE_SETTINGS", {}),
+        hints=_table(module, "HINTS", path),
+        nets=_tables(module, "BASELINES", path),
+        settings=_tables(module, "BASELINE_SETTINGS", path),
     )
+
+
+def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:
+    found = getattr(module, name, {})
+    if not isinstance(found, Mapping):
+        raise UserError(
+            f"{name} in {path} is {type(found).__name__}, must be a dict: docs/spaces.md shows one"
+        )
+    return found
+
+
+def _tables(module: Any, name: str, path: Path) -> Mapping[str, Mapping[str, Any]]:
+    found = _table(module, name, path)
+    for key, params in found.items():
+        if not isinstance(params, Mapping):
+            raise UserError(
+                f"{name}['{key}'] in {path} is {type(params).__name__}, must be a dict of "
+                "parameters: docs/spaces.md shows one"
+            )
+    return found
 
 
 def _execute(path: Path) -> Any:
@@ -86,8 +106,9 @@ def _execute(path: Path) -> Any:
     sys.modules[name] = module  # dataclasses in the file look themselves up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"space {_line(path, error)} does not import: {_what(error)}") from None
+    except (Exception, SystemExit) as error:
+        where = _line(path, error) or path
+        raise UserError(f"space {where} does not import: {_what(error)}") from None
     return module
 
 
@@ -95,8 +116,9 @@ def _checked(suggest: Callable[[Any], object], path: Path) -> Suggest:
     def checked(trial: Any) -> TrainConfig:
         try:
             config = suggest(trial)
-        except Exception as error:
-            raise UserError(f"suggest fails in {_line(path, error)}: {_what(error)}") from None
+        except (Exception, SystemExit) as error:
+            where = _line(path, error) or _defined(path, suggest)
+            raise UserError(f"suggest fails in {where}: {_what(error)}") from None
         if not isinstance(config, TrainConfig):
             raise UserError(
                 f"suggest in {_defined(path, suggest)} returned {type(config).__name__}, must "
@@ -113,16 +135,16 @@ def _defined(path: Path, function: Callable[..., object]) -> str:
     return str(path) if code is None else f"{path}:{code.co_firstlineno}"
 
 
-def _line(path: Path, error: Exception) -> str:
-    """path:line of the deepest frame inside the space file."""
+def _line(path: Path, error: BaseException) -> str:
+    """path:line of the deepest frame inside the space file; empty when there is none."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{path}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     lines = [
         f.lineno for f in frames if f.filename == str(path.resolve()) or f.filename == str(path)
     ]
-    return f"{path}:{lines[-1]}" if lines else str(path)
+    return f"{path}:{lines[-1]}" if lines else ""
 
 
-def _what(error: Exception) -> str:
+def _what(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

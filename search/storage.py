@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 import tempfile
+import time
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -12,15 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 
 LOCK_TIMEOUT_S = 60
+TRIES = 10
+"""At creating tables that another program creates at the same moment."""
 _SQLITE = "sqlite:///"
+_OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
+"""Those of which at least one is there from the first moment on."""
 
 
 def storage_url(storage: str) -> str:
@@ -37,6 +43,11 @@ def sqlite_path(storage: str) -> Path | None:
 def check_storage(storage: str) -> None:
     """Raises UserError for a path that cannot be a study database. Creates nothing."""
     path = sqlite_path(storage)
+    if not storage or storage.strip().rstrip("/") in ("sqlite:", "sqlite:///:memory:"):
+        raise UserError(
+            f"--storage '{storage}' keeps nothing: give a file such as studies.db, or the URL of a "
+            "database"
+        )
     if path is None:
         return
     if path.is_dir():
@@ -54,16 +65,22 @@ def _check_database(path: Path) -> None:
     location = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=rw"
     try:
         with contextlib.closing(sqlite3.connect(location, uri=True, timeout=LOCK_TIMEOUT_S)) as db:
-            db.execute("PRAGMA schema_version")
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.OperationalError as error:
         raise UserError(
             f"--storage {path} cannot be opened for writing: {error}: mend its permissions, or "
             "choose another file"
         ) from None
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
         raise UserError(
-            f"--storage {path} is not a SQLite database: choose another file name"
+            f"--storage {path} is not a SQLite database, or is damaged: {error}: choose another "
+            "file name"
         ) from None
+    if tables and not tables & _OPTUNA_TABLES:
+        raise UserError(
+            f"--storage {path} is the database of another program (tables "
+            f"{', '.join(sorted(tables)[:3])}): choose another file name"
+        )
 
 
 def check_writable(storage: str) -> None:
@@ -100,18 +117,43 @@ def open_storage(storage: str) -> RDBStorage:
     check_storage(storage)
     url = storage_url(storage)
     is_sqlite = sqlite_path(storage) is not None
-    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    new = is_sqlite and not exists(storage)
     try:
-        opened = RDBStorage(url, engine_kwargs=arguments)
+        opened = _opened(url, is_sqlite)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
+        if new:
+            _remove_empty(storage)
         cause = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"cannot open --storage {storage}: {cause}") from None
+        mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
+        mend = mend if sqlite_path(storage) is None else "choose another file"
+        raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
     if is_sqlite:
         # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
         opened.scoped_session.remove()
         opened.engine.dispose()
         _write_ahead(opened.engine)
     return opened
+
+
+def _opened(url: str, is_sqlite: bool) -> RDBStorage:
+    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    for _ in range(TRIES):
+        try:
+            return RDBStorage(url, engine_kwargs=arguments)
+        except (IntegrityError, OperationalError) as error:
+            # Another program is creating the same tables at this moment.
+            if not any(sign in str(error) for sign in ("UNIQUE constraint", "already exists")):
+                raise
+            time.sleep(0.2)
+    return RDBStorage(url, engine_kwargs=arguments)
+
+
+def _remove_empty(storage: str) -> None:
+    """A new file into which nothing could be written, as on a full disk."""
+    path = sqlite_path(storage)
+    assert path is not None
+    if path.exists() and path.stat().st_size == 0:
+        path.unlink()
 
 
 def _write_ahead(engine: Engine) -> None:
@@ -143,6 +185,24 @@ def set_state(study: optuna.Study, trial_id: int, state: TrialState) -> None:
     """Move a trial between waiting and running, under its own number: Optuna's public interface
     can only begin a waiting trial, never put a running one back."""
     study._storage.set_trial_state_values(trial_id, state)
+
+
+def write_failed(storage: str, error: Exception) -> UserError:
+    """What to raise for an error of the database itself: full disk, damaged file, lost server."""
+    cause = str(error.__cause__ or error).splitlines()[0]
+    return UserError(
+        f"cannot write {storage}: {cause}: free space or mend it; the same command then goes on "
+        "from what is stored"
+    )
+
+
+@contextlib.contextmanager
+def one_line(storage: str) -> Iterator[None]:
+    """Errors of the database become a UserError."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise write_failed(storage, error) from None
 
 
 @contextlib.contextmanager

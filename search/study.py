@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 import paretrain
+from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
 from paretrain.data.parts import ImageData
 from paretrain.describe import describe
@@ -22,7 +23,7 @@ from paretrain.device import device_name
 from search.baselines import Baseline
 from search.drawing import Drawing
 from search.gate import Gate
-from search.owner import refuse_if_owned
+from search.owner import beat, refuse_if_owned
 from search.plan import Plan, refuse_other_study
 from search.records import BASELINE, CONFIG, ORIGIN, SIZE, VERDICT, WORDS
 from search.samplers import DIRECTIONS
@@ -51,7 +52,10 @@ def stored_settings(storage: str, name: str) -> Stored | None:
     try:
         if name not in optuna.study.get_all_study_names(opened):
             return None
-        attrs = optuna.load_study(study_name=name, storage=opened).user_attrs
+        study = optuna.load_study(study_name=name, storage=opened)
+        attrs = study.user_attrs
+        if _half_made(study):
+            return None
         return Stored(attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1)), attrs.get(MIN_ACC))
     finally:
         opened.engine.dispose()
@@ -68,20 +72,46 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     sampler = optuna.samplers.RandomSampler(seed=plan.seed)  # proposals come from `Proposer`
     if existing:
         study = optuna.load_study(study_name=plan.study_name, storage=storage, sampler=sampler)
-        refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
         refuse_if_owned(plan.study_name, study.user_attrs.get(OWNER))
+        if _half_made(study):
+            return _completed(study, plan, data, wanted)
+        refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
+        study.set_user_attr(OWNER, beat())
         study.set_user_attr(MIN_ACC, plan.min_acc)
         return study
     with quiet_optuna():
-        study = optuna.create_study(
-            study_name=plan.study_name, storage=storage, directions=DIRECTIONS, sampler=sampler
-        )
+        try:
+            study = optuna.create_study(
+                study_name=plan.study_name, storage=storage, directions=DIRECTIONS, sampler=sampler
+            )
+        except optuna.exceptions.DuplicatedStudyError:
+            raise UserError(
+                f"study '{plan.study_name}' has been created by another process at this moment: "
+                "run the command again, or use another --study-name"
+            ) from None
+    return _completed(study, plan, data, wanted)
+
+
+def _half_made(study: optuna.Study) -> bool:
+    """Whether a run was killed while it made this study."""
+    return (
+        IDENTITY not in study.user_attrs
+        and [direction.name.lower() for direction in study.directions] == DIRECTIONS
+        and not study.get_trials(deepcopy=False)
+    )
+
+
+def _completed(
+    study: optuna.Study, plan: Plan, data: ImageData, identity: dict[str, Any]
+) -> optuna.Study:
+    study.set_user_attr(OWNER, beat())
+    with quiet_optuna():
         study.set_metric_names(METRICS)
     study.set_user_attr(UID, uuid.uuid4().hex)
-    study.set_user_attr(IDENTITY, wanted)
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(MIN_ACC, plan.min_acc)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
+    study.set_user_attr(IDENTITY, identity)  # last: with it the study is whole
     return study
 
 

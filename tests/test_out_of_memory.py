@@ -81,6 +81,7 @@ def test_with_batchnorm_it_is_infeasible_and_not_tried_again(tmp_path: Path) -> 
     failed = [trial for trial in trials(tmp_path) if trial.state == TrialState.FAIL]
     assert len(failed) == 1 and "does not fit into memory" in failed[0].user_attrs["verdict"]
     assert len(states) == 13  # twelve that count
+    assert events[-1]["ledger"]["failed"]["epochs"] == 0
     assert events[-1]["refused"]["more memory than there was"] > 0
 
 
@@ -89,3 +90,48 @@ def test_with_permission_batchnorm_is_trained_in_pieces_too(tmp_path: Path) -> N
     (trial,) = trials(tmp_path)
     assert trial.state == TrialState.COMPLETE
     assert trial.user_attrs["config"]["micro_batch"] < 512
+
+
+STEPS = """
+import resource, torch
+resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+from paretrain.config import AdamConfig, DataConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.data.load import load_data
+from paretrain.memory import is_out_of_memory
+from paretrain.training import Training
+torch.set_num_threads(1)
+config = TrainConfig(
+    data=DataConfig(source="digits", image_size=32, val_fraction=0.28, per_class=26),
+    network=VGGConfig(stages=(VGGStage(width=WIDTH, kernels=("3x3",)),), norm="batch",
+                      pool="global"),
+    optimizer=AdamConfig(kind="adam", lr=0.01), batch_size=BATCH, epochs=1,
+)
+steps = 0
+def pulse():
+    global steps
+    steps += 1
+try:
+    next(Training(config, load_data(config.data), torch.device("cpu")).epochs(pulse))
+    print("fits")
+except Exception as error:
+    assert is_out_of_memory(error), error
+    print(steps)
+"""
+
+
+def steps_until_memory_runs_out(folder: Path, width: int, batch: int) -> str:
+    values = {"BYTES": LIMIT, "WIDTH": width, "BATCH": batch}
+    code = STEPS
+    for name, value in values.items():
+        code = code.replace(name, str(value))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_lack_of_memory_shows_within_two_steps_and_never_in_validation(tmp_path: Path) -> None:
+    assert int(steps_until_memory_runs_out(tmp_path, 384, 256)) < 2
+    # All validation images at once would need more than there is.
+    assert steps_until_memory_runs_out(tmp_path, 384, 32) == "fits"

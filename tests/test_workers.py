@@ -124,6 +124,27 @@ def test_auto_takes_more_workers_only_where_they_train_more(
     assert choose(plan(), [], False, said.append).workers == 1
 
 
+def test_workers_share_a_gpu_only_as_far_as_its_memory_is_predicted_to_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+
+    def measured(plan: Plan, _: object) -> tuple[float, float]:
+        tried.append(plan.workers)
+        return 100.0 * plan.workers, 10e9  # a worker needs 10 GB at its largest probe
+
+    monkeypatch.setattr("search.sizing.cores", lambda: 17)
+    monkeypatch.setattr("search.sizing.throughput", measured)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (60e9, 80e9))
+    said: list[str] = []
+    gpu = replace(plan(), device=torch.device("cuda"))
+    # 4 x (1.15 x 10 GB + 0.6 GB) is within 90 % of 60 GB, 8 x that is not, and is never tried out.
+    assert choose(gpu, [], True, said.append).workers == 4
+    assert tried == [1, 2, 4]
+    assert said[-1] == "8 workers would not fit into the GPU's memory"
+
+
 def test_auto_measures_for_real(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,9 @@
 """Wrong input: one line, exit code 2, nothing created. Each case goes through the command line."""
 
+import os
 import shutil
+import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +43,13 @@ FILES = {
     "dict.py": SPACE + "    return {}\n",
     "raises.py": SPACE
     + "    width = trial.suggest_int('width', 2, 8)\n    return 8 // (width * 0)\n",
+    "none.py": SPACE + "    trial.suggest_int('width', 2, 8)\n",
+    "exits.py": SPACE.replace("def", "raise SystemExit(3)\n\n\ndef") + "    return 1\n",
+    "leaves.py": SPACE + "    raise SystemExit\n",
+    "nothing.py": SPACE.replace("(trial)", "()") + "    return 1\n",
+    "three.py": "suggest = 3\n",
+    "hints.py": SPACE + "    return 1\n\n\nHINTS = ['width']\n",
+    "nets.py": SPACE + "    return 1\n\n\nBASELINES = {'small': 4}\n",
     "field.py": SPACE + "    return TrainConfig(network=VGGConfig(stages=()))\n",
 }
 
@@ -50,12 +60,20 @@ SEARCH = [
     (["--space", "imports.py"], "space imports.py:5 does not import: ModuleNotFoundError"),
     (["--space", "lacks.py"], "lacks.py has no function suggest(trial) (did you mean 'sugest'?)"),
     (["--space", "dict.py"], "suggest in dict.py:5 returned dict, must return a TrainConfig"),
+    (["--space", "none.py"], "suggest in none.py:5 returned NoneType, must return a TrainConfig"),
+    (["--space", "exits.py"], "space exits.py:5 does not import: SystemExit: 3"),
+    (["--space", "leaves.py"], "suggest fails in leaves.py:6: SystemExit"),
+    (["--space", "nothing.py"], "suggest fails in nothing.py:5: TypeError"),
+    (["--space", "three.py"], "three.py has no function suggest(trial): docs/spaces.md shows"),
+    (["--space", "hints.py"], "HINTS in hints.py is list, must be a dict"),
+    (["--space", "nets.py"], "BASELINES['small'] in nets.py is int, must be a dict"),
     (["--space", "raises.py"], "suggest fails in raises.py:7: ZeroDivisionError"),
     (["--space", "field.py"], "suggest fails in field.py:6: ValidationError"),
     (["--min-acc", "55"], "--min-acc 55: must be an accuracy of more than 0 and at most 100%"),
     (["--min-acc", "120%"], "--min-acc 120%: must be an accuracy"),
     (["--min-acc", "half"], "such as 55% or 0.55, or none"),
     (["--data", "nowhere"], "no folder or data set nowhere: --data takes 'digits', CIFAR10"),
+    (["--data", ""], "the name of the data is empty: --data takes 'digits', CIFAR10"),
     (["--data", "digit"], "did you mean 'digits'"),
     (["--data", "CIFRA10"], "did you mean 'CIFAR10'"),
     (["--data", "fashion-mnist"], "did you mean 'FashionMNIST'"),
@@ -96,19 +114,31 @@ SEARCH = [
     (["--fraction", "0"], "--fraction 0"),
     (["--per-class", "-1"], "--per-class"),
     (["--max-params", "lots"], "500k or 2M"),
-    (["--max-params", "10"], "raise --max-params"),
-    (["--workers", "0"], "--workers"),
-    (["--device", "cuda:99"], "device 'cuda:99'"),
+    (["--max-params", "10"], "the smallest over the cap of 10 has "),
+    (["--workers", "0"], "--workers 0: must be auto or a number from 1 to 256"),
+    (["--workers", "1000"], "--workers 1000: must be auto or a number from 1 to 256"),
+    (["--workers", "aut"], "--workers aut (did you mean 'auto'?)"),
+    (["--device", "cuda:99"], "device 'cuda:99' is not there: this machine has"),
+    (["--device", "cud"], "unknown device 'cud' (did you mean 'cuda'?)"),
     (["--device", "tpu"], "allowed are auto, cpu, cuda"),
     (["--timeout", "soon"], "90m or 2h"),
-    (["--pruner", "median"], "--pruner"),
-    (["--sampler", "grid"], "--sampler"),
-    (["--baselines", "some"], "--baselines"),
+    (["--timeout", "-3s"], "--timeout -3s: must be a time of more than 0"),
+    (["--stall", "0"], "--stall 0: must be a time of more than 0"),
+    (["--epochs-total", "0"], "--epochs-total"),
+    (["--epochs-total", "7"], "one trial may take 8 epochs, so none could begin"),
+    (["--until-plateau", "1"], "greater than or equal to 2, got '1'"),
+    (["--pruner", "frnt"], "'frnt' is not one of 'front', 'none' (did you mean 'front'?)"),
+    (["--sampler", "nsga"], "'tpe', 'nsga2', 'random' (did you mean 'nsga2'?)"),
+    (["--baselines", "net"], "'none', 'nets', 'all' (did you mean 'nets'?)"),
     (["--seed", "-1"], "--seed"),
     (["--study-name", ""], "--study-name '' is empty: give a name"),
     (["--study-name", " "], "--study-name ' ' is empty"),
     (["--storage", "empty"], "is a folder"),
+    (["--storage", ""], "--storage '' keeps nothing: give a file"),
+    (["--storage", "sqlite://"], "--storage 'sqlite://' keeps nothing"),
     (["--storage", "file.txt"], "not a SQLite database"),
+    (["--storage", "damaged.db"], "not a SQLite database, or is damaged"),
+    (["--storage", "foreign.db"], "is the database of another program (tables songs)"),
     (["--storage", "nowhere/s.db"], "there is no folder nowhere"),
     (["--storage", "nothing://at/all"], "cannot open --storage nothing://at/all"),
     (["extra"], "extra"),
@@ -148,6 +178,11 @@ def refused(
         (here / name).write_text(text, encoding="latin-1" if "rubbish" in name else "utf-8")
     (images / "train/cat/001.png").write_text("<html>404</html>")
     shutil.copytree(images / "train/dog", images / "one/cat")
+    with sqlite3.connect(here / "foreign.db") as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    connection.close()
+    whole = (here / "foreign.db").read_bytes()
+    (here / "damaged.db").write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
     monkeypatch.chdir(here)
     for variable in ("http_proxy", "https_proxy"):  # whoever asks for a server finds none
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
@@ -192,6 +227,23 @@ def test_search_with_a_read_only_storage(storage: str, message: str, refused: Re
     from search.run import main
 
     refused(main, ["--storage", storage], message)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_a_gpu_on_a_machine_without_one(tmp_path: Path, device: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "search.run", "--device", device],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},  # as if it had none
+        check=False,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        f"error: device '{device}' is not there: this machine has no CUDA GPU: use --device auto\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(("arguments", "message"), EXPORT, ids=words)

@@ -1,6 +1,8 @@
 """The edge of every command: one line and exit code 2 for what the user can mend, no traceback."""
 
 import difflib
+import errno
+import re
 import sys
 from collections.abc import Iterable
 
@@ -22,26 +24,38 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{by_small_letters[close[0]]}'?)" if close else ""
 
 
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a full disk, a quota and a limit on file sizes raise."""
+
+
 def run_command(app: typer.Typer, name: str) -> None:
-    """Run a typer app; a `UserError` or a wrong option becomes `error: ...` and exit code 2."""
+    """Run a typer app; a `UserError`, a wrong option or a full disk becomes `error: ...` and exit
+    code 2."""
     try:
         code = app(standalone_mode=False, prog_name=name)
     except TyperException as error:
-        said = error.format_message().rstrip(".")
-        _fail(f"{said}{_seen(error.__cause__)}. See: {name} --help")
+        said = error.format_message().rstrip(".").replace("Value error, ", "")
+        _fail(f"{said}{_seen(error)}. See: {name} --help")
     except UserError as error:
         _fail(str(error))
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        where = error.filename or "a file"
+        _fail(f"cannot write {where}: {error.strerror}: free space, then run the command again")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _seen(cause: BaseException | None) -> str:
-    """The value that an option was given, which typer leaves out."""
-    if not isinstance(cause, ValidationError):
+def _seen(error: TyperException) -> str:
+    """The value that an option was given, which typer leaves out, or the choice nearest to it."""
+    if not isinstance(error.__cause__, ValidationError):
         return ""
-    return f", got {cause.errors(include_url=False)[0]['input']!r}"
+    value = error.__cause__.errors(include_url=False)[0]["input"]
+    _, listed, choices = error.format_message().partition("is not one of")
+    return nearest(str(value), re.findall("'(.*?)'", choices)) if listed else f", got {value!r}"
 
 
 def _fail(message: str) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from paretrain.cli import UserError
+from paretrain.cli import UserError, nearest
 from paretrain.config import Precision
 
 
@@ -14,12 +14,14 @@ def pick_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unknown = (
+        f"unknown device '{name}'{nearest(name, ('auto', 'cpu', 'cuda', 'mps'))}: allowed are "
+        "auto, cpu, cuda, cuda:N, mps"
+    )
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(
-            f"unknown device '{name}': allowed are auto, cpu, cuda, cuda:N, mps"
-        ) from None
+        raise UserError(unknown) from None
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
@@ -30,7 +32,7 @@ def pick_device(name: str) -> torch.device:
     elif device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("device 'mps' is not there: use --device auto")
     elif device.type not in ("cpu", "mps"):
-        raise UserError(f"unknown device '{name}': allowed are auto, cpu, cuda, cuda:N, mps")
+        raise UserError(unknown)
     return device
 
 

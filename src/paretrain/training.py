@@ -24,6 +24,9 @@ torch.set_flush_denormal(True)
 
 EVALUATION_PIXELS = 512 * 32 * 32
 """Images of an evaluation batch times their pixels: bounds memory, changes no result."""
+CPU_EVALUATION = 64
+"""On the CPU more images at once are hardly faster, and with them validation
+would need more memory than training did, which would show after an epoch only."""
 
 
 class EpochResult(BaseModel):
@@ -207,6 +210,8 @@ class Training:
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
         size = min(size, self.config.micro_batch or size)  # memory is short
+        if self.device.type == "cpu":
+            size = min(size, max(CPU_EVALUATION, self.config.batch_size))
         self.network.eval()
         if batches is not None:
             part = Part(part.images_NCHW[: batches * size], part.labels_N[: batches * size])

@@ -36,12 +36,14 @@ def resolve_source(text: str) -> str:
     if text == DIGITS or text in SIDES:
         return text
     path = Path(text).expanduser()
-    if path.is_dir() or (path.exists() and is_csv(text)):
+    if text and (path.is_dir() or (path.exists() and is_csv(text))):
         return str(path.resolve())
     allowed = (
         f"--data takes '{DIGITS}', {', '.join(SIDES)}, a folder of images with one sub-folder a "
         "class, or a .csv file"
     )
+    if not text:
+        raise UserError(f"the name of the data is empty: {allowed}")
     if path.exists():
         raise UserError(f"{text} is a file: {allowed}")
     names = (DIGITS, *SIDES)

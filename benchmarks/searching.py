@@ -1,0 +1,70 @@
+"""A search in a process of its own, watched: events with their times, memory of the workers."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+POLL_S = 0.2
+
+
+@dataclass
+class Watched:
+    """What a search said and used."""
+
+    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    """(seconds on the monotonic clock when it was read, event)."""
+    peak_bytes: dict[int, int] = field(default_factory=dict)
+    """Most resident memory of each child process."""
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The event that holds the forecast."""
+        return self.events[0][1]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The event that holds what the run took."""
+        return self.events[-1][1]
+
+
+def watch(settings: Mapping[str, object], *flags: str) -> Watched:
+    """Run a search with these options in an empty folder. Raises CalledProcessError."""
+    options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+    command = [sys.executable, "-m", "search.run", "--json", *options, *flags]
+    seen = Watched()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        poller = threading.Thread(target=_poll, args=(process, seen.peak_bytes))
+        poller.start()
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                seen.events.append((time.monotonic(), json.loads(line)))
+        code = process.wait()
+        poller.join()
+        if code:
+            log.seek(0)
+            raise subprocess.CalledProcessError(code, command, stderr=log.read())
+    return seen
+
+
+def _poll(process: "subprocess.Popen[str]", peaks: dict[int, int]) -> None:
+    """Linux: resident memory at its highest, as the system keeps it for every process."""
+    while process.poll() is None:
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                rows = dict(row.split(":", 1) for row in status.read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if int(rows["PPid"]) == process.pid and "VmHWM" in rows:
+                peaks[int(rows["Pid"])] = 1024 * int(rows["VmHWM"].split()[0])
+        time.sleep(POLL_S)

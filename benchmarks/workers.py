@@ -1,0 +1,152 @@
+"""What `--workers auto` chooses against one worker: the same trainings, start to end.
+
+    python -m benchmarks.workers --repeats 5 --out benchmarks/results
+
+For each kind of images the choice is made anew in every repeat, as a search makes it; then the same
+first proposals are trained by one worker and by the chosen number of them, and what counts is how
+long all of them take. `--data FOLDER` adds images of one's own.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.markdown import report
+from paretrain.config import DataConfig, TrainConfig
+from paretrain.data.load import load_data
+from paretrain.data.locate import resolve_source, short_name
+from paretrain.device import native_precision, pick_device
+from search.budget import Limits
+from search.forecast import probe_all
+from search.plan import Plan, settle, threads_per_worker
+from search.pool import Died, WorkerPool
+from search.proposals import Proposer
+from search.protocol import Epoch, Failed, Finished, Go, Train
+from search.session import SIZED
+from search.sizing import choose
+from search.space import load_space
+
+DIGITS: list[dict[str, object]] = [
+    {"image_size": 16, "max_params": 20_000},
+    {"image_size": 32, "max_params": 120_000},
+]
+OWN: dict[str, object] = {"image_size": 32, "max_params": 300_000, "per_class": 50}
+
+
+def plan_of(source: str, settings: dict[str, object], epochs: int) -> Plan:
+    """As `python -m search.run` would settle it, with one worker."""
+    device, digits = pick_device("auto"), source == "digits"
+    plan = Plan(
+        space=load_space("vgg_reduce"),
+        data=DataConfig(source=source),
+        storage="studies.db",
+        study_name="benchmark",
+        epochs=epochs,
+        max_params=int(str(settings["max_params"])),
+        workers=1,
+        threads=threads_per_worker(1, digits),
+        device=device,
+        precision=native_precision(device),
+        limits=Limits(1),
+        seed=0,
+        pruner="none",
+        sampler="front",
+        baselines="none",
+    )
+    return settle(plan, None, {"epochs": epochs, **settings})
+
+
+def proposals(plan: Plan, count: int) -> list[TrainConfig]:
+    """The first ones of a search."""
+    data = load_data(plan.data)
+    chance = 1 / len(data.classes)
+    proposer = Proposer(
+        plan.space.suggest, plan.gate(data), "front", plan.seed, chance, plan.space.hints
+    )
+    return [proposer.propose().config for _ in range(count)]
+
+
+def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
+    """For all of these trainings, on warm workers, the longest last as it comes."""
+    with WorkerPool(plan.worker_devices, plan.threads) as pool:
+        if probe_all(pool, configs[0]) is None:  # loads libraries and images
+            raise RuntimeError("a worker died while it was loading")
+        start, left = time.perf_counter(), deque(enumerate(configs))
+        training = 0
+        for worker in pool.workers:
+            if left:
+                number, config = left.popleft()
+                pool.send(worker, Train(trial=number, config=config))
+                training += 1
+        while training:
+            heard = pool.receive()
+            assert heard is not None
+            worker, message = heard
+            if isinstance(message, Died | Failed):
+                raise RuntimeError(str(message))
+            if isinstance(message, Epoch):
+                pool.send(worker, Go(trial=message.trial, epoch=message.result.epoch))
+            elif isinstance(message, Finished):
+                training -= 1
+                if left:
+                    number, config = left.popleft()
+                    pool.send(worker, Train(trial=number, config=config))
+                    training += 1
+        return time.perf_counter() - start
+
+
+def compare(source: str, settings: dict[str, object], trials: int, epochs: int) -> dict[str, Any]:
+    """Choose, then train the same with one worker and with as many as were chosen."""
+    one = plan_of(source, settings, epochs)
+    configs = proposals(one, max(trials, SIZED))
+    said: list[str] = []
+    auto = choose(one, configs[:SIZED], source == "digits", said.append)
+    alone = seconds(replace(one, auto_workers=False), configs[:trials])
+    chosen = seconds(auto, configs[:trials])
+    return {
+        "data": short_name(source),
+        "image size": one.data.image_size,
+        "chosen": f"{auto.workers} x {auto.threads}",
+        "one worker s": alone,
+        "chosen s": chosen,
+        "ratio": alone / chosen,
+        "measured": "; ".join(said),
+    }
+
+
+def main() -> None:
+    """All kinds of images, in turns, so that a busy moment of the machine hits all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--data", action="append", default=[], help="Folder or .csv of images.")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    options = parser.parse_args()
+    kinds = [("digits", settings) for settings in DIGITS]
+    kinds += [(resolve_source(data), OWN) for data in options.data]
+    results = []
+    for _ in range(options.repeats):
+        for source, settings in kinds:
+            results.append(compare(source, settings, options.trials, options.epochs))
+            print(json.dumps(results[-1]), flush=True)
+    ratios = [result["ratio"] for result in results]
+    words = [
+        "Workers x threads; seconds for the same trainings; ratio of throughput, more than 1 where "
+        "the",
+        f"choice is faster. Median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}.",
+    ]
+    title = "`--workers auto` against one worker"
+    text = report(title, "python -m benchmarks.workers", words, results)
+    (options.out / "workers.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
