@@ -22,6 +22,7 @@ from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source, short_name
 from paretrain.device import native_precision, pick_device
+from search.aim import Aim
 from search.budget import Limits
 from search.forecast import probe_all
 from search.plan import Plan, settle, threads_per_worker
@@ -65,9 +66,9 @@ def plan_of(source: str, settings: dict[str, object], epochs: int) -> Plan:
 def proposals(plan: Plan, count: int) -> list[TrainConfig]:
     """The first ones of a search."""
     data = load_data(plan.data)
-    chance = 1 / len(data.classes)
+    aim = Aim(1 / len(data.classes))
     proposer = Proposer(
-        plan.space.suggest, plan.gate(data), "front", plan.seed, chance, plan.space.hints
+        plan.space.suggest, plan.gate(data), "front", plan.seed, aim, plan.space.hints
     )
     return [proposer.propose().config for _ in range(count)]
 

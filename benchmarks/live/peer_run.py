@@ -8,6 +8,7 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.training import Training
+from search.aim import Aim
 from search.gate import Gate
 from search.plan import Plan
 from search.probe import measure
@@ -39,7 +40,7 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
 def _warm_up(plan: Plan, gate: Gate, data: ImageData) -> None:
     """Train a few steps of a random network, as our forecast does: the first steps of a process
     take longer."""
-    proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, 1 / len(data.classes))
+    proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, Aim(1 / len(data.classes)))
     measure(proposer.propose().config, data, plan.device, 0.0)
 
 

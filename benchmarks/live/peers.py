@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from benchmarks.replay.rivals import Unavailable, load_pruner, mo_asha_ranks
 from paretrain.config import TrainConfig
 from search.drawing import Drawing
-from search.proposals import DIRECTIONS
+from search.samplers import DIRECTIONS
 from search.space import Suggest
 from search.storage import quiet_optuna
 
