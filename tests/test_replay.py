@@ -551,3 +551,15 @@ def test_a_table_keeps_what_the_file_says(tmp_path: Path) -> None:
     assert [list(row.accs) for row in read.rows] == [row["val_acc"] for row in rows]
     assert read.epochs == EPOCHS
     assert read.largest == max(row["params"] for row in rows)
+
+
+def test_a_folder_is_one_table_of_all_its_files(tmp_path: Path) -> None:
+    rows = made_up()
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    write(folder / "part-00.jsonl", rows[:5])
+    packed = write(tmp_path / "rest", rows[5:]).read_bytes()
+    (folder / "part-01.jsonl.gz").write_bytes(gzip.compress(packed))
+    whole, parts = read_table(write(tmp_path / "all.jsonl", rows), 0.1), read_table(folder, 0.1)
+    assert parts.rows == whole.rows
+    assert parts.name == "parts"

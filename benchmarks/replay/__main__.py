@@ -56,7 +56,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(help=__doc__)
 def replay(
-    files: Annotated[list[Path], Argument(help="JSON lines, plain or .gz.")],
+    files: Annotated[list[Path], Argument(help="JSON lines, plain or .gz, or folders.")],
     rules: Annotated[str, Option(help="Comma-separated.")] = ",".join(NAMES),
     select: Annotated[str, Option(help=f"Of {', '.join(SELECTIONS)}.")] = "random,size",
     budgets: Annotated[str, Option(help="In full trainings.")] = "10,20,40",

@@ -79,7 +79,7 @@ class RandomOrder:
 
 class BySize:
     """The candidate with the largest expected gain of hypervolume under a model that knows nothing
-    but sizes."""
+    but sizes, fitted to all ended trials, stopped ones with what they were expected to reach."""
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
@@ -95,10 +95,9 @@ class BySize:
         """See Selection."""
         rows = self._draws.candidates(order, started)
         sizes = [row.num_params for row in rows]
-        completed = [(e.row.num_params, e.val_acc) for e in ended if e.completed]
-        if len(completed) < MIN_COMPLETED:
+        if len(ended) < MIN_COMPLETED:
             return rows[spread(sizes, started)]
-        model = SizeModel(completed)
+        model = SizeModel([(e.row.num_params, max(self._chance, e.val_acc)) for e in ended])
         gains = expected_volume_gain(
             sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
         )

@@ -4,7 +4,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,15 +73,14 @@ def make_table(name: str, rows: tuple[Row, ...], chance: float) -> Table:
 
 
 def read_table(path: Path, chance: float) -> Table:
-    """Read a file. Raises UserError with the number of the line that is broken."""
+    """Read a file, or a folder of .jsonl and .jsonl.gz files that together are one table. Raises
+    UserError with the number of the line that is broken."""
     rows: list[Row] = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        params, accs, config = _parse(line, f"{path}, line {number}")
+    for where, line in _lines(path):
+        params, accs, config = _parse(line, where)
         if rows and len(accs) != len(rows[0].accs):
             raise UserError(
-                f"{path}, line {number}: 'val_acc' has {len(accs)} epochs, the lines before have "
+                f"{where}: 'val_acc' has {len(accs)} epochs, the lines before have "
                 f"{len(rows[0].accs)}: all curves of a file must be equally long, so split the file"
             )
         rows.append(make_row(params, accs, config, chance))
@@ -96,6 +95,15 @@ def read_table(path: Path, chance: float) -> Table:
 
 
 EXAMPLE = 'such as {"params": 1200, "val_acc": [0.4, 0.5]}'
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(file and line number, line) of all lines that are not empty."""
+    parts = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]) if path.is_dir() else [path]
+    for part in parts:
+        for number, line in enumerate(_text(part).splitlines(), start=1):
+            if line.strip():
+                yield f"{part}, line {number}", line
 
 
 def _text(path: Path) -> str:
