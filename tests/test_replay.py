@@ -519,7 +519,7 @@ def test_wrong_options_are_refused(
 
 def test_files_that_are_none_are_refused(tmp_path: Path, command: Command) -> None:
     assert_refused(command(tmp_path / "nowhere.gz"), "No such file or directory")
-    assert_refused(command(tmp_path), "Is a directory")
+    assert_refused(command(tmp_path), "has no curves")
     (tmp_path / "cut.gz").write_bytes(gzip.compress(GOOD.encode())[:-9])
     assert_refused(command(tmp_path / "cut.gz"), "cut.gz (Compressed file ended")
     (tmp_path / "picture").write_bytes(b"\x89PNG\xff\xfe")
