@@ -128,7 +128,7 @@ SEARCH = [
     (["--epochs-total", "7"], "one trial may take 8 epochs, so none could begin"),
     (["--until-plateau", "1"], "greater than or equal to 2, got '1'"),
     (["--pruner", "frnt"], "'frnt' is not one of 'front', 'none' (did you mean 'front'?)"),
-    (["--sampler", "nsga"], "'tpe', 'nsga2', 'random' (did you mean 'nsga2'?)"),
+    (["--sampler", "nsga"], "'tpe', 'nsga2', 'gp', 'random' (did you mean 'nsga2'?)"),
     (["--baselines", "net"], "'none', 'nets', 'all' (did you mean 'nets'?)"),
     (["--seed", "-1"], "--seed"),
     (["--study-name", ""], "--study-name '' is empty: give a name"),
