@@ -132,8 +132,8 @@ def test_optuna_trains_within_cap_and_budget_and_repeats_itself(name: str, tmp_p
     ]
 
 
+@pytest.mark.bench
 def test_mo_asha_stops_what_syne_tune_says(tmp_path: Path) -> None:
-    pytest.importorskip("syne_tune")
     longer = Settings(image_size=16, fraction=0.1, epochs=4, max_params=50_000, budget=5)
     run = run_method("mo-asha", 0, longer, None, tmp_path)
     again = run_method("mo-asha", 0, longer, None, tmp_path)
