@@ -243,7 +243,7 @@ def live(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, capture_output=True, text=True)
 
 
-@pytest.mark.bench
+@pytest.mark.slow
 def test_the_command_goes_on_where_it_ended(tmp_path: Path) -> None:
     options = ["--image-size", "16", "--fraction", "0.1", "--epochs", "1", "--budget", "2"]
     options += ["--out", str(tmp_path), "--methods", "random,optunahub"]
