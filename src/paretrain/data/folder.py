@@ -37,7 +37,7 @@ class ImageFolder:
         paths: list[Path] = []
         labels: list[int] = []
         for folder in _folders(part):
-            found = _images(folder)
+            found = images_under(folder)
             if not found:
                 continue
             if folder.name not in self.classes:
@@ -73,7 +73,7 @@ def open_folder(root: Path) -> ImageFolder:
 
 
 def _classes(part: Path) -> tuple[str, ...]:
-    classes = tuple(folder.name for folder in _folders(part) if _images(folder))
+    classes = tuple(folder.name for folder in _folders(part) if images_under(folder))
     if len(classes) < 2:
         seen = f"only class '{classes[0]}'" if classes else "no class folder with images"
         raise UserError(
@@ -87,7 +87,8 @@ def _folders(part: Path) -> list[Path]:
     return sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _images(folder: Path) -> list[Path]:
+def images_under(folder: Path) -> list[Path]:
+    """Image files of a folder and its sub-folders, by their suffix, sorted."""
     return sorted(
         p
         for p in folder.rglob("*")
