@@ -5,7 +5,10 @@ import csv
 import json
 import pickle
 import shutil
+import subprocess
 import sys
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +142,37 @@ def test_one_line_from_python_and_any_number_of_images(trained: Path, digits: Pa
         for count in (1, 2, 70):
             assert torch.allclose(classifier.probabilities(some[:count]), whole[:count], atol=2e-6)
     assert list(paretrain.load(trained).predict([])) == []
+
+
+def test_the_server_of_the_docs_serves_the_onnx_file_without_torch(
+    trained: Path, digits: Path, tmp_path: Path
+) -> None:
+    text = (Path(__file__).parent.parent / "docs/serving.md").read_text(encoding="utf-8")
+    script = tmp_path / "serve.py"
+    script.write_text(text.split("```python\n")[1].split("```")[0])
+    alone = (
+        "import runpy, sys; sys.modules['torch'] = sys.modules['paretrain'] = None; "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
+    )
+    command = [sys.executable, "-c", alone, str(script), str(trained / "model.onnx"), "0"]
+    images = sorted(digits.iterdir())[:5]
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().decode().strip()
+            assert address.startswith("http://127.0.0.1:")
+            for expected in paretrain.load(trained).predict(images):
+                with direct.open(address, data=expected.path.read_bytes()) as answer:
+                    found = json.load(answer)
+                assert max(found, key=found.get) == expected.label
+                assert found[expected.label] == pytest.approx(expected.probability, abs=2e-6)
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                direct.open(address, data=b"no image")
+            with refusal.value as answer:
+                assert answer.code == 400 and "cannot identify" in json.load(answer)["error"]
+        finally:
+            server.kill()
 
 
 def test_lines_on_the_screen(predict: Predict, trained: Path, digits: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import importlib.util
 import io
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from torch import Tensor
 from paretrain import __version__, pt2
 from paretrain.classifier import PixelClassifier
 from paretrain.cli import UserError
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.networks.build import build_network
 from paretrain.result import ONNX, PROGRAM, WEIGHTS
 
@@ -41,13 +42,16 @@ def can_write_onnx() -> bool:
     return all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript"))
 
 
-def write_forms(folder: Path, model: PixelClassifier, image_size: int) -> dict[str, str]:
-    """Write the forms; gives each file's SHA-256. Without the extra there is no ONNX file."""
+def write_forms(
+    folder: Path, model: PixelClassifier, data: DataConfig, classes: tuple[str, ...]
+) -> dict[str, str]:
+    """Write the forms; gives each file's SHA-256. Without the extra there is no ONNX file, which
+    also says how to resize and what the classes are, so that it can be served alone."""
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     metadata = {"format": "pt", "paretrain": __version__}
     # Not by save_file, which leaves a file that nobody else may read.
     (folder / WEIGHTS).write_bytes(save(state, metadata=metadata))
-    program = pt2.export(model, image_size)
+    program = pt2.export(model, data.image_size)
     torch.export.save(program, folder / PROGRAM)
     if can_write_onnx():
         with _quiet():
@@ -55,6 +59,13 @@ def write_forms(folder: Path, model: PixelClassifier, image_size: int) -> dict[s
                 program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
             )
         assert exported is not None  # only without dynamo
+        about = {
+            "classes": json.dumps(classes),
+            "image_size": str(data.image_size),
+            "fit": data.fit,
+            "paretrain": __version__,
+        }
+        exported.model.metadata_props.update(about)
         exported.save(folder / ONNX)
     written = [name for name in FORM_FILES.values() if (folder / name).exists()]
     return {name: sha256(folder / name) for name in written}

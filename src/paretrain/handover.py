@@ -64,7 +64,7 @@ def write_all(folder: Path, done: Finished) -> None:
         write_class_rows(folder / f"{PER_CLASS}.csv", rows)
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
     model = on_cpu(training.network, done.data.mean, done.data.std)
-    sha256s = write_forms(folder, model, done.config.data.image_size)
+    sha256s = write_forms(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": sha256s}
     write_text(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
