@@ -224,7 +224,7 @@ def test_a_file_that_is_no_image(
     refused(predict(trained, image, text, "--csv", "out.csv"), "notes.png is no image")
     assert not list(tmp_path.glob("*out.csv*"))
     code, out, err = predict(trained, text, image, "--csv", "out.csv", "--skip-broken")
-    assert code == 0 and "1 images" in out and "skipped" in err and "notes.png" in err
+    assert code == 0 and "1 image\n" in out and "skipped" in err and "notes.png" in err
     assert Path("out.csv").read_text().count("\n") == 2
     assert predict(trained, text, "--skip-broken")[:2] == (0, "")
 

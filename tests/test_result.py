@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import fcntl
 import json
 import signal
 import sys
@@ -183,6 +184,20 @@ def test_ctrl_c_says_how_to_go_on_and_the_curve_is_that_of_an_uninterrupted_trai
     assert code == 2 and "already holds a result" in err
     assert train("--overwrite")[0] == 0
     assert curve() == resumed and len(resumed) == 3
+
+
+def test_a_folder_into_which_another_process_trains_is_left_alone(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        interrupt_after(1, context)
+        assert train()[0] == 130
+    with (PARTIAL / "training.json").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for how in ("--resume", "--overwrite"):
+            code, _, err = train(how)
+            assert code == 2 and "another process trains into runs/tiny" in err
+    assert (PARTIAL / CHECKPOINT).exists()
 
 
 def test_nothing_to_resume(train: Train) -> None:

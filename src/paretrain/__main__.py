@@ -74,9 +74,8 @@ def train(
         training = Training(wanted, data.joined() if with_validation else data, chosen)
     except ValueError as error:
         raise UserError(f"{config}: {error}") from None
-    folder.claim(begun, resume, overwrite)
     console = Console(stderr=True)
-    with terminable():
+    with folder.claimed(begun, resume, overwrite), terminable():
         try:
             if resume:
                 _load(training, folder)

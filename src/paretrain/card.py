@@ -116,8 +116,8 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
     listed = ", ".join(f"`{name}`" for name in names[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (
-        f"`{short_name(source)}`{kind}: {metrics['training_images']:,} images trained on "
-        f"({metrics['trained_on']}), {config.data.image_size}x{config.data.image_size} pixels. "
+        f"`{short_name(source)}`{kind}: trained on {metrics['training_images']:,} "
+        f"{metrics['trained_on']} of {config.data.image_size}x{config.data.image_size} pixels. "
         f"Fingerprint of training and validation images: `{metrics['data_fingerprint']}`.\n\n"
         f"Classes: {listed}{more}."
     )
@@ -126,7 +126,8 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
 def _found(config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...]) -> str:
     trained = (
         f"Trained by paretrain {metrics['paretrain']} (torch {metrics['torch']}) for "
-        f"{metrics['epochs']} epochs with seed {config.seed} on {metrics['device']}, "
+        f"{metrics['epochs']} epoch{'s' if metrics['epochs'] > 1 else ''} with seed "
+        f"{config.seed} on {metrics['device']}, "
         f"{metrics['threads']} CPU thread{'s' if metrics['threads'] > 1 else ''}; `config.yaml` "
         "has everything that the training depends on."
     )

@@ -48,7 +48,8 @@ def predict(
             typer.echo(f"{found.path}  {found.label}  {found.probability:.1%}")
     else:
         _write(csv, predictions)
-        typer.echo(f"{csv}: {len(paths) - len(skipped):,} images")
+        count = len(paths) - len(skipped)
+        typer.echo(f"{csv}: {count:,} image{'' if count == 1 else 's'}")
     for note in skipped:
         typer.echo(f"note: skipped {note}", err=True)
     return 0

@@ -3,12 +3,19 @@
 `runs/best.partial` is where it is made; renaming it to `runs/best` is the last step.
 """
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from paretrain.cli import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there is no lock
+    fcntl = None  # type: ignore[assignment]
 
 CONFIG, METRICS, CARD = "config.yaml", "metrics.json", "README.md"
 WEIGHTS, PROGRAM, ONNX = "weights.safetensors", "model.pt2", "model.onnx"
@@ -37,17 +44,27 @@ class ResultFolder:
         """The training's state after its last epoch."""
         return self.partial / CHECKPOINT
 
-    def claim(self, begun: dict[str, Any], resume: bool, overwrite: bool) -> None:
-        """Make the unfinished folder, or find it (`resume`). `begun` says how the training is
-        begun: it must be the same when it goes on.
+    @contextlib.contextmanager
+    def claimed(self, begun: dict[str, Any], resume: bool, overwrite: bool) -> Iterator[None]:
+        """Make the unfinished folder, or find it (`resume`), and keep other processes out of it.
+        `begun` says how the training is begun: it must be the same when it goes on.
 
         Raises UserError when there is a result and it is not to be overwritten, when an unfinished
-        training is there or is missing, or when the folder cannot be made.
+        training is there or is missing, when another process trains into the folder, or when it
+        cannot be made.
         """
         self._refuse_taken(overwrite)
         if resume:
             self._refuse_other(begun)
-            return
+        elif (self.partial / BEGUN).exists():
+            with self._locked():
+                self._make(begun, overwrite)
+        else:
+            self._make(begun, overwrite)
+        with self._locked():
+            yield
+
+    def _make(self, begun: dict[str, Any], overwrite: bool) -> None:
         if self.checkpoint.exists() and not overwrite:
             raise UserError(
                 f"{self.partial} holds an unfinished training: go on with --resume, or begin anew "
@@ -88,6 +105,20 @@ class ResultFolder:
     def discard(self) -> None:
         """Remove the unfinished folder."""
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """By a lock that the system frees after any end of this process."""
+        with (self.partial / BEGUN).open("rb") as file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"another process trains into {self.name}: wait for it, or choose another "
+                    "folder with --out"
+                ) from None
+            yield
 
     def _refuse_taken(self, overwrite: bool) -> None:
         if not self.final.exists():
