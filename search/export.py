@@ -27,6 +27,7 @@ from search.choose import (
     neighbours,
     under_cap,
 )
+from search.front import pareto_front
 from search.parsing import parse_count, parse_share, percent
 from search.records import TrialRecord, read_records
 from search.repeats import Confirmed, confirm, describe_confirmed, read_repeats
@@ -171,6 +172,8 @@ def _told(
         lines += [f"  {line}" for line in neighbours(finished, chosen)]
     if confirmed is not None:
         lines.append(f"  {describe_confirmed(confirmed)}")
+    elif chosen in pareto_front(finished):
+        lines.append("  trained once: python -m search.confirm says whether it was lucky")
     if out is not None:
         lines.append(f"next: python -m paretrain {shlex.quote(str(out))}")
     else:

@@ -127,7 +127,7 @@ def test_files_are_decoded_as_the_training_decodes_them(trained: Path, digits: P
     classifier = paretrain.load(trained)
     indices = digit_indices(test=True)[:20]
     expected = classifier.probabilities(digit_images(indices, 8)).max(1)
-    found = list(classifier.predict(digits / f"{index:04}.png" for index in indices))
+    found = classifier.predict(digits / f"{index:04}.png" for index in indices)
     assert [p.probability for p in found] == expected.values.tolist()
     assert [p.label for p in found] == [classifier.classes[i] for i in expected.indices]
 
@@ -141,7 +141,10 @@ def test_one_line_from_python_and_any_number_of_images(trained: Path, digits: Pa
         classifier = paretrain.load(str(trained), form)
         for count in (1, 2, 70):
             assert torch.allclose(classifier.probabilities(some[:count]), whole[:count], atol=2e-6)
-    assert list(paretrain.load(trained).predict([])) == []
+    assert paretrain.load(trained).predict([]) == []
+    first = sorted(digits.iterdir())[0]
+    (one,) = paretrain.load(trained).predict(str(first))
+    assert one == paretrain.load(trained).predict(digits)[0] and one.path == first
 
 
 def test_the_server_of_the_docs_serves_the_onnx_file_without_torch(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -54,8 +55,7 @@ def train(
 @pytest.fixture
 def no_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra is not installed: exporting takes most of such a small training's time."""
-    for module in ("paretrain.forms", "paretrain.__main__"):
-        monkeypatch.setattr(f"{module}.can_write_onnx", lambda: False)
+    monkeypatch.setattr("paretrain.forms.can_write_onnx", lambda: False)
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -275,6 +275,19 @@ def test_without_a_test_part_the_training_works_and_says_that_nothing_was_tested
     }
 
 
+def test_a_lack_of_memory_is_one_line_and_names_the_remedy(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Training, "_gradients", lack)
+    code, _, err = train()
+    assert code == 2 and err.splitlines()[-1] == (
+        "error: out of memory: set micro_batch in tiny.yaml (now 32) to fewer images"
+    )
+
+
 def test_a_diverged_training_leaves_nothing(train: Train, tiny_config: MakeConfig) -> None:
     stages = tuple(VGGStage(width=8, kernels=("3x3",)) for _ in range(2))
     config = tiny_config(network=VGGConfig(stages=stages), optimizer=SGDConfig(lr=1e9))
@@ -290,3 +303,15 @@ def test_without_the_extra_there_is_no_onnx_file(train: Train) -> None:
     assert code == 0 and "no model.onnx: it needs pip install 'paretrain[onnx]'" in out
     assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}
     assert "onnx" not in (RESULT / "README.md").read_text()
+
+
+def test_a_layer_that_onnx_does_not_know_costs_the_onnx_file_only(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise torch.onnx.errors.OnnxExporterError("no such operator\nand a page more")
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    code, out, _ = train("--epochs", "1")
+    assert code == 0 and "no model.onnx: the exporter says: no such operator\n" in out
+    assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}

@@ -22,7 +22,6 @@ from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
 from paretrain.describe import describe
 from paretrain.device import device_name, native_precision, pick_device
-from paretrain.forms import INSTALL, can_write_onnx
 from paretrain.full_training import train_to_the_end
 from paretrain.handover import Finished, write_all
 from paretrain.memory import is_out_of_memory
@@ -119,7 +118,7 @@ def _through(
     name = folder.final.name
     finished = Finished(name, training, with_validation, on_test, untested, found)
     try:
-        write_all(folder.partial, finished)
+        no_onnx = write_all(folder.partial, finished)
     except OSError as error:
         raise UserError(
             f"cannot write {error.filename or folder.partial}: {error.strerror or error}: mend it, "
@@ -136,8 +135,8 @@ def _through(
     else:
         images = sum(sum(row) for row in on_test.confusion)
         typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
-    if not can_write_onnx():
-        typer.echo(f"no model.onnx: it needs {INSTALL}")
+    if no_onnx:
+        typer.echo(f"no model.onnx: {no_onnx}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
     typer.echo(f"next: python -m paretrain.predict {shlex.quote(str(folder.name))} IMAGES...")
     return 0

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.augment import normalise
+from paretrain.data.folder import image_files
 from paretrain.data.pixels import BrokenImage, read_picture, square
 
 BATCH = 64
@@ -64,13 +65,20 @@ class Classifier:
         self.image_size = data.image_size
         self._fit, self._run = data.fit, run
 
-    def predict(
-        self, paths: Iterable[Path | str], skipped: list[str] | None = None
+    def predict(self, paths: Path | str | Iterable[Path | str]) -> list[Prediction]:
+        """Classes of image files, in their order, and of all images in folders.
+
+        Raises UserError naming the first file that is missing or no image."""
+        given = [paths] if isinstance(paths, Path | str) else paths
+        return list(self.predictions(image_files(given)))
+
+    def predictions(
+        self, files: Iterable[Path], skipped: list[str] | None = None
     ) -> Iterator[Prediction]:
-        """Classes of image files, in their order. With `skipped`, files that are no images are
+        """Classes of image files, a batch at a time. With `skipped`, files that are no images are
         noted there and left out. Raises UserError naming the first of them otherwise."""
-        rest = iter(paths)
-        while batch := [Path(path) for path in islice(rest, BATCH)]:
+        rest = iter(files)
+        while batch := list(islice(rest, BATCH)):
             read: list[tuple[Path, np.ndarray]] = []
             for path in batch:
                 try:

@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
+from torch.export import ExportedProgram
 
 from paretrain import __version__, pt2
 from paretrain.classifier import PixelClassifier
@@ -44,31 +45,45 @@ def can_write_onnx() -> bool:
 
 def write_forms(
     folder: Path, model: PixelClassifier, data: DataConfig, classes: tuple[str, ...]
-) -> dict[str, str]:
-    """Write the forms; gives each file's SHA-256. Without the extra there is no ONNX file, which
-    also says how to resize and what the classes are, so that it can be served alone."""
+) -> tuple[dict[str, str], str]:
+    """Write the forms; gives each file's SHA-256, and why there is no ONNX file, or nothing."""
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     metadata = {"format": "pt", "paretrain": __version__}
     # Not by save_file, which leaves a file that nobody else may read.
     (folder / WEIGHTS).write_bytes(save(state, metadata=metadata))
     program = pt2.export(model, data.image_size)
     torch.export.save(program, folder / PROGRAM)
+    (folder / ONNX).unlink(missing_ok=True)  # of an attempt that failed later
+    missing = f"it needs {INSTALL}"
     if can_write_onnx():
+        missing = _write_onnx(folder / ONNX, program, data, classes)
+    written = [name for name in FORM_FILES.values() if (folder / name).exists()]
+    return {name: sha256(folder / name) for name in written}, missing
+
+
+def _write_onnx(
+    path: Path, program: ExportedProgram, data: DataConfig, classes: tuple[str, ...]
+) -> str:
+    """Also says how to resize and what the classes are, so that it can be served alone. Returns why
+    it could not be written, or nothing."""
+    try:
         with _quiet():
             exported = torch.onnx.export(
                 program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
             )
-        assert exported is not None  # only without dynamo
-        about = {
-            "classes": json.dumps(classes),
-            "image_size": str(data.image_size),
-            "fit": data.fit,
-            "paretrain": __version__,
-        }
-        exported.model.metadata_props.update(about)
-        exported.save(folder / ONNX)
-    written = [name for name in FORM_FILES.values() if (folder / name).exists()]
-    return {name: sha256(folder / name) for name in written}
+    except RuntimeError as error:  # OnnxExporterError is one
+        # A layer that ONNX does not know must not cost the training and the other forms.
+        return f"the exporter says: {str(error).splitlines()[0]}"
+    assert exported is not None  # only without dynamo
+    about = {
+        "classes": json.dumps(classes),
+        "image_size": str(data.image_size),
+        "fit": data.fit,
+        "paretrain": __version__,
+    }
+    exported.model.metadata_props.update(about)
+    exported.save(path)
+    return ""
 
 
 def open_form(

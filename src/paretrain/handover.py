@@ -45,8 +45,9 @@ class Finished:
         return self.training.data
 
 
-def write_all(folder: Path, done: Finished) -> None:
-    """Metrics last: `python -m paretrain.predict` takes no folder without them. Raises OSError."""
+def write_all(folder: Path, done: Finished) -> str:
+    """Metrics last: `python -m paretrain.predict` takes no folder without them. Returns why there
+    is no ONNX file, or nothing. Raises OSError."""
     training, classes, validated = done.training, done.data.classes, not done.with_validation
     write_text(
         folder / CONFIG, "".join(f"# {line}\n" for line in done.found) + done.config.to_yaml()
@@ -64,10 +65,11 @@ def write_all(folder: Path, done: Finished) -> None:
         write_class_rows(folder / f"{PER_CLASS}.csv", rows)
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
     model = on_cpu(training.network, done.data.mean, done.data.std)
-    sha256s = write_forms(folder, model, done.config.data, classes)
+    sha256s, no_onnx = write_forms(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": sha256s}
     write_text(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    return no_onnx
 
 
 def _metrics(done: Finished) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typer import Argument, Option
 from paretrain.classifier import Classifier, Prediction
 from paretrain.cli import UserError, run_command
 from paretrain.config import TrainConfig
-from paretrain.data.folder import images_under
+from paretrain.data.folder import image_files
 from paretrain.forms import Form, open_form
 from paretrain.result import CONFIG, METRICS
 from paretrain.tables import write_csv
@@ -40,15 +40,15 @@ def predict(
     classifier = load_classifier(folder, form)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
-    paths = _files(images)
+    files = image_files(images)
     skipped: list[str] = []
-    predictions = classifier.predict(paths, skipped if skip_broken else None)
+    predictions = classifier.predictions(files, skipped if skip_broken else None)
     if csv is None:
         for found in predictions:
             typer.echo(f"{found.path}  {found.label}  {found.probability:.1%}")
     else:
         _write(csv, predictions)
-        count = len(paths) - len(skipped)
+        count = len(files) - len(skipped)
         typer.echo(f"{csv}: {count:,} image{'' if count == 1 else 's'}")
     for note in skipped:
         typer.echo(f"note: skipped {note}", err=True)
@@ -91,22 +91,6 @@ def _metrics(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"{path} is damaged: copy the folder again, or train again")
     return found
-
-
-def _files(images: Iterable[Path]) -> list[Path]:
-    """Files in the order in which they were given, folders by name."""
-    paths: list[Path] = []
-    for path in images:
-        if path.is_dir():
-            found = images_under(path)
-            if not found:
-                raise UserError(f"no images in folder {path}: give files, or another folder")
-            paths += found
-        elif path.exists():
-            paths.append(path)
-        else:
-            raise UserError(f"no file {path}: give an image file or a folder of images")
-    return paths
 
 
 def _write(csv: Path, predictions: Iterable[Prediction]) -> None:

@@ -144,7 +144,7 @@ class ResultFolder:
             )
 
     def _refuse_other(self, begun: dict[str, Any]) -> None:
-        if not self.checkpoint.exists():
+        if not (self.checkpoint.exists() and (self.partial / BEGUN).exists()):
             raise UserError(
                 f"nothing to go on with in {self.partial}: run the command without --resume"
             )

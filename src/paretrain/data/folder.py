@@ -1,6 +1,7 @@
 """Folders in ImageFolder layout: `train/CLASS/*`, optional `val|valid|validation/` and `test/`,
 or class folders directly."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,24 @@ def _classes(part: Path) -> tuple[str, ...]:
 
 def _folders(part: Path) -> list[Path]:
     return sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def image_files(paths: Iterable[Path | str]) -> list[Path]:
+    """Files in the order in which they were given, the images of folders by name.
+
+    Raises UserError for what is not there, and for a folder without images."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = images_under(path)
+            if not found:
+                raise UserError(f"no images in folder {path}: give files, or another folder")
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"no file {path}: give an image file or a folder of images")
+    return files
 
 
 def images_under(folder: Path) -> list[Path]:
