@@ -196,6 +196,9 @@ class TrainConfig(Frozen):
     BatchNorm the statistics are those of the smaller batch, so it is another training."""
     epochs: PositiveInt = 30
     precision: Precision = "fp32"
+    threads: PositiveInt | None = None
+    """Of the CPU: sums in another order differ in the last bit. None = as many as torch chooses;
+    a search sets its workers' own."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("format")
