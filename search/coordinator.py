@@ -15,7 +15,7 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.networks.build import has_batch_statistics
-from paretrain.training import EpochResult
+from paretrain.training import EpochResult, patience_is_over
 from search import records as attr
 from search.ahead import Ahead
 from search.budget import Budget, End
@@ -171,7 +171,10 @@ class Coordinator:
                 if not finished:
                     end, deviation = expected_end(trial.user_attrs.get(attr.NUMBERS, {}), end)
                 self._ahead.learn(shadow, end, finished, deviation)
-                (self._finished if finished else self._stopped).append(record.curve)
+                if finished:
+                    self._finished.append(record.curve.held(self._plan.epochs))
+                else:
+                    self._stopped.append(record.curve)
         return len(trials)
 
     def _waiting(self, trial: FrozenTrial) -> Running:
@@ -302,7 +305,10 @@ class Coordinator:
             running.epochs_spent += 1
             return
         running.hear(result)
-        if result.epoch < self._plan.epochs or result.health == "diverged":
+        over = result.epoch == self._plan.epochs or patience_is_over(
+            running.config, running.results
+        )
+        if not over or result.health == "diverged":
             # A hand-made network is what others are measured against, so it runs to its end.
             rule = DivergenceRule() if running.baseline else self._rule
             decision = rule.decide(running.curve, self._view(running))
@@ -339,13 +345,13 @@ class Coordinator:
     # --- ends
 
     def _end(self, running: Running) -> None:
-        stop, val_acc = running.stop, running.results[-1].val_acc
+        stop, val_acc = running.stop, running.curve.val_acc
         verdict = {attr.VERDICT: "finished" if stop is None else stop.reason}
         if stop is None:
             values = [val_acc, float(running.num_params)]
             attributes = running.attributes() | verdict
             self._journal.end(running.number, attributes, TrialState.COMPLETE, values)
-            self._finished.append(running.curve)
+            self._finished.append(running.curve.held(self._plan.epochs))
             self._learn(running, val_acc, finished=True)
         else:
             attributes = running.attributes() | verdict | {attr.NUMBERS: stop.numbers}

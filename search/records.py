@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
+from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.curve import Curve
 from search.rule import Decision
@@ -41,7 +42,7 @@ class TrialRecord:
 
     @property
     def val_acc(self) -> float:
-        """Accuracy after the last epoch."""
+        """Accuracy of the epoch that is kept."""
         return self.curve.val_acc
 
     @property
@@ -58,16 +59,17 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
     if CONFIG not in attrs or not attrs.get(CURVE, {}).get("val_acc"):
         return None
     curve = attrs[CURVE]
+    config = TrainConfig.from_dict(attrs[CONFIG])
     duration = trial.duration or timedelta(0)
     return TrialRecord(
         number=trial.number,
         state=trial.state,
-        config=TrainConfig.from_dict(attrs[CONFIG]),
+        config=config,
         num_params=int(attrs[SIZE]),
         curve=Curve(
             trial.number,
             int(attrs[SIZE]),
-            tuple(curve["val_acc"]),
+            tuple(kept_accuracies(curve["val_acc"], curve["val_loss"], config.keep)),
             tuple(word == "one class" for word in curve["health"]),
             diverged=curve["health"][-1] == "diverged",
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
+from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.curve import Curve
 from search.records import DECISIONS, SPENT, curve_attributes
@@ -57,7 +58,13 @@ class Running:
         return Curve(
             self.number,
             self.num_params,
-            tuple(result.val_acc for result in self.results),
+            tuple(
+                kept_accuracies(
+                    [result.val_acc for result in self.results],
+                    [result.val_loss for result in self.results],
+                    self.config.keep,
+                )
+            ),
             tuple(result.health == "one class" for result in self.results),
             diverged=self.results[-1].health == "diverged",
         )

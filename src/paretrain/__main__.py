@@ -73,7 +73,8 @@ def train(
     _say(console, _test_warnings(data, test))
     on_test = None if test is None else training.evaluate(test.to(chosen))
     write_result(folder, wanted, training, curve, on_test, data.fingerprint)
-    typer.echo(f"validation accuracy {curve[-1].val_acc:.2%} after epoch {curve[-1].epoch}")
+    kept = training.kept
+    typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
     if on_test is None:
         typer.echo("no test part in these data: nothing was tested")
     else:

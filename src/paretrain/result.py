@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from paretrain import __version__
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
-from paretrain.training import EpochResult, Evaluation, Training
+from paretrain.training import EpochResult, Evaluation, Training, pixel_statistics
 
 WEIGHTS, CONFIG, METRICS, CURVE = "weights.safetensors", "config.yaml", "metrics.json", "curve.csv"
 
@@ -45,20 +45,22 @@ def write_result(
     partial.replace(folder / WEIGHTS)
     _replace(folder / CONFIG, config.to_yaml())
     _write_curve(folder / CURVE, curve)
-    last, data = curve[-1], training.data
+    last, kept, data = curve[-1], training.kept, training.data
+    mean, std = pixel_statistics(config, data)
     best = max(curve, key=lambda result: result.val_acc)
     metrics: dict[str, Any] = {
         "num_params": sum(p.numel() for p in training.network.parameters()),
-        "val_acc": last.val_acc,
-        "val_loss": last.val_loss,
-        "val_per_class": dict(zip(data.classes, last.per_class, strict=True)),
+        "val_acc": kept.val_acc,
+        "val_loss": kept.val_loss,
+        "val_per_class": dict(zip(data.classes, kept.per_class, strict=True)),
+        "kept_epoch": kept.epoch,
         "val_acc_best": best.val_acc,
         "best_epoch": best.epoch,
         "epochs": last.epoch,
         "test": None if on_test is None else _test_metrics(on_test, data.classes),
         "classes": list(data.classes),
-        "mean": list(data.mean),
-        "std": list(data.std),
+        "mean": list(mean),
+        "std": list(std),
         "data_fingerprint": fingerprint,
         "seconds": round(sum(result.seconds for result in curve), 2),
         "paretrain": __version__,
