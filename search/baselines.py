@@ -56,7 +56,7 @@ def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
                 dict(params),
                 dict(drawing.distributions),
                 size,
-                gate.obstacle(size) or "",
+                gate.obstacle(config, size) or "",
             )
         )
     return found

@@ -15,7 +15,7 @@ from paretrain.config import TrainConfig
 from paretrain.describe import short_count
 from search.canonical import canonical_key
 from search.drawing import Drawing
-from search.gate import OVER_CAP, Gate
+from search.gate import OVER_CAP, OVER_FILE_SIZE, Gate
 from search.samplers import ShadowStudy
 from search.space import Suggest
 from search.surrogate import Row
@@ -111,7 +111,7 @@ class Source:
 
     def refusal(self, candidate: Candidate) -> str | None:
         """Why it does not pass, or None."""
-        obstacle = self._gate.obstacle(candidate.size)
+        obstacle = self._gate.obstacle(candidate.config, candidate.size)
         if obstacle is not None:
             if obstacle == OVER_CAP and candidate.size is not None:
                 smallest = self._smallest_refused or candidate.size
@@ -152,6 +152,8 @@ class Source:
                 f"{text}; the smallest over the cap of {cap} has {smallest} parameters: "
                 "raise --max-params"
             )
+        if self.refused[OVER_FILE_SIZE]:
+            return UserError(f"{text}: raise --max-size-mb {self._gate.max_size_mb:g}")
         if self.refused[TOO_MUCH_MEMORY]:
             return UserError(f"{text}: lower --image-size, or use a machine with more memory")
         return UserError(f"{text}: the space has no more, so lower --trials")

@@ -222,7 +222,8 @@ class Coordinator:
             return None
         while self._queue:
             running = self._queue.popleft()
-            if (obstacle := self._gate.obstacle(running.num_params)) is None:
+            obstacle = self._gate.obstacle(running.config, running.num_params)
+            if obstacle is None:
                 self._journal.begin(running.number, {})
                 return running
             verdict = {attr.VERDICT: f"not run: {obstacle}, {running.num_params} parameters"}

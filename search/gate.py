@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 from paretrain.config import TrainConfig
 from paretrain.memory import estimate_memory
-from paretrain.networks.build import count_macs, count_parameters, relative_epoch_cost
+from paretrain.network_config import published_name
+from paretrain.networks.build import (
+    count_buffers,
+    count_macs,
+    count_parameters,
+    relative_epoch_cost,
+)
 
 OVER_CAP, UNBUILDABLE = "over the cap", "too deep for the image size"
+OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,10 @@ class Gate:
     max_params: int | None
     images: int = 1000
     """Of the training part: for the cost of an epoch."""
+    max_size_mb: float | None = None
+    """Of the file with the weights, in millions of bytes."""
+    without_weights: frozenset[str] = frozenset()
+    """Published networks whose weights are not at hand."""
 
     def size(self, config: TrainConfig) -> int | None:
         """Exact number of parameters, or None when the network cannot take such images."""
@@ -28,11 +39,23 @@ class Gate:
         except ValueError:
             return None
 
-    def obstacle(self, size: int | None) -> str | None:
-        """Why a network of this size cannot be a trial, or None when it can."""
+    def obstacle(self, config: TrainConfig, size: int | None) -> str | None:
+        """Why a configuration with so many parameters cannot be a trial, or None when it can."""
         if size is None:
             return UNBUILDABLE
-        return OVER_CAP if self.max_params is not None and size > self.max_params else None
+        if self.max_params is not None and size > self.max_params:
+            return OVER_CAP
+        if self.max_size_mb is not None and self.file_bytes(config) > self.max_size_mb * 1e6:
+            return OVER_FILE_SIZE
+        if self.without_weights and config.start.pretrained:
+            missing = published_name(config.network) in self.without_weights
+            return WITHOUT_WEIGHTS if missing else None
+        return None
+
+    def file_bytes(self, config: TrainConfig) -> int:
+        """Of the weights as 32-bit numbers, BatchNorm's statistics included."""
+        parts = (config.network, self.num_classes, config.data.image_size)
+        return 4 * (count_parameters(*parts) + count_buffers(*parts))
 
     def macs(self, config: TrainConfig) -> int:
         """Multiply-accumulates of one image's forward pass."""

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import optuna
@@ -43,6 +44,7 @@ from search.study import (
     stored_settings,
 )
 from search.summary import as_event, print_summary
+from search.weights import with_weights
 
 Style = Literal["person", "json", "quiet"]
 
@@ -58,6 +60,9 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     screen = Console(stderr=True, quiet=style != "person")
     data = load_data(plan.data)
     gate = plan.gate(data)
+    by_hand = [base.config for base in baselines(plan.space, gate, plan.baselines)]
+    gate, notes = with_weights(plan, gate, by_hand)
+    plan = replace(plan, notes=(*plan.notes, *notes))
     hand_made = baselines(plan.space, gate, plan.baselines)
     examples = _examples(plan, gate, data)
     owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)

@@ -1,6 +1,6 @@
 """The end of a run: the front as a table, the verdict against the hand-made networks, what next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -31,24 +31,34 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
     )
 
 
-def print_front(console: Console, records: Sequence[TrialRecord]) -> None:
-    """The table: parameters, validation accuracy, trial, what it is."""
+def print_front(
+    console: Console, records: Sequence[TrialRecord], claims: Mapping[str, str]
+) -> None:
+    """The table: parameters, validation accuracy, what a report claims, trial, what it is."""
+    rows = front_rows(records)
+    claimed = any(record.baseline in claims for _, record in rows)
     table = Table(title="Pareto front (*) and hand-made networks", title_justify="left", box=None)
     table.add_column("")
     table.add_column("Parameters", justify="right")
     table.add_column("Val. acc.", justify="right")
+    if claimed:
+        table.add_column("Claim", justify="right")
     table.add_column("Trial", justify="right")
     table.add_column("Network")
-    for on_front, record in front_rows(records):
+    for on_front, record in rows:
+        claim = [claims.get(record.baseline or "", "")] if claimed else []
         table.add_row(
             "*" if on_front else "",
             f"{record.num_params:,}",
             f"{record.val_acc:.2%}",
+            *claim,
             f"#{record.number}",
             record.words,
             style="" if record.baseline is None else "dim",
         )
     console.print(table)
+    if claimed:
+        console.print("Claim: what the report measured, on its own images", highlight=False)
 
 
 def print_summary(
@@ -64,7 +74,7 @@ def print_summary(
     if not records:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, records)
+        print_front(console, records, plan.space.claims)
     if plan.min_acc is not None:
         console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
@@ -161,6 +171,7 @@ def as_event(
                 "params": record.num_params,
                 "val_acc": record.val_acc,
                 "baseline": record.baseline,
+                "claim": plan.space.claims.get(record.baseline or ""),
                 "network": describe(record.config),
             }
             for record in pareto_front(records)

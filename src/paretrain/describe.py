@@ -55,7 +55,7 @@ def describe(config: TrainConfig) -> str:
     schedule = "" if config.schedule.kind == "constant" else f" {config.schedule.kind}"
     optimizer = f"{config.optimizer.kind} {config.optimizer.lr:.2g}{schedule}"
     network = describe_network(config.network) + _describe_start(config.start)
-    share = "" if config.share == 1 else f", {config.share:.2g} of the images"
+    share = "" if config.share == 1 else f", {config.share:.3g} of the images"
     return f"{network}, {optimizer}, b{config.batch_size}{share}"
 
 
