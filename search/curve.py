@@ -9,12 +9,18 @@ class Curve:
 
     number: int
     num_params: int
+    """What is to be small: the parameters, unless a search has another objective."""
     accs: tuple[float, ...]
     """Validation accuracy after epochs 1, 2, ...: of the epoch that would be kept if the training
     ended there."""
     waiting: tuple[bool, ...]
     """Whether all validation images got one class after epochs 1, 2, ..."""
     diverged: bool = False
+
+    @property
+    def size(self) -> int:
+        """See `num_params`."""
+        return self.num_params
 
     @property
     def val_acc(self) -> float:

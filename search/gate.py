@@ -12,6 +12,8 @@ from paretrain.networks.build import (
     count_parameters,
     relative_epoch_cost,
 )
+from paretrain.networks.published import count_trainable
+from search.objective import LatencyModel, Objective
 
 OVER_CAP, UNBUILDABLE = "over the cap", "too deep for the image size"
 OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
@@ -29,21 +31,56 @@ class Gate:
     """Of the training part: for the cost of an epoch."""
     max_size_mb: float | None = None
     """Of the file with the weights, in millions of bytes."""
+    objective: Objective = "params"
+    """What is to be small."""
+    latency: LatencyModel | None = None
+    """With that objective: what it is before it is measured."""
     without_weights: frozenset[str] = frozenset()
     """Published networks whose weights are not at hand."""
 
     def size(self, config: TrainConfig) -> int | None:
-        """Exact number of parameters, or None when the network cannot take such images."""
+        """What is to be small, exactly but for a latency, which is predicted; None when the network
+        cannot take such images."""
         try:
-            return count_parameters(config.network, self.num_classes, config.data.image_size)
+            return self._size(config)
         except ValueError:
             return None
 
+    def _size(self, config: TrainConfig) -> int:
+        if self.objective == "trainable":
+            return self.trainable(config)
+        if self.objective == "flops":
+            return 2 * self.macs(config)
+        if self.objective == "size_mb":
+            return self.file_bytes(config)
+        if self.latency is not None:
+            return self.latency.predict(config)
+        return self.params(config)
+
+    def params(self, config: TrainConfig) -> int:
+        """Exact number of parameters. Raises ValueError when the images are too small."""
+        return count_parameters(config.network, self.num_classes, config.data.image_size)
+
+    def trainable(self, config: TrainConfig) -> int:
+        """Of them, those that are not frozen."""
+        return count_trainable(config, self.num_classes)
+
+    @property
+    def largest(self) -> int | None:
+        """The most that the size of a trial can be, where a cap says so."""
+        return self.max_params if self.objective in ("params", "trainable") else None
+
+    def costs(self, config: TrainConfig, size: int) -> tuple[int, ...]:
+        """What a model of accuracy sees of a network of that size."""
+        macs = self.macs(config)
+        return (size, macs) if self.objective == "params" else (size, macs, self.params(config))
+
     def obstacle(self, config: TrainConfig, size: int | None) -> str | None:
-        """Why a configuration with so many parameters cannot be a trial, or None when it can."""
+        """Why a configuration of that size cannot be a trial, or None when it can. Caps are on
+        parameters and file size, which are exact, whatever the objective."""
         if size is None:
             return UNBUILDABLE
-        if self.max_params is not None and size > self.max_params:
+        if self.max_params is not None and self.params(config) > self.max_params:
             return OVER_CAP
         if self.max_size_mb is not None and self.file_bytes(config) > self.max_size_mb * 1e6:
             return OVER_FILE_SIZE

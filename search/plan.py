@@ -15,6 +15,7 @@ from paretrain.device import device_name
 from search.baselines import Choice
 from search.budget import Limits
 from search.gate import Gate
+from search.objective import OBJECTIVES, LatencyModel, Objective
 from search.parsing import percent
 from search.pruning import PrunerName
 from search.samplers import SamplerName
@@ -57,6 +58,8 @@ class Plan:
     """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = 300.0
     """A worker that trains no batch for so long is ended."""
+    objective: Objective = "params"
+    """What is to be small. A setting of the study."""
     pretrained: bool = True
     """Whether spaces that ask for published weights get them."""
     weights_dir: str | None = None
@@ -78,7 +81,7 @@ class Plan:
             "epochs": self.epochs,
             "precision": self.precision,
             "pretrained": self.pretrained,
-            "objectives": ["val_acc maximize", "params minimize"],
+            "objectives": ["val_acc maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
 
@@ -96,7 +99,8 @@ class Plan:
         """What the search is after, or the empty string for the whole front."""
         if self.min_acc is None:
             return ""
-        return f"fewest parameters at {percent(self.min_acc)} validation accuracy or more"
+        what = "fewest parameters" if self.objective == "params" else f"least {self.objective}"
+        return f"{what} at {percent(self.min_acc)} validation accuracy or more"
 
     @property
     def trials(self) -> int:
@@ -114,7 +118,9 @@ class Plan:
     def gate(self, data: ImageData) -> Gate:
         """What proposals must pass."""
         classes, images = len(data.classes), len(data.train)
-        return Gate(self.complete, classes, self.max_params, images, self.max_size_mb)
+        model = LatencyModel(classes) if self.objective == "latency" else None
+        caps = (self.max_params, images, self.max_size_mb)
+        return Gate(self.complete, classes, *caps, self.objective, model)
 
     def trial_seed(self, number: int) -> int:
         """Seed of a trial: its own, and the same whenever the study is run with the same seed."""
@@ -183,8 +189,17 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         max_params=max_params,
         precision=choose("precision", plan.precision),
         pretrained=choose("pretrained", True),
+        objective=choose("objective", _stored_objective(stored)),
         notes=tuple(notes),
     )
+
+
+def _stored_objective(stored: dict[str, Any] | None) -> Objective:
+    """Of an existing study; the number of parameters in a new one."""
+    for name in OBJECTIVES:
+        if f"{name} minimize" in (stored or {}).get("objectives", ()):
+            return name
+    return "params"
 
 
 def replace_data(data: DataConfig, **changes: Any) -> DataConfig:

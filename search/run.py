@@ -19,6 +19,7 @@ from paretrain.data.locate import is_csv, resolve_source, short_name
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
 from search.budget import Limits
+from search.objective import Objective
 from search.parsing import parse_accuracy, parse_columns, parse_count, parse_duration, parse_workers
 from search.plan import Plan, settle, threads_per_worker
 from search.pruning import PrunerName
@@ -70,6 +71,9 @@ def run(
     min_acc: Annotated[
         str | None,
         Option(help="55% or 0.55: fewest parameters at no less than that, or none for all sizes."),
+    ] = None,
+    objective: Annotated[
+        Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
     ] = None,
     max_size_mb: Annotated[
         float | None, Option(help="Of the file with the weights, in millions of bytes.")
@@ -159,6 +163,7 @@ def run(
         "skip_broken": skip_broken or None,
         "epochs": epochs,
         "max_params": max_params,
+        "objective": objective,
         "pretrained": None if pretrained is None else pretrained == "yes",
     }
     style: Style = "json" if json_ else "quiet" if quiet else "person"

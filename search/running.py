@@ -10,7 +10,7 @@ from paretrain.describe import describe
 from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.curve import Curve
-from search.records import DECISIONS, SPENT, curve_attributes
+from search.records import AXIS, DECISIONS, MEASURED, SPENT, curve_attributes
 from search.rule import Decision
 
 
@@ -25,6 +25,11 @@ class Running:
     """Its number in the sampler's own study."""
     baseline: str | None = None
     """Name of the hand-made network, where it is one."""
+    size: int | None = None
+    """What is to be small, where that is not the number of parameters; a latency before it is
+    measured is predicted."""
+    measured: bool = False
+    """Whether `size` has been measured."""
     results: list[EpochResult] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     """Those that have numbers, in order."""
@@ -57,7 +62,7 @@ class Running:
         """For rules. Needs an epoch."""
         return Curve(
             self.number,
-            self.num_params,
+            self.num_params if self.size is None else self.size,
             tuple(
                 kept_accuracies(
                     [result.val_acc for result in self.results],
@@ -119,4 +124,5 @@ class Running:
             for d in self.decisions
         ]
         curve = curve_attributes(self.results) if self.results else {}
-        return {SPENT: spent, DECISIONS: told, **curve}
+        size = {} if self.size is None else {AXIS: self.size, MEASURED: self.measured}
+        return {SPENT: spent, DECISIONS: told, **size, **curve}

@@ -26,6 +26,7 @@ from search.coordinator import Coordinator, Outcome
 from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
+from search.objective import WORDS
 from search.owner import refuse_unless_owned, sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
@@ -233,6 +234,8 @@ def _say_first(
     line("device", plan.describe_device())
     cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     line("cap", cap)
+    if plan.objective != "params":
+        line("small", WORDS[plan.objective])
     if plan.min_acc is not None:
         line("aim", plan.aim_words)
     for note in plan.notes:
@@ -278,6 +281,10 @@ def _header(
         "classes": len(data.classes),
         "device": plan.describe_device(),
         "epochs": plan.epochs,
+        "objective": plan.objective,
+        "precision": plan.precision,
+        "pretrained": plan.pretrained,
+        "weights_dir": plan.weights_dir,
         "max_params": plan.max_params,
         "min_acc": plan.min_acc,
         "trials": plan.trials,

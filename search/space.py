@@ -203,5 +203,5 @@ def _what(error: BaseException) -> str:
         first = error.errors(include_url=False)[0]
         place = ".".join([error.title, *(str(part) for part in first["loc"])])
         seen = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
-        return f"{place}: {first['msg']}{seen}"
+        return f"ValidationError: {place}: {first['msg']}{seen}"
     return " ".join(f"{type(error).__name__}: {error}".split())

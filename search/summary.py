@@ -15,6 +15,7 @@ from search.coordinator import Outcome
 from search.forecast import duration
 from search.front import pareto_front
 from search.ledger import Ledger
+from search.objective import METRICS, TITLES, Objective, in_database, shown
 from search.parsing import percent
 from search.plan import Plan
 from search.records import TrialRecord
@@ -27,12 +28,15 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
     numbers = {record.number for record in front}
     others = [r for r in records if r.baseline is not None and r.number not in numbers]
     return sorted(
-        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].num_params
+        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].size
     )
 
 
 def print_front(
-    console: Console, records: Sequence[TrialRecord], claims: Mapping[str, str]
+    console: Console,
+    records: Sequence[TrialRecord],
+    claims: Mapping[str, str],
+    objective: Objective = "params",
 ) -> None:
     """The table: parameters, validation accuracy, what a report claims, trial, what it is."""
     rows = front_rows(records)
@@ -40,6 +44,8 @@ def print_front(
     table = Table(title="Pareto front (*) and hand-made networks", title_justify="left", box=None)
     table.add_column("")
     table.add_column("Parameters", justify="right")
+    if objective != "params":
+        table.add_column(TITLES[objective], justify="right")
     table.add_column("Val. acc.", justify="right")
     if claimed:
         table.add_column("Claim", justify="right")
@@ -50,6 +56,7 @@ def print_front(
         table.add_row(
             "*" if on_front else "",
             f"{record.num_params:,}",
+            *([shown(objective, record.size)] if objective != "params" else []),
             f"{record.val_acc:.2%}",
             *claim,
             f"#{record.number}",
@@ -74,7 +81,7 @@ def print_summary(
     if not records:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, records, plan.space.claims)
+        print_front(console, records, plan.space.claims, plan.objective)
     if plan.min_acc is not None:
         console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
@@ -169,6 +176,7 @@ def as_event(
             {
                 "trial": record.number,
                 "params": record.num_params,
+                METRICS[plan.objective]: in_database(plan.objective, record.size),
                 "val_acc": record.val_acc,
                 "baseline": record.baseline,
                 "claim": plan.space.claims.get(record.baseline or ""),

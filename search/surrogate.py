@@ -27,8 +27,8 @@ class Row:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     costs: tuple[int, ...]
-    """Exact ones of the network: its number of parameters and, where known, its
-    multiply-accumulates, which at one size tell convolutions from FC layers."""
+    """Exact ones of the network: first what is to be small, as a rule its number of parameters;
+    where known its multiply-accumulates, which at one size tell convolutions from FC layers."""
 
     @property
     def num_params(self) -> int:
@@ -46,6 +46,11 @@ class Ended:
     deviation: float = 0.0
     """How uncertain that expectation was: 0 for a trial that ran to its end."""
     finished: bool = True
+
+    @property
+    def size(self) -> int:
+        """What is to be small."""
+        return self.row.num_params
 
     @property
     def num_params(self) -> int:

@@ -110,7 +110,7 @@ def test_check_passes_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("lr=lr)", "lr=-lr)", r"mine\.py:8: SGDConfig\.lr: .*greater than 0, got -"),
+        ("lr=lr)", "lr=-lr)", r"mine\.py:8: ValidationError: SGDConfig\.lr: .*than 0, got -"),
         ("'lr', 1e-3", "'lr', 2", r"mine\.py:7: ValueError"),
         ("{'lr': 0.1}", "{'rl': 0.1}", r"HINTS\['rl'\].*never asks for it.*did you mean 'lr'"),
         ("width = trial", "import random; width = random.randint(2, 900) or trial",

@@ -1,8 +1,8 @@
 """Before any trial a search knows which published weights it has."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,34 +12,11 @@ from paretrain.config import DataConfig, StartConfig
 from paretrain.data.parts import ImageData, Part
 from paretrain.network_config import published_name
 from search.baselines import baselines
-from search.budget import Limits
 from search.gate import OVER_CAP, OVER_FILE_SIZE, WITHOUT_WEIGHTS
 from search.plan import Plan, differences, settle
-from search.space import load_space
 from search.weights import names_needed, with_weights
 
-
-def plan(space: str = "data_scale", **changes: Any) -> Plan:
-    return replace(
-        Plan(
-            space=load_space(space),
-            data=DataConfig(image_size=32),
-            storage="x.db",
-            study_name="x",
-            epochs=2,
-            max_params=None,
-            workers=1,
-            threads=1,
-            device=torch.device("cpu"),
-            precision="fp32",
-            limits=Limits(5, None, None, None),
-            seed=0,
-            pruner="front",
-            sampler="front",
-            baselines="nets",
-        ),
-        **changes,
-    )
+MakePlan = Callable[..., Plan]
 
 
 @pytest.fixture
@@ -59,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_networks_that_a_space_asks_for_are_found(data: ImageData) -> None:
+def test_the_networks_that_a_space_asks_for_are_found(plan: MakePlan, data: ImageData) -> None:
     scale = plan()
     assert names_needed(scale, scale.gate(data), []) == ["resnet18", "resnet34", "resnet50"]
     fine = plan("finetune", data=DataConfig(image_size=64))
@@ -73,7 +50,7 @@ def test_the_networks_that_a_space_asks_for_are_found(data: ImageData) -> None:
 
 
 def test_networks_without_a_file_in_the_folder_are_not_proposed(
-    data: ImageData, folder: Path
+    plan: MakePlan, data: ImageData, folder: Path
 ) -> None:
     chosen = plan(weights_dir=str(folder))
     gate, notes = with_weights(chosen, chosen.gate(data), [])
@@ -84,14 +61,16 @@ def test_networks_without_a_file_in_the_folder_are_not_proposed(
     assert found["ResNet50, all, batch 32 lr 1e-4"].obstacle == WITHOUT_WEIGHTS
 
 
-def test_a_file_serves_the_network_that_it_fits(data: ImageData, folder: Path) -> None:
+def test_a_file_serves_the_network_that_it_fits(
+    plan: MakePlan, data: ImageData, folder: Path
+) -> None:
     chosen = plan(weights_dir=str(folder / "resnet18.pth"))
     gate, notes = with_weights(chosen, chosen.gate(data), [])
     assert gate.without_weights == {"resnet34", "resnet50"} and len(notes) == 1
 
 
 def test_a_folder_with_nothing_and_a_file_that_fits_nothing_are_refused(
-    data: ImageData, tmp_path: Path
+    plan: MakePlan, data: ImageData, tmp_path: Path
 ) -> None:
     chosen = plan(weights_dir=str(tmp_path))
     with pytest.raises(UserError, match=r"no weights of resnet18, resnet34.*--pretrained no"):
@@ -108,7 +87,7 @@ def test_a_folder_with_nothing_and_a_file_that_fits_nothing_are_refused(
 
 
 def test_weights_that_cannot_be_downloaded_end_the_run_before_it_begins(
-    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: MakePlan, data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
@@ -121,7 +100,9 @@ def test_weights_that_cannot_be_downloaded_end_the_run_before_it_begins(
     assert with_weights(plan("vgg_reduce"), plan("vgg_reduce").gate(data), [])[1] == []
 
 
-def test_without_pretrained_every_proposal_has_random_weights(data: ImageData) -> None:
+def test_without_pretrained_every_proposal_has_random_weights(
+    plan: MakePlan, data: ImageData
+) -> None:
     chosen = plan("finetune", pretrained=False, weights_dir="anywhere")
     gate, notes = with_weights(chosen, chosen.gate(data), [])
     assert notes == []
@@ -130,7 +111,7 @@ def test_without_pretrained_every_proposal_has_random_weights(data: ImageData) -
         assert published_name(base.config.network)
 
 
-def test_pretrained_is_part_of_a_study_and_older_studies_have_it() -> None:
+def test_pretrained_is_part_of_a_study_and_older_studies_have_it(plan: MakePlan) -> None:
     stored = plan().identity("f")
     assert settle(plan(), stored | {"pretrained": False}, {}).pretrained is False
     old = {key: value for key, value in stored.items() if key != "pretrained"}
@@ -139,7 +120,7 @@ def test_pretrained_is_part_of_a_study_and_older_studies_have_it() -> None:
     assert "pretrained" in differences(stored, plan(pretrained=False).identity("f"))[0]
 
 
-def test_a_space_has_defaults_of_its_own() -> None:
+def test_a_space_has_defaults_of_its_own(plan: MakePlan) -> None:
     chosen = settle(plan(), None, {})
     assert (chosen.epochs, chosen.max_params) == (5, None)
     assert any("no cap on parameters (default for data_scale" in note for note in chosen.notes)
@@ -148,7 +129,9 @@ def test_a_space_has_defaults_of_its_own() -> None:
     assert settle(plan("vgg_reduce"), None, {}).max_params == 120_000
 
 
-def test_a_limit_on_the_file_counts_bytes_of_weights_and_statistics(data: ImageData) -> None:
+def test_a_limit_on_the_file_counts_bytes_of_weights_and_statistics(
+    plan: MakePlan, data: ImageData
+) -> None:
     gate = plan("resnet9", max_size_mb=100.0).gate(data)
     found = {base.name: base for base in baselines(plan("resnet9").space, gate, "nets")}
     assert found["ResNet9"].obstacle == OVER_FILE_SIZE

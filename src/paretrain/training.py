@@ -267,6 +267,14 @@ class Training:
         return float(losses) / self._steps, int(right) / seen
 
     @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) on the device -> logits (N, num_classes), evaluation mode."""
+        self.network.eval()
+        with self._autocast():
+            out: Tensor = self.network(normalise(images, self._mean, self._std))
+        return out
+
+    @torch.no_grad()
     def evaluate(
         self, part: Part, pulse: Callable[[], None] = lambda: None, batches: int | None = None
     ) -> Evaluation:
