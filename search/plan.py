@@ -24,7 +24,7 @@ from search.space import Space
 DIGITS_CAP = 120_000
 """The report's networks with every width divided by 16 fit under it."""
 CPU_CAP, GPU_CAP = 1_000_000, 20_000_000
-DIGITS_EPOCHS, EPOCHS = 8, 30
+DIGITS_EPOCHS, EPOCHS = 12, 30
 CPU_SIZE, GPU_SIZE = 64, 224
 DIGITS_SIZE = 32
 DIGITS_VAL = 0.28

@@ -171,10 +171,9 @@ class Proposer:
         return min(litter[:SIBLINGS], key=self._source.cost)
 
     def _most_promising(self) -> Candidate:
-        """Of many candidates the one with the largest expected gain of hypervolume for its cost.
-        Three times of four only those near a drawn size compete, and there the area is that under
-        -log(error): the area under accuracy is largest at its small end, while from 98 to 99 %
-        halves the errors. Training goes where the front is sparse, too."""
+        """Of many candidates near a drawn size the one with the largest expected gain of area under
+        -log(error) for its cost. The area under accuracy is largest at its small end, while from 98
+        to 99 % halves the errors; and training goes where the front is sparse, too."""
         front = pareto_front(self._finished)
         if self._proposed % 4:  # improve what is known to be good
             found = self._source.passing([self._source.ask("tpe") for _ in range(ASKS)])
@@ -186,10 +185,7 @@ class Proposer:
             found = [c for _ in range(PARENTS) for c in self._source.litter()]
         if not found:
             return self._source.random()
-        if self._proposed % 4 != 2:
-            chosen = self._most_expected(self._near_a_size(found, front), relative=True)
-        else:
-            chosen = self._most_expected(found)
+        chosen = self._most_expected(self._near_a_size(found, front))
         for candidate in found:
             if candidate is not chosen:
                 self._source.drop(candidate)
@@ -210,7 +206,7 @@ class Proposer:
         near = [c for c in by_distance if abs(c.log_size - target) <= NEAR]
         return near if len(near) >= FEW else by_distance[:FEW]
 
-    def _most_expected(self, candidates: Sequence[Candidate], relative: bool = False) -> Candidate:
+    def _most_expected(self, candidates: Sequence[Candidate]) -> Candidate:
         """After Snoek et al. 2012, sec. 3.2: expected improvement per second."""
         gains = expected_gains(
             [self._source.row(candidate) for candidate in candidates],
@@ -220,7 +216,6 @@ class Proposer:
             self._largest(),
             self._rng.randrange(2**31),
             self._aim.step,
-            relative,
         )
         costs = np.array([self._source.cost(candidate) for candidate in candidates])
         return candidates[int((gains / costs**self._power).argmax())]

@@ -13,7 +13,7 @@ CONTROL_SHARE = 0.04
 """Of the trials: never stopped, so that a study can say how often its rule was wrong."""
 
 
-PATIENT_CAUTION, PATIENT_LIKELY = 0.2, 0.6
+PATIENT_CAUTION, PATIENT_LIKELY = 0.2, 0.2
 """Of a search that only counts trials: epochs saved would buy nothing but an earlier end."""
 
 
