@@ -101,8 +101,9 @@ def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
+    if done.returncode:
+        raise UserError(f"python -m search.run {shlex.join(words)} ended with {done.returncode}")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -169,7 +170,14 @@ def table(results: list[Result], options: argparse.Namespace, data: ImageData) -
 
 
 def main() -> None:
-    """The command."""
+    """The command; what the user can mend is said in one line."""
+    try:
+        _main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def _main() -> None:
     typed = sys.argv[1:]
     own, rest = typed, []
     if "--" in typed:

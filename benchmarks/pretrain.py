@@ -9,6 +9,7 @@ half of the classes, for `finetune` and `data_scale` on the other half.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -95,7 +96,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    first, second = halves(options.data.resolve(), options.out)
+    try:
+        first, second = halves(options.data.resolve(), options.out)
+    except UserError as error:
+        sys.exit(f"error: {error}")
     data = DataConfig(
         source=str(first.resolve()),
         image_size=options.image_size,

@@ -77,7 +77,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         curve=Curve(
             trial.number,
             int(attrs.get(AXIS, attrs[SIZE])),
-            tuple(kept_accuracies(curve["val_acc"], curve["val_loss"], config.keep)),
+            tuple(kept_accuracies(curve["val_acc"], curve.get("val_loss", ()), config.keep)),
             tuple(word == "one class" for word in curve["health"]),
             diverged=curve["health"][-1] == "diverged",
         ),

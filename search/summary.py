@@ -176,7 +176,7 @@ def as_event(
             {
                 "trial": record.number,
                 "params": record.num_params,
-                METRICS[plan.objective]: in_database(plan.objective, record.size),
+                **_second_objective(plan.objective, record),
                 "val_acc": record.val_acc,
                 "baseline": record.baseline,
                 "claim": plan.space.claims.get(record.baseline or ""),
@@ -190,6 +190,12 @@ def as_event(
         "ledger": spent.as_dict(),
         "control_arm": asdict(control),
     }
+
+
+def _second_objective(objective: Objective, record: TrialRecord) -> dict[str, float]:
+    if objective == "params":
+        return {}
+    return {METRICS[objective]: in_database(objective, record.size)}
 
 
 def _aim_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:
