@@ -176,7 +176,7 @@ def _say_first(
     if with_validation:
         notes.append(
             f"{len(images.val):,} validation images are trained on too: there will be no "
-            "validation accuracy, and nothing tells when to stop"
+            "validation accuracy, and the last epoch counts"
         )
     if done := len(training.curve):
         notes.append(f"goes on after epoch {done} of {config.epochs}")
