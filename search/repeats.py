@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from search.records import TrialRecord
+from search.surrogate import CEILING, log_error
 
 PREFIX = "repeat:"
 """Attributes of the study, one a repeat. As trials they would count and be on the front."""
@@ -78,8 +79,10 @@ def confirm(
 ) -> dict[int, Confirmed]:
     """What the repeats say of each trial that has any.
 
-    The deviation between seeds is pooled over all trials with two repeats or more: three repeats
-    alone would give intervals twice as wide (Student's t with 2 degrees of freedom)."""
+    Intervals are computed on the logarithm of the error, where the deviation between seeds is more
+    alike for good and bad networks than on the accuracy itself, and that deviation is pooled over
+    all trials with two repeats or more: three repeats alone would give intervals twice as wide
+    (Student's t with 2 degrees of freedom)."""
     deviation, freedom = pooled_deviation(repeats)
     found = {}
     for record in records:
@@ -92,10 +95,11 @@ def confirm(
         if freedom:
             from scipy.stats import t  # slow to import
 
+            middle = math.fsum(map(log_error, accs)) / count
             half = float(t.ppf(0.975, freedom)) * deviation / math.sqrt(count)
-            low, high = max(0.0, mean - half), min(1.0, mean + half)
+            low, high = _accuracy(middle - half), _accuracy(middle + half)
             reach = float(t.ppf(0.95, freedom)) * deviation * math.sqrt(1 + 1 / count)
-            lucky = record.val_acc > mean + reach
+            lucky = log_error(record.val_acc) > middle + reach
         found[record.number] = Confirmed(
             record.number, record.val_acc, count, mean, low, high, lucky
         )
@@ -103,14 +107,20 @@ def confirm(
 
 
 def pooled_deviation(repeats: Mapping[int, Sequence[Repeat]]) -> tuple[float, int]:
-    """Standard deviation between seeds of one configuration, and its degrees of freedom."""
+    """Standard deviation between seeds of one configuration, in `log_error`, and its degrees of
+    freedom."""
     squares, freedom = 0.0, 0
     for of in repeats.values():
-        accs = [repeat.val_acc for repeat in of]
-        mean = math.fsum(accs) / len(accs)
-        squares += math.fsum((acc - mean) ** 2 for acc in accs)
-        freedom += len(accs) - 1
+        errors = [log_error(repeat.val_acc) for repeat in of]
+        mean = math.fsum(errors) / len(errors)
+        squares += math.fsum((error - mean) ** 2 for error in errors)
+        freedom += len(errors) - 1
     return (math.sqrt(squares / freedom), freedom) if freedom else (0.0, 0)
+
+
+def _accuracy(log_of_error: float) -> float:
+    """Back from `log_error`."""
+    return min(1.0, max(0.0, CEILING - math.exp(-log_of_error)))
 
 
 def describe_confirmed(confirmed: Confirmed) -> str:

@@ -59,7 +59,8 @@ def test_the_deviation_is_pooled_over_the_trials() -> None:
     groups = [[0.90, 0.92, 0.94], [0.5, 0.51], [0.7]]
     repeats = {number: repeated(number, *accs) for number, accs in enumerate(groups)}
     deviation, freedom = pooled_deviation(repeats)
-    squares = sum(((np.array(g) - np.mean(g)) ** 2).sum() for g in groups)
+    logs = [-np.log(1.005 - np.array(group)) for group in groups]
+    squares = sum(((of - of.mean()) ** 2).sum() for of in logs)
     assert freedom == 3 and deviation == pytest.approx((squares / 3) ** 0.5)
     assert pooled_deviation({1: repeated(1, 0.7)}) == (0.0, 0)
 
@@ -69,13 +70,28 @@ def test_the_interval_is_students_and_leaves_the_trial_itself_out() -> None:
 
     accs = [0.90, 0.92, 0.97]
     found = confirm([record(0, 100, 0.99)], {0: repeated(0, *accs)})[0]
-    expected = ttest_1samp(accs, 0).confidence_interval(0.95)
+    expected = ttest_1samp(-np.log(1.005 - np.array(accs)), 0).confidence_interval(0.95)
+    ends = (1.005 - np.exp(-expected.low), 1.005 - np.exp(-expected.high))
     assert found.mean == pytest.approx(0.93)
-    assert (found.low, found.high) == pytest.approx((expected.low, min(1, expected.high)))
+    assert (found.low, found.high) == pytest.approx(ends) and ends[1] < 1
     single = confirm([record(0, 100, 0.99)], {0: repeated(0, 0.9)})[0]
     assert single.low is None and not single.lucky
     assert describe_confirmed(single) == "1 other seed: 90.00% on average"
     assert confirm([record(0, 100, 0.9)], {}) == {}
+
+
+def test_good_and_bad_networks_have_intervals_of_their_own_width() -> None:
+    """Seen on the digits: 3 repeats each, of which the bad ones vary forty times as much."""
+    seen = {0: (0.577, 0.611, 0.703), 1: (0.879, 0.824, 0.933), 2: (0.983, 0.983, 0.980)}
+    records = [record(number, 100 + number, accs[0]) for number, accs in seen.items()]
+    repeats = {number: repeated(number, *accs) for number, accs in seen.items()}
+    found = confirm(records, repeats)
+    widths = []
+    for number, accs in seen.items():
+        low, high = found[number].low, found[number].high
+        assert low is not None and high is not None and low < np.mean(accs) < high <= 1
+        widths.append(high - low)
+    assert widths[2] < 0.03 < widths[1] < widths[0]
 
 
 def test_lucky_is_rarer_than_one_in_twenty_among_trials_like_their_repeats() -> None:
