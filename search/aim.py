@@ -39,8 +39,8 @@ class Aim:
     def smallest(self, finished: Iterable[P]) -> P | None:
         """The smallest one that has the accuracy asked for; of equal ones the most accurate."""
         found = [p for p in finished if self.min_acc is not None and p.val_acc >= self.min_acc]
-        return min(found, key=lambda p: (p.num_params, -p.val_acc), default=None)
+        return min(found, key=lambda p: (p.size, -p.val_acc), default=None)
 
     def closest(self, finished: Sequence[P]) -> P | None:
         """The most accurate one, the smaller of equals."""
-        return max(finished, key=lambda p: (p.val_acc, -p.num_params), default=None)
+        return max(finished, key=lambda p: (p.val_acc, -p.size), default=None)

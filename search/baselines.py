@@ -29,6 +29,8 @@ class Baseline:
     distributions: dict[str, BaseDistribution]
     num_params: int | None
     """None when the network cannot take images of this size."""
+    size: int | None
+    """What is to be small of it, likewise."""
     obstacle: str
     """Why it is not run; empty when it is."""
 
@@ -55,8 +57,9 @@ def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
                 config,
                 dict(params),
                 dict(drawing.distributions),
+                None if size is None else gate.params(config),
                 size,
-                gate.obstacle(size) or "",
+                gate.obstacle(config, size) or "",
             )
         )
     return found
@@ -79,7 +82,7 @@ def verdicts(records: Sequence[TrialRecord]) -> list[str]:
     lines = []
     found = [record for record in records if record.baseline is None]
     for base in (record for record in records if record.baseline is not None):
-        rival = best_at_size(found, base.num_params)
+        rival = best_at_size(found, base.size)
         never = ", one class to the end" if base.curve.waiting[-1] else ""
         own = f"{base.baseline} ({short_count(base.num_params)}, {base.val_acc:.1%}{never})"
         if rival is None or rival.val_acc < base.val_acc:
@@ -87,10 +90,10 @@ def verdicts(records: Sequence[TrialRecord]) -> list[str]:
             lines.append(f"{own}: not beaten yet{best}")
             continue
         equal = [r for r in found if r.val_acc >= base.val_acc]
-        smallest = min(equal, key=lambda r: r.num_params)
+        smallest = min(equal, key=lambda r: r.size)
         lines.append(
             f"{own}: beaten by #{rival.number}, {100 * (rival.val_acc - base.val_acc):+.1f} points "
-            f"at {rival.num_params / base.num_params:.0%} of its size; as accurate from "
+            f"at {rival.size / base.size:.0%} of its size; as accurate from "
             f"{short_count(smallest.num_params)} (#{smallest.number})"
         )
     return lines

@@ -77,6 +77,6 @@ class Budget:
         if not now:
             return False
         # Beyond the largest one, so that its accuracy counts too.
-        reach = 2 * now[-1].num_params
+        reach = 2 * now[-1].size
         volume = hypervolume(now, self._reference, reach)
         return volume - hypervolume(before, self._reference, reach) < PLATEAU_GAIN * volume

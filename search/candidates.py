@@ -15,7 +15,7 @@ from paretrain.config import TrainConfig
 from paretrain.describe import short_count
 from search.canonical import canonical_key
 from search.drawing import Drawing
-from search.gate import OVER_CAP, Gate
+from search.gate import OVER_CAP, OVER_FILE_SIZE, UNBUILDABLE, WITHOUT_WEIGHTS, Gate
 from search.samplers import ShadowStudy
 from search.space import Suggest
 from search.surrogate import Row
@@ -34,7 +34,7 @@ class Candidate:
     distributions: dict[str, BaseDistribution]
     config: TrainConfig
     size: int | None
-    """Exact number of parameters; None when the network cannot take such images."""
+    """What is to be small (see `Gate.size`); None when the network cannot take such images."""
     origin: str
     """Where it came from: random, mutation, or the name of Optuna's sampler."""
     shadow: int | None = None
@@ -111,11 +111,11 @@ class Source:
 
     def refusal(self, candidate: Candidate) -> str | None:
         """Why it does not pass, or None."""
-        obstacle = self._gate.obstacle(candidate.size)
+        obstacle = self._gate.obstacle(candidate.config, candidate.size)
         if obstacle is not None:
             if obstacle == OVER_CAP and candidate.size is not None:
-                smallest = self._smallest_refused or candidate.size
-                self._smallest_refused = min(candidate.size, smallest)
+                params = self._gate.params(candidate.config)
+                self._smallest_refused = min(params, self._smallest_refused or params)
             return obstacle
         config, limit = candidate.config, self._memory_limit
         if limit is not None and self._gate.memory(config) >= limit:
@@ -134,7 +134,7 @@ class Source:
 
     def row(self, candidate: Candidate) -> Row:
         """As the model of accuracy sees it; only for candidates that passed."""
-        costs = (candidate.num_params, self._gate.macs(candidate.config))
+        costs = self._gate.costs(candidate.config, candidate.num_params)
         return Row(candidate.params, candidate.distributions, costs)
 
     def cost(self, candidate: Candidate) -> float:
@@ -152,6 +152,12 @@ class Source:
                 f"{text}; the smallest over the cap of {cap} has {smallest} parameters: "
                 "raise --max-params"
             )
+        if self.refused[OVER_FILE_SIZE]:
+            return UserError(f"{text}: raise --max-size-mb {self._gate.max_size_mb:g}")
+        if self.refused[UNBUILDABLE]:
+            return UserError(f"{text}: raise --image-size")
+        if self.refused[WITHOUT_WEIGHTS]:
+            return UserError(f"{text}: put more weights into --weights-dir")
         if self.refused[TOO_MUCH_MEMORY]:
             return UserError(f"{text}: lower --image-size, or use a machine with more memory")
         return UserError(f"{text}: the space has no more, so lower --trials")

@@ -5,7 +5,7 @@ import json
 import math
 from typing import Any
 
-from paretrain.config import NetworkConfig, TrainConfig
+from paretrain.config import NetworkConfig, TrainConfig, VGGConfig
 
 _NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch", "threads"}
 """Not chosen by a space: set by the run, or by what memory allowed."""
@@ -14,13 +14,20 @@ _NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch",
 def canonical_key(config: TrainConfig) -> str:
     """Equal for trainings of which one tells what the other would.
 
-    Learning rate, 1 - momentum, clipping and schedules count to two significant digits, weight
-    decay to one, dropout and label smoothing to a hundredth, padding to a pixel.
+    Learning rate, 1 - momentum, clipping, schedules, colour changes and the share of the images
+    count to two significant digits, weight decay to one, dropout, label smoothing and the frozen
+    share to a hundredth, padding to a pixel, rotation to a degree.
     """
     found: dict[str, Any] = config.model_dump(mode="json", exclude=_NOT_COMPARED)
     side = config.data.image_size
     found["network"] = _network(config.network, side)
-    found["augment"]["crop_padding"] = round(config.augment.crop_padding * side)
+    found["augment"] = _rounded(found["augment"]) | {
+        "crop_padding": round(config.augment.crop_padding * side),
+        "rotation": round(config.augment.rotation),
+    }
+    found["share"] = _digits(config.share, 2)
+    del found["start"]["weights_dir"]  # where they lie; they are the same weights
+    found["start"]["frozen"] = round(config.start.frozen, 2)
     found["optimizer"] = optimizer = dict(found["optimizer"], lr=_digits(config.optimizer.lr, 2))
     if "momentum" in optimizer:  # SGD's effective step is lr / (1 - momentum)
         optimizer["momentum"] = _digits(1 - optimizer["momentum"], 2)
@@ -30,21 +37,26 @@ def canonical_key(config: TrainConfig) -> str:
     smoothing = config.regularisation.label_smoothing
     found["regularisation"]["label_smoothing"] = round(smoothing, 2)
     for part in ("schedule", "clip"):
-        found[part] = {
-            key: _digits(value, 2) if isinstance(value, float) else value
-            for key, value in found[part].items()
-        }
+        found[part] = _rounded(found[part])
     return json.dumps(found, sort_keys=True)
 
 
 def _network(config: NetworkConfig, image_size: int) -> dict[str, Any]:
     found: dict[str, Any] = config.model_dump(mode="json")
-    # What an average to the size that a map already has does: nothing.
-    last = image_size >> len(config.stages)
-    if (config.pool == "global" and last == 1) or (config.pool == "adaptive7" and last == 7):
-        found["pool"] = "flatten"
-    found["dropout"] = [round(rate, 2) for rate in config.dropout]
+    if isinstance(config, VGGConfig):
+        # What an average to the size that a map already has does: nothing.
+        last = image_size >> len(config.stages)
+        if (config.pool == "global" and last == 1) or (config.pool == "adaptive7" and last == 7):
+            found["pool"] = "flatten"
+        found["dropout"] = [round(rate, 2) for rate in config.dropout]
+    elif "head" in found:
+        found["head"]["dropout"] = round(found["head"]["dropout"], 2)
     return found
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Numbers with a fraction to two significant digits."""
+    return {k: _digits(v, 2) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def _digits(value: float, digits: int) -> float:

@@ -64,8 +64,8 @@ def at_knee(records: Sequence[TrialRecord]) -> TrialRecord:
 def neighbours(records: Sequence[TrialRecord], chosen: TrialRecord) -> list[str]:
     """What the next smaller and next larger members of the front would give instead."""
     front = pareto_front(records)
-    smaller = [r for r in front if r.num_params < chosen.num_params]
-    larger = [r for r in front if r.num_params > chosen.num_params]
+    smaller = [r for r in front if r.size < chosen.size]
+    larger = [r for r in front if r.size > chosen.size]
     lines = []
     for word, other in (("smaller", smaller[-1:]), ("larger", larger[:1])):
         for r in other:

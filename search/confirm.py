@@ -150,8 +150,8 @@ def ranks(
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Rank of each trial by its own accuracy and by the mean of its repeats; 1 = most accurate.
     Of equal ones the smaller network comes first."""
-    own = sorted(front, key=lambda r: (-r.val_acc, r.num_params))
-    mean = sorted(front, key=lambda r: (-found[r.number].mean, r.num_params))
+    own = sorted(front, key=lambda r: (-r.val_acc, r.size))
+    mean = sorted(front, key=lambda r: (-found[r.number].mean, r.size))
     return (
         {record.number: rank for rank, record in enumerate(own, start=1)},
         {record.number: rank for rank, record in enumerate(mean, start=1)},

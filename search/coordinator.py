@@ -15,7 +15,7 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.networks.build import has_batch_statistics
-from paretrain.training import EpochResult
+from paretrain.training import EpochResult, patience_is_over
 from search import records as attr
 from search.ahead import Ahead
 from search.budget import Budget, End
@@ -23,6 +23,7 @@ from search.curve import Curve
 from search.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
 from search.gate import Gate
 from search.journal import Journal
+from search.objective import in_database
 from search.owner import BEAT_EVERY_S, beat
 from search.plan import Plan
 from search.pool import Died, WorkerPool
@@ -33,6 +34,7 @@ from search.protocol import (
     Failed,
     Finished,
     Go,
+    Measured,
     Resumed,
     Stop,
     Train,
@@ -165,13 +167,18 @@ class Coordinator:
             elif trial.state in COUNTED and (record := read_record(trial)) is not None:
                 finished = trial.state == TrialState.COMPLETE
                 shadow = self._ahead.know(
-                    record.config, record.num_params, trial.params, trial.distributions
+                    record.config, record.size, trial.params, trial.distributions
                 )
+                if self._gate.latency is not None:
+                    self._gate.latency.learn(record.config, record.size)
                 end, deviation = record.val_acc, 0.0
                 if not finished:
                     end, deviation = expected_end(trial.user_attrs.get(attr.NUMBERS, {}), end)
                 self._ahead.learn(shadow, end, finished, deviation)
-                (self._finished if finished else self._stopped).append(record.curve)
+                if finished:
+                    self._finished.append(record.curve.held(self._plan.epochs))
+                else:
+                    self._stopped.append(record.curve)
         return len(trials)
 
     def _waiting(self, trial: FrozenTrial) -> Running:
@@ -179,12 +186,15 @@ class Coordinator:
         attrs = trial.user_attrs
         config, size = TrainConfig.from_dict(attrs[attr.CONFIG]), int(attrs[attr.SIZE])
         spent = attrs.get(attr.SPENT, {})
+        axis = int(attrs.get(attr.AXIS, size))
         return Running(
             trial.number,
             config,
             size,
-            self._ahead.know(config, size, trial.params, trial.distributions),
+            self._ahead.know(config, axis, trial.params, trial.distributions),
             attrs.get(attr.BASELINE),
+            size=None if self._plan.objective == "params" else axis,
+            measured=attrs.get(attr.MEASURED, False),
             epochs_spent=spent.get("epochs", 0),
             seconds_spent=spent.get("seconds", 0.0),
             seconds_lost=spent.get("lost_seconds", 0.0),
@@ -219,7 +229,8 @@ class Coordinator:
             return None
         while self._queue:
             running = self._queue.popleft()
-            if (obstacle := self._gate.obstacle(running.num_params)) is None:
+            obstacle = self._gate.obstacle(running.config, running.num_params)
+            if obstacle is None:
                 self._journal.begin(running.number, {})
                 return running
             verdict = {attr.VERDICT: f"not run: {obstacle}, {running.num_params} parameters"}
@@ -233,14 +244,16 @@ class Coordinator:
             return None
         number, self._next_number = self._next_number, self._next_number + 1
         config = proposal.config.model_copy(update={"seed": self._plan.trial_seed(number)})
+        params, size = self._gate.params(config), proposal.num_params
         attributes = {
             attr.CONFIG: config.to_dict(),
-            attr.SIZE: proposal.num_params,
             attr.WORDS: describe(config),
             attr.ORIGIN: proposal.origin,
+            **attr.size_attributes(self._gate, config, size),
         }
         self._journal.add(number, proposal.params, proposal.distributions, attributes)
-        return Running(number, config, proposal.num_params, proposal.shadow)
+        own = None if self._plan.objective == "params" else size
+        return Running(number, config, params, proposal.shadow, size=own)
 
     def _start(self, worker: int, running: Running) -> None:
         self._busy[worker] = running
@@ -251,7 +264,10 @@ class Coordinator:
     def _train(self, worker: int, running: Running) -> None:
         running.start()
         path = str(self._checkpoint(running))
-        self._pool.send(worker, Train(trial=running.number, config=running.config, checkpoint=path))
+        measure = self._gate.latency is not None and not running.measured
+        number, config = running.number, running.config
+        order = Train(trial=number, config=config, checkpoint=path, measure=measure)
+        self._pool.send(worker, order)
 
     def _checkpoint(self, running: Running) -> Path:
         return self._checkpoints / f"{running.number}.pt"
@@ -270,6 +286,10 @@ class Coordinator:
         running.alive()
         if isinstance(heard, Epoch):
             self._epoch(worker, running, heard.result)
+        elif isinstance(heard, Measured):
+            running.size, running.measured = heard.microseconds, True
+            if self._gate.latency is not None:
+                self._gate.latency.learn(running.config, heard.microseconds)
         elif isinstance(heard, Resumed):
             running.resume(heard.results)
         elif isinstance(heard, Finished):
@@ -302,7 +322,10 @@ class Coordinator:
             running.epochs_spent += 1
             return
         running.hear(result)
-        if result.epoch < self._plan.epochs or result.health == "diverged":
+        over = result.epoch == self._plan.epochs or patience_is_over(
+            running.config, running.results
+        )
+        if not over or result.health == "diverged":
             # A hand-made network is what others are measured against, so it runs to its end.
             rule = DivergenceRule() if running.baseline else self._rule
             decision = rule.decide(running.curve, self._view(running))
@@ -329,7 +352,7 @@ class Coordinator:
         return View(
             self._plan.epochs,
             1 / self._gate.num_classes,
-            self._gate.max_params or max([judged.num_params, *sizes]),
+            self._gate.largest or max([judged.curve.size, *sizes]),
             self._finished,
             [r.curve for r in self._busy.values() if r is not judged and r.results],
             self._stopped,
@@ -339,13 +362,13 @@ class Coordinator:
     # --- ends
 
     def _end(self, running: Running) -> None:
-        stop, val_acc = running.stop, running.results[-1].val_acc
+        stop, val_acc = running.stop, running.curve.val_acc
         verdict = {attr.VERDICT: "finished" if stop is None else stop.reason}
         if stop is None:
-            values = [val_acc, float(running.num_params)]
+            values = [val_acc, in_database(self._plan.objective, running.curve.size)]
             attributes = running.attributes() | verdict
             self._journal.end(running.number, attributes, TrialState.COMPLETE, values)
-            self._finished.append(running.curve)
+            self._finished.append(running.curve.held(self._plan.epochs))
             self._learn(running, val_acc, finished=True)
         else:
             attributes = running.attributes() | verdict | {attr.NUMBERS: stop.numbers}
@@ -434,7 +457,8 @@ class Coordinator:
     def _learn(
         self, running: Running, val_acc: float | None, deviation: float = 0.0, *, finished: bool
     ) -> None:
-        self._ahead.learn(running.shadow, val_acc, finished, deviation)
+        size = running.size if running.measured else None
+        self._ahead.learn(running.shadow, val_acc, finished, deviation, size)
 
     def _drop_checkpoint(self, running: Running) -> None:
         self._checkpoint(running).unlink(missing_ok=True)

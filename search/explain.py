@@ -72,7 +72,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
     finished = [r for r in read_records(study, TrialState.COMPLETE) if r.number != trial.number]
     if trial.state == TrialState.COMPLETE:
-        rival = best_at_size(finished, record.num_params)
+        rival = best_at_size(finished, record.size)
         end = f"Finished at {record.val_acc:.1%}: "
         if rival is None or rival.val_acc < record.val_acc:
             end += "on the front."

@@ -1,4 +1,4 @@
-"""The Pareto front of (accuracy up, parameters down), and choices on it."""
+"""The Pareto front of (accuracy up, size down), and choices on it."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ class Point(Protocol):
     """Anything with a size and a final accuracy."""
 
     @property
-    def num_params(self) -> int:
-        """Exact size."""
+    def size(self) -> int:
+        """What is to be small: the number of parameters, or another objective's."""
         ...
 
     @property
@@ -25,30 +25,30 @@ P = TypeVar("P", bound=Point)
 def pareto_front(points: Iterable[P]) -> list[P]:
     """Points that no other one beats, smallest first. Of equal points the earlier one stays."""
     front: list[P] = []
-    for point in sorted(points, key=lambda p: (p.num_params, -p.val_acc)):
+    for point in sorted(points, key=lambda p: (p.size, -p.val_acc)):
         if not front or point.val_acc > front[-1].val_acc:
             front.append(point)
     return front
 
 
-def best_at_size(points: Iterable[P], num_params: int) -> P | None:
-    """The most accurate point with at most that many parameters: its accuracy is g(p), what a
+def best_at_size(points: Iterable[P], size: int) -> P | None:
+    """The most accurate point of at most that size: its accuracy is g(p), what a
     trial of that size must exceed to be on the front."""
-    fits = [point for point in points if point.num_params <= num_params]
-    return max(fits, key=lambda p: (p.val_acc, -p.num_params)) if fits else None
+    fits = [point for point in points if point.size <= size]
+    return max(fits, key=lambda p: (p.val_acc, -p.size)) if fits else None
 
 
 def knee(front: Sequence[P]) -> P:
     """The point farthest above the line between the front's ends, in (log parameters, accuracy):
     where more parameters begin to buy little. With one or two points, the most accurate one."""
     first, last = front[0], front[-1]
-    width = math.log(last.num_params / first.num_params)
+    width = math.log(last.size / first.size)
     height = last.val_acc - first.val_acc
     if len(front) < 3 or width == 0 or height == 0:
         return last
 
     def above(point: P) -> float:
-        along = math.log(point.num_params / first.num_params) / width
+        along = math.log(point.size / first.size) / width
         return (point.val_acc - first.val_acc) / height - along
 
     return max(front, key=above)
@@ -57,9 +57,9 @@ def knee(front: Sequence[P]) -> P:
 def hypervolume(points: Iterable[Point], chance: float, largest: int) -> float:
     """Area under the front in (log10 parameters, accuracy above `chance`), up to `largest`
     parameters (Zitzler & Thiele 1998): grows exactly when the front does."""
-    area, front = 0.0, pareto_front(p for p in points if p.num_params <= largest)
-    ends = [point.num_params for point in front[1:]] + [largest]
+    area, front = 0.0, pareto_front(p for p in points if p.size <= largest)
+    ends = [point.size for point in front[1:]] + [largest]
     for point, right in zip(front, ends, strict=False):
         height = max(0.0, point.val_acc - chance)
-        area += height * math.log10(right / point.num_params)
+        area += height * math.log10(right / point.size)
     return area

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, Precision, TrainConfig
+from paretrain.config import DataConfig, Precision, StartConfig, TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
 from paretrain.device import device_name
 from search.baselines import Choice
 from search.budget import Limits
 from search.gate import Gate
+from search.objective import OBJECTIVES, LatencyModel, Objective
 from search.parsing import percent
 from search.pruning import PrunerName
 from search.samplers import SamplerName
@@ -57,6 +58,14 @@ class Plan:
     """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = 300.0
     """A worker that trains no batch for so long is ended."""
+    objective: Objective = "params"
+    """What is to be small. A setting of the study."""
+    pretrained: bool = True
+    """Whether spaces that ask for published weights get them."""
+    weights_dir: str | None = None
+    """File or folder with them; None = torchvision's cache."""
+    max_size_mb: float | None = None
+    """Of the file with a network's weights."""
     microbatch: bool = False
     """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
     notes: tuple[str, ...] = ()
@@ -71,13 +80,18 @@ class Plan:
             **data,
             "epochs": self.epochs,
             "precision": self.precision,
-            "objectives": ["val_acc maximize", "params minimize"],
+            "pretrained": self.pretrained,
+            "objectives": ["val_acc maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
 
     def complete(self, config: TrainConfig) -> TrainConfig:
-        """A proposed configuration with this run's data, epochs and precision."""
+        """A proposed configuration with this run's data, epochs, precision and weights."""
         update = {"data": self.data, "epochs": self.epochs, "precision": self.precision}
+        if config.start.pretrained:
+            place = {"weights_dir": self.weights_dir}
+            start = config.start.model_copy(update=place) if self.pretrained else StartConfig()
+            return config.model_copy(update=update | {"start": start})
         return config.model_copy(update=update)
 
     @property
@@ -85,7 +99,8 @@ class Plan:
         """What the search is after, or the empty string for the whole front."""
         if self.min_acc is None:
             return ""
-        return f"fewest parameters at {percent(self.min_acc)} validation accuracy or more"
+        what = "fewest parameters" if self.objective == "params" else f"least {self.objective}"
+        return f"{what} at {percent(self.min_acc)} validation accuracy or more"
 
     @property
     def trials(self) -> int:
@@ -99,7 +114,10 @@ class Plan:
 
     def gate(self, data: ImageData) -> Gate:
         """What proposals must pass."""
-        return Gate(self.complete, len(data.classes), self.max_params, len(data.train))
+        classes, images = len(data.classes), len(data.train)
+        model = LatencyModel(classes) if self.objective == "latency" else None
+        caps = (self.max_params, images, self.max_size_mb)
+        return Gate(self.complete, classes, *caps, self.objective, model)
 
     def trial_seed(self, number: int) -> int:
         """Seed of a trial: its own, and the same whenever the study is run with the same seed."""
@@ -130,10 +148,12 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         return default
 
     usual_size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
-    size = SIDES.get(plan.data.source, usual_size)
-    epochs = DIGITS_EPOCHS if digits else EPOCHS
+    of_space = plan.space.defaults
+    size = of_space.get("image_size") or SIDES.get(plan.data.source, usual_size)
+    epochs = of_space.get("epochs") or (DIGITS_EPOCHS if digits else EPOCHS)
     where = "digits" if digits else "a GPU" if gpu else "a CPU"
     of = plan.data.source if plan.data.source in SIDES else where
+    of = plan.space.name if "image_size" in of_space else of
     image_size = choose(
         "image_size", size, f"images at {size}x{size} (default for {of}; --image-size)"
     )
@@ -155,17 +175,28 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
     max_params = plan.max_params
     if given.get("max_params") is None:
         max_params = DIGITS_CAP if digits else GPU_CAP if gpu else CPU_CAP
-        notes.append(
-            f"at most {max_params:,} parameters (default for {where}; --max-params, or none)"
-        )
+        if "max_params" in of_space:
+            max_params, where = of_space["max_params"], plan.space.name
+        most = "no cap on" if max_params is None else f"at most {max_params:,}"
+        notes.append(f"{most} parameters (default for {where}; --max-params, or none)")
     return replace(
         plan,
         data=data,
         epochs=chosen_epochs,
         max_params=max_params,
         precision=choose("precision", plan.precision),
+        pretrained=choose("pretrained", True),
+        objective=choose("objective", _stored_objective(stored)),
         notes=tuple(notes),
     )
+
+
+def _stored_objective(stored: dict[str, Any] | None) -> Objective:
+    """Of an existing study; the number of parameters in a new one."""
+    for name in OBJECTIVES:
+        if f"{name} minimize" in (stored or {}).get("objectives", ()):
+            return name
+    return "params"
 
 
 def replace_data(data: DataConfig, **changes: Any) -> DataConfig:
@@ -198,7 +229,8 @@ def cores() -> int:
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """What differs between two identities, in words. The data's hash only counts where nothing
     else explains it."""
-    stored = {"skip_broken": False} | stored  # studies from before there was the choice
+    # Studies from before there were the choices.
+    stored = {"skip_broken": False, "pretrained": True} | stored
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]
     if not explained and "data" in keys:

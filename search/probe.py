@@ -1,5 +1,6 @@
 """A few measured steps of a configuration, inside a worker: how fast, and how much memory."""
 
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from paretrain.training import Training
 
 STEPS = 4
 VAL_IMAGES = 64
+WARM_UP, RUNS, LATENCY_S = 3, 10, 0.1
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds:
     training.evaluate(some)
     per_val_image = (time.perf_counter() - start) / len(some)
     return Pace(setup, per_image * len(data.train) + per_val_image * len(data.val), 1 / per_image)
+
+
+def latency(training: Training) -> int:
+    """Microseconds of the forward pass of one image, in evaluation mode: the median of at least
+    RUNS runs, after a few that are not counted."""
+    image = training.data.val.images_NCHW[:1].to(training.device)
+    taken: list[float] = []
+    began = time.perf_counter()
+    while len(taken) < WARM_UP + RUNS or time.perf_counter() - began < LATENCY_S:
+        start = time.perf_counter()
+        training.logits(image)
+        _settle(training.device)
+        taken.append(time.perf_counter() - start)
+    return max(1, round(1e6 * statistics.median(taken[WARM_UP:])))
 
 
 def _settle(device: torch.device) -> None:

@@ -5,7 +5,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,16 +98,24 @@ class Proposer:
         Returns its number in the shadow study, for `learn`."""
         self._source.see(config)
         shadow = self._shadow.add(params, distributions)
-        costs = (num_params, self._gate.macs(config))
+        costs = self._gate.costs(config, num_params)
         self._running[shadow] = Row(dict(params), dict(distributions), costs)
         return shadow
 
     def learn(
-        self, shadow: int, val_acc: float | None, finished: bool, deviation: float = 0.0
+        self,
+        shadow: int,
+        val_acc: float | None,
+        finished: bool,
+        deviation: float = 0.0,
+        size: int | None = None,
     ) -> None:
         """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach
-        with the deviation of that expectation; None when it failed."""
+        with the deviation of that expectation; None when it failed. `size`: where it was measured
+        instead of counted."""
         row = self._running.pop(shadow)
+        if size is not None:
+            row = replace(row, costs=(size, *row.costs[1:]))
         if val_acc is None:
             self._shadow.drop(shadow)
             return
@@ -213,5 +221,5 @@ class Proposer:
         return candidates[int((gains / costs**self._power).argmax())]
 
     def _largest(self) -> int:
-        """Most parameters that count."""
-        return self._gate.max_params or 4 * max(e.num_params for e in self._finished)
+        """The largest size that counts."""
+        return self._gate.largest or 4 * max(e.num_params for e in self._finished)

@@ -25,6 +25,8 @@ class Train(_Message):
     config: TrainConfig
     checkpoint: str | None = None
     """File for the state after an epoch, or None for no checkpoints."""
+    measure: bool = False
+    """Measure the latency of one image before the first epoch."""
 
 
 class Probe(_Message):
@@ -64,6 +66,14 @@ class Resumed(_Message):
     say: Literal["resumed"] = "resumed"
     trial: int
     results: tuple[EpochResult, ...]
+
+
+class Measured(_Message):
+    """Worker -> coordinator, before the first epoch, where it was asked for."""
+
+    say: Literal["measured"] = "measured"
+    trial: int
+    microseconds: int
 
 
 class Alive(_Message):
@@ -121,15 +131,12 @@ class Probed(_Message):
 
 
 ToWorker = Annotated[Train | Probe | Go | Stop, Field(discriminator="say")]
-FromWorker = Annotated[
-    Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed,
-    Field(discriminator="say"),
-]
+Said = Ready | Resumed | Measured | Alive | Epoch | Finished | Failed | Warned | Probed
+"""What a worker says."""
+FromWorker = Annotated[Said, Field(discriminator="say")]
 
 TO_WORKER: TypeAdapter[Train | Probe | Go | Stop] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed] = (
-    TypeAdapter(FromWorker)
-)
+FROM_WORKER: TypeAdapter[Said] = TypeAdapter(FromWorker)
 
 
 def line(message: _Message) -> bytes:

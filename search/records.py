@@ -10,8 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
+from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.curve import Curve
+from search.gate import Gate
 from search.rule import Decision
 
 CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
@@ -20,6 +22,8 @@ BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_a
 LAST_ACC, HEALTH, SECONDS = "val_acc_last", "health", "train_seconds"
 NUMBERS, SPENT, INFEASIBLE = "decision", "spent", "infeasible"
 DECISIONS = "decisions"
+AXIS, TRAINABLE, MEASURED = "size", "trainable_params", "size_measured"
+"""AXIS: what is to be small, where that is not the number of parameters."""
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -42,8 +46,13 @@ class TrialRecord:
 
     @property
     def val_acc(self) -> float:
-        """Accuracy after the last epoch."""
+        """Accuracy of the epoch that is kept."""
         return self.curve.val_acc
+
+    @property
+    def size(self) -> int:
+        """What is to be small: the number of parameters unless the study has another objective."""
+        return self.curve.size
 
     @property
     def words(self) -> str:
@@ -59,16 +68,17 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
     if CONFIG not in attrs or not attrs.get(CURVE, {}).get("val_acc"):
         return None
     curve = attrs[CURVE]
+    config = TrainConfig.from_dict(attrs[CONFIG])
     duration = trial.duration or timedelta(0)
     return TrialRecord(
         number=trial.number,
         state=trial.state,
-        config=TrainConfig.from_dict(attrs[CONFIG]),
+        config=config,
         num_params=int(attrs[SIZE]),
         curve=Curve(
             trial.number,
-            int(attrs[SIZE]),
-            tuple(curve["val_acc"]),
+            int(attrs.get(AXIS, attrs[SIZE])),
+            tuple(kept_accuracies(curve["val_acc"], curve.get("val_loss", ()), config.keep)),
             tuple(word == "one class" for word in curve["health"]),
             diverged=curve["health"][-1] == "diverged",
         ),
@@ -110,6 +120,12 @@ def read_decisions(trial: FrozenTrial) -> list[Decision]:
         )
         for told in trial.user_attrs.get(DECISIONS, ())
     ]
+
+
+def size_attributes(gate: Gate, config: TrainConfig, size: int) -> dict[str, Any]:
+    """Parameters, and those that are trained, always; what is to be small where it is neither."""
+    found = {SIZE: gate.params(config), TRAINABLE: gate.trainable(config)}
+    return found if gate.objective == "params" else found | {AXIS: size}
 
 
 def curve_attributes(results: list[EpochResult]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
+from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.owner import BEAT_EVERY_S
 from search.pool import Died, WorkerPool
@@ -129,12 +130,16 @@ class Repeating:
     def _finished(self, worker: int, job: Job, seconds: float) -> None:
         del self._busy[worker]
         last = job.results[-1]
-        accs = tuple(result.val_acc for result in job.results)
-        self._keep(Repeat(job.record.number, job.seed, accs, last.health, round(seconds, 3)))
+        accs = kept_accuracies(
+            [result.val_acc for result in job.results],
+            [result.val_loss for result in job.results],
+            job.config.keep,
+        )
+        self._keep(Repeat(job.record.number, job.seed, tuple(accs), last.health, round(seconds, 3)))
         self._checkpoint(job).unlink(missing_ok=True)
         diverged = ", diverged" if last.health == "diverged" else ""
         self._say(
-            f"#{job.record.number} seed {job.seed}: {last.val_acc:.2%} (the trial: "
+            f"#{job.record.number} seed {job.seed}: {accs[-1]:.2%} (the trial: "
             f"{job.record.val_acc:.2%}){diverged}"
         )
 

@@ -28,7 +28,7 @@ class Repeat:
     trial: int
     seed: int
     val_accs: tuple[float, ...]
-    """After each epoch."""
+    """After each epoch, of the epoch that counts if the training ends there."""
     health: str
     seconds: float
 

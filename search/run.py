@@ -8,7 +8,7 @@ on to --trials in total.
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer import Option
@@ -19,6 +19,7 @@ from paretrain.data.locate import is_csv, resolve_source, short_name
 from paretrain.device import native_precision, pick_device
 from search.baselines import Choice
 from search.budget import Limits
+from search.objective import Objective
 from search.parsing import parse_accuracy, parse_columns, parse_count, parse_duration, parse_workers
 from search.plan import Plan, settle, threads_per_worker
 from search.pruning import PrunerName
@@ -30,6 +31,8 @@ from search.study import stored_settings
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
 """More than anybody waits for: a larger number is a slip of the finger."""
+
+YesNo = Literal["yes", "no"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -69,6 +72,18 @@ def run(
         str | None,
         Option(help="55% or 0.55: fewest parameters at no less than that, or none for all sizes."),
     ] = None,
+    objective: Annotated[
+        Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
+    ] = None,
+    max_size_mb: Annotated[
+        float | None, Option(help="Of the file with the weights, in millions of bytes.")
+    ] = None,
+    pretrained: Annotated[
+        YesNo | None, Option(help="Published weights where a space asks for them. [default: yes]")
+    ] = None,
+    weights_dir: Annotated[
+        Path | None, Option(help="File or folder with them. [default: torchvision's cache]")
+    ] = None,
     timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
         int | None, Option(min=1, help="Begin no trial that could exceed it.")
@@ -98,6 +113,10 @@ def run(
         return _list_spaces(json_)
     if fraction is not None and not 0 < fraction <= 1:
         raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
+    if max_size_mb is not None and max_size_mb <= 0:
+        raise UserError(f"--max-size-mb {max_size_mb:g}: must be more than 0")
+    if weights_dir is not None and not weights_dir.expanduser().exists():
+        raise UserError(f"--weights-dir {weights_dir}: there is no such file or folder")
     capped = max_params is not None and max_params.lower() != "none"
     cap = parse_count(max_params or "", "--max-params") if capped else None
     aimed = None if min_acc is None else parse_accuracy(min_acc, "--min-acc")
@@ -134,6 +153,8 @@ def run(
         auto_workers=auto,
         stall_s=parse_duration(stall, "--stall"),
         microbatch=microbatch,
+        weights_dir=None if weights_dir is None else str(weights_dir.expanduser().resolve()),
+        max_size_mb=max_size_mb,
     )
     given = {
         "image_size": image_size,
@@ -142,6 +163,8 @@ def run(
         "skip_broken": skip_broken or None,
         "epochs": epochs,
         "max_params": max_params,
+        "objective": objective,
+        "pretrained": None if pretrained is None else pretrained == "yes",
     }
     style: Style = "json" if json_ else "quiet" if quiet else "person"
     settled = settle(plan, stored.identity if stored else None, given)

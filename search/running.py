@@ -7,9 +7,10 @@ from typing import Any
 
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
+from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.curve import Curve
-from search.records import DECISIONS, SPENT, curve_attributes
+from search.records import AXIS, DECISIONS, MEASURED, SPENT, curve_attributes
 from search.rule import Decision
 
 
@@ -24,6 +25,11 @@ class Running:
     """Its number in the sampler's own study."""
     baseline: str | None = None
     """Name of the hand-made network, where it is one."""
+    size: int | None = None
+    """What is to be small, where that is not the number of parameters; a latency before it is
+    measured is predicted."""
+    measured: bool = False
+    """Whether `size` has been measured."""
     results: list[EpochResult] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     """Those that have numbers, in order."""
@@ -56,8 +62,14 @@ class Running:
         """For rules. Needs an epoch."""
         return Curve(
             self.number,
-            self.num_params,
-            tuple(result.val_acc for result in self.results),
+            self.num_params if self.size is None else self.size,
+            tuple(
+                kept_accuracies(
+                    [result.val_acc for result in self.results],
+                    [result.val_loss for result in self.results],
+                    self.config.keep,
+                )
+            ),
             tuple(result.health == "one class" for result in self.results),
             diverged=self.results[-1].health == "diverged",
         )
@@ -112,4 +124,5 @@ class Running:
             for d in self.decisions
         ]
         curve = curve_attributes(self.results) if self.results else {}
-        return {SPENT: spent, DECISIONS: told, **curve}
+        size = {} if self.size is None else {AXIS: self.size, MEASURED: self.measured}
+        return {SPENT: spent, DECISIONS: told, **size, **curve}

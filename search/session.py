@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import optuna
@@ -24,6 +25,7 @@ from search.coordinator import Coordinator, Outcome
 from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
+from search.objective import WORDS
 from search.owner import refuse_unless_owned, sole_owner
 from search.plan import Plan
 from search.pool import WorkerPool
@@ -42,6 +44,7 @@ from search.study import (
     stored_settings,
 )
 from search.summary import as_event, print_summary
+from search.weights import with_weights
 
 Style = Literal["person", "json", "quiet"]
 
@@ -57,6 +60,9 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     screen = Console(stderr=True, quiet=style != "person")
     data = load_data(plan.data)
     gate = plan.gate(data)
+    by_hand = [base.config for base in baselines(plan.space, gate, plan.baselines)]
+    gate, notes = with_weights(plan, gate, by_hand)
+    plan = replace(plan, notes=(*plan.notes, *notes))
     hand_made = baselines(plan.space, gate, plan.baselines)
     examples = _examples(plan, gate, data)
     owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
@@ -227,6 +233,8 @@ def _say_first(
     line("device", plan.describe_device())
     cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     line("cap", cap)
+    if plan.objective != "params":
+        line("small", WORDS[plan.objective])
     if plan.min_acc is not None:
         line("aim", plan.aim_words)
     for note in plan.notes:
@@ -272,6 +280,10 @@ def _header(
         "classes": len(data.classes),
         "device": plan.describe_device(),
         "epochs": plan.epochs,
+        "objective": plan.objective,
+        "precision": plan.precision,
+        "pretrained": plan.pretrained,
+        "weights_dir": plan.weights_dir,
         "max_params": plan.max_params,
         "min_acc": plan.min_acc,
         "trials": plan.trials,

@@ -1,15 +1,18 @@
 """A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
-has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters) and `HINTS`
-(parameter -> value)."""
+has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters), `CLAIMS` (name
+-> reported accuracy), `TABLE` (row -> column -> name), `HINTS` (parameter -> value) and `DEFAULTS`
+(option -> value)."""
 
 import hashlib
 import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
@@ -36,6 +39,19 @@ class Space:
     """Hand-made networks: name -> parameters of `suggest`."""
     settings: Mapping[str, Mapping[str, Any]]
     """Hand-made settings, likewise."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """What was reported of them, on other images than ours: name -> accuracy, in words."""
+    table: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """A report's table: row -> column -> name of a baseline."""
+    defaults: Mapping[str, int | None] = field(default_factory=dict)
+    """Instead of the program's own where neither the user nor an earlier run has decided."""
+    line: str = ""
+    """File and line where `suggest` begins."""
+
+    @property
+    def where(self) -> str:
+        """File and line of `suggest`, for messages."""
+        return self.line or str(self.path)
 
 
 def built_in_spaces() -> list[str]:
@@ -75,7 +91,43 @@ def load_space(reference: str) -> Space:
         hints=_table(module, "HINTS", path),
         nets=_tables(module, "BASELINES", path),
         settings=_tables(module, "BASELINE_SETTINGS", path),
+        claims=_claims(module, path),
+        table=_tables(module, "TABLE", path),
+        defaults=_defaults(module, path),
+        line=_defined(path, suggest),
     )
+
+
+DEFAULTS = ("epochs", "image_size", "max_params")
+
+
+def _defaults(module: Any, path: Path) -> Mapping[str, int | None]:
+    found = _table(module, "DEFAULTS", path)
+    for key, value in found.items():
+        if key not in DEFAULTS:
+            raise UserError(
+                f"DEFAULTS['{key}'] in {path}: allowed are {', '.join(DEFAULTS)}"
+                f"{nearest(str(key), DEFAULTS)}"
+            )
+        none = value is None and key == "max_params"
+        if not none and (not isinstance(value, int) or value < 1):
+            raise UserError(f"DEFAULTS['{key}'] in {path} is {value!r}: must be a whole number")
+    return found
+
+
+def _claims(module: Any, path: Path) -> Mapping[str, str]:
+    found = _table(module, "CLAIMS", path)
+    known = [*_table(module, "BASELINES", path), *_table(module, "BASELINE_SETTINGS", path)]
+    for name, claim in found.items():
+        if name not in known:
+            raise UserError(
+                f"CLAIMS['{name}'] in {path}: no baseline has that name{nearest(name, known)}"
+            )
+        if not isinstance(claim, str):
+            raise UserError(
+                f"CLAIMS['{name}'] in {path} is {claim!r}: must be text, such as '55 %'"
+            )
+    return found
 
 
 def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:
@@ -147,4 +199,9 @@ def _line(path: Path, error: BaseException) -> str:
 
 
 def _what(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join([error.title, *(str(part) for part in first["loc"])])
+        seen = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
+        return f"ValidationError: {place}: {first['msg']}{seen}"
+    return " ".join(f"{type(error).__name__}: {error}".split())

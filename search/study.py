@@ -24,13 +24,13 @@ from paretrain.device import device_name
 from search.baselines import Baseline
 from search.drawing import Drawing
 from search.gate import Gate
+from search.objective import METRICS
 from search.owner import beat, refuse_if_owned
 from search.plan import Plan, refuse_other_study
-from search.records import BASELINE, CONFIG, ORIGIN, SIZE, VERDICT, WORDS
+from search.records import BASELINE, CONFIG, ORIGIN, VERDICT, WORDS, size_attributes
 from search.samplers import DIRECTIONS
 from search.storage import exists, open_storage, quiet_optuna, set_state
 
-METRICS = ["val_acc", "params"]
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
 OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
@@ -107,7 +107,7 @@ def _completed(
 ) -> optuna.Study:
     study.set_user_attr(OWNER, beat())
     with quiet_optuna():
-        study.set_metric_names(METRICS)
+        study.set_metric_names(["val_acc", METRICS[plan.objective]])
     study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(MIN_ACC, plan.min_acc)
@@ -188,7 +188,7 @@ def enqueue(study: optuna.Study, plan: Plan, gate: Gate, hand_made: Sequence[Bas
                 distributions=base.distributions,
                 user_attrs={
                     CONFIG: config.to_dict(),
-                    SIZE: base.num_params,
+                    **size_attributes(gate, config, base.size or 0),
                     WORDS: describe(config),
                     ORIGIN: "baseline",
                     BASELINE: base.name,
@@ -209,6 +209,12 @@ def _adopt(study: optuna.Study, plan: Plan, gate: Gate, trial: FrozenTrial) -> N
         value = distribution.to_internal_repr(drawing.params[name])
         study._storage.set_trial_param(trial._trial_id, name, value, distribution)
     live.set_user_attr(CONFIG, config.to_dict())
-    live.set_user_attr(SIZE, size)
+    if size is None:
+        raise UserError(
+            f"the enqueued trial {trial.number} cannot take images of {config.data.image_size} "
+            "pixels: delete it, or use a larger --image-size in a new study"
+        )
+    for key, value in size_attributes(gate, config, size).items():
+        live.set_user_attr(key, value)
     live.set_user_attr(WORDS, describe(config))
     live.set_user_attr(ORIGIN, "enqueued")

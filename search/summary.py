@@ -1,6 +1,6 @@
 """The end of a run: the front as a table, the verdict against the hand-made networks, what next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from search.coordinator import Outcome
 from search.forecast import duration
 from search.front import pareto_front
 from search.ledger import Ledger
+from search.objective import METRICS, TITLES, Objective, in_database, shown
 from search.parsing import percent
 from search.plan import Plan
 from search.records import TrialRecord
@@ -27,28 +28,44 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
     numbers = {record.number for record in front}
     others = [r for r in records if r.baseline is not None and r.number not in numbers]
     return sorted(
-        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].num_params
+        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].size
     )
 
 
-def print_front(console: Console, records: Sequence[TrialRecord]) -> None:
-    """The table: parameters, validation accuracy, trial, what it is."""
+def print_front(
+    console: Console,
+    records: Sequence[TrialRecord],
+    claims: Mapping[str, str],
+    objective: Objective = "params",
+) -> None:
+    """The table: parameters, validation accuracy, what a report claims, trial, what it is."""
+    rows = front_rows(records)
+    claimed = any(record.baseline in claims for _, record in rows)
     table = Table(title="Pareto front (*) and hand-made networks", title_justify="left", box=None)
     table.add_column("")
     table.add_column("Parameters", justify="right")
+    if objective != "params":
+        table.add_column(TITLES[objective], justify="right")
     table.add_column("Val. acc.", justify="right")
+    if claimed:
+        table.add_column("Claim", justify="right")
     table.add_column("Trial", justify="right")
     table.add_column("Network")
-    for on_front, record in front_rows(records):
+    for on_front, record in rows:
+        claim = [claims.get(record.baseline or "", "")] if claimed else []
         table.add_row(
             "*" if on_front else "",
             f"{record.num_params:,}",
+            *([shown(objective, record.size)] if objective != "params" else []),
             f"{record.val_acc:.2%}",
+            *claim,
             f"#{record.number}",
             record.words,
             style="" if record.baseline is None else "dim",
         )
     console.print(table)
+    if claimed:
+        console.print("Claim: what the report measured, on its own images", highlight=False)
 
 
 def print_summary(
@@ -64,7 +81,7 @@ def print_summary(
     if not records:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, records)
+        print_front(console, records, plan.space.claims, plan.objective)
     if plan.min_acc is not None:
         console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
@@ -160,8 +177,10 @@ def as_event(
             {
                 "trial": record.number,
                 "params": record.num_params,
+                **_second_objective(plan.objective, record),
                 "val_acc": record.val_acc,
                 "baseline": record.baseline,
+                "claim": plan.space.claims.get(record.baseline or ""),
                 "network": describe(record.config),
             }
             for record in pareto_front(records)
@@ -172,6 +191,12 @@ def as_event(
         "ledger": spent.as_dict(),
         "control_arm": asdict(control),
     }
+
+
+def _second_objective(objective: Objective, record: TrialRecord) -> dict[str, float]:
+    if objective == "params":
+        return {}
+    return {METRICS[objective]: in_database(objective, record.size)}
 
 
 def _aim_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:

@@ -27,8 +27,8 @@ class Row:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     costs: tuple[int, ...]
-    """Exact ones of the network: its number of parameters and, where known, its
-    multiply-accumulates, which at one size tell convolutions from FC layers."""
+    """Exact ones of the network: first what is to be small, as a rule its number of parameters;
+    where known its multiply-accumulates, which at one size tell convolutions from FC layers."""
 
     @property
     def num_params(self) -> int:
@@ -46,6 +46,11 @@ class Ended:
     deviation: float = 0.0
     """How uncertain that expectation was: 0 for a trial that ran to its end."""
     finished: bool = True
+
+    @property
+    def size(self) -> int:
+        """What is to be small."""
+        return self.row.num_params
 
     @property
     def num_params(self) -> int:
@@ -74,19 +79,20 @@ class AccuracyModel:
         )
         spread = np.array([e.deviation / (CEILING - e.val_acc) for e in ended])
         self._forest.fit(
-            self._encode(rows),
+            self.encode(rows),
             np.array([log_error(e.val_acc) for e in ended]),
             sample_weight=MIN_SD**2 / (MIN_SD**2 + spread**2),
         )
 
     def predict(self, rows: Sequence[Row]) -> tuple[Floats, Floats]:
         """Mean and standard deviation of each candidate, over the trees, of shape (len(rows),)."""
-        encoded = self._encode(rows)
+        encoded = self.encode(rows)
         votes = np.stack([tree.predict(encoded) for tree in self._forest.estimators_])
         return votes.mean(axis=0), np.hypot(votes.std(axis=0), MIN_SD)
 
-    def _encode(self, rows: Sequence[Row]) -> Floats:
-        """One column a parameter (-1 where it is not active), and the logarithm of each cost."""
+    def encode(self, rows: Sequence[Row]) -> Floats:
+        """What the trees see: one column a parameter (-1 where it is not active), and the logarithm
+        of each cost."""
         costs = len(rows[0].costs)
         table = np.full((len(rows), len(self._names) + costs), -1.0)
         for i, row in enumerate(rows):

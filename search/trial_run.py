@@ -10,10 +10,11 @@ import torch
 from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.data.parts import ImageData
 from paretrain.training import Training
-from search.protocol import Alive, Epoch, Go, Probe, Resumed, Stop, Train, Warned
+from search.probe import latency
+from search.protocol import Alive, Epoch, Go, Measured, Probe, Resumed, Stop, Train, Warned
 
 Orders = queue.SimpleQueue[Train | Probe | Go | Stop]
-Say = Callable[[Resumed | Alive | Epoch | Warned], None]
+Say = Callable[[Resumed | Measured | Alive | Epoch | Warned], None]
 
 ALIVE_EVERY_S = 2.0
 CHECKPOINT_SHARE = 0.02
@@ -34,11 +35,14 @@ class TrialRun:
         self._number, self._orders, self._say = order.trial, orders, say
         self._path = None if order.checkpoint is None else Path(order.checkpoint)
         self._training = Training(order.config, data, device)
+        self._measure = order.measure
         self._judged = 0
         self._began, self._writing, self._sign = time.monotonic(), 0.0, time.monotonic()
 
     def through(self) -> None:
         """Train to the end. Raises Stopped, and what the training raises."""
+        if self._measure:
+            self._say(Measured(trial=self._number, microseconds=latency(self._training)))
         self._resume()
         for result in self._training.epochs(self._pulse):
             self._keep(result.epoch)

@@ -35,6 +35,11 @@ class _Point:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        """See `Curve.num_params`."""
+        return self.num_params
+
 
 def warm_up(trial: Curve, view: View, look: int) -> Decision:
     """Judge a trial that has begun to learn after an epoch, by what the others had by then. The

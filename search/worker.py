@@ -27,16 +27,13 @@ from paretrain.memory import is_out_of_memory
 from search.probe import measure
 from search.protocol import (
     TO_WORKER,
-    Alive,
-    Epoch,
     Failed,
     Finished,
     Probe,
     Probed,
     Ready,
-    Resumed,
+    Said,
     Train,
-    Warned,
     line,
 )
 from search.trial_run import Orders, Stopped, TrialRun
@@ -73,9 +70,7 @@ class Worker:
             self._orders.put(TO_WORKER.validate_json(text))
         os._exit(0)  # the coordinator is gone or has closed the stream
 
-    def _say(
-        self, message: Ready | Resumed | Alive | Epoch | Finished | Failed | Warned | Probed
-    ) -> None:
+    def _say(self, message: Said) -> None:
         try:
             self._out.write(line(message))
             self._out.flush()

@@ -1,6 +1,7 @@
 """Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,5 +72,37 @@ def tiny_config() -> Callable[..., TrainConfig]:
             "epochs": 2,
         }
         return TrainConfig(**(fields | changes))
+
+    return make
+
+
+@pytest.fixture
+def plan() -> Callable[..., Any]:
+    """A maker of plans of a small search, complete but for what is given."""
+    from search.budget import Limits
+    from search.plan import Plan
+    from search.space import load_space
+
+    def make(space: str = "data_scale", **changes: Any) -> Plan:
+        return replace(
+            Plan(
+                space=load_space(space),
+                data=DataConfig(image_size=32),
+                storage="x.db",
+                study_name="x",
+                epochs=2,
+                max_params=None,
+                workers=1,
+                threads=1,
+                device=torch.device("cpu"),
+                precision="fp32",
+                limits=Limits(5, None, None, None),
+                seed=0,
+                pruner="front",
+                sampler="front",
+                baselines="nets",
+            ),
+            **changes,
+        )
 
     return make

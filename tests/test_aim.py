@@ -24,6 +24,10 @@ class Net:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        return self.num_params
+
 
 def test_accuracies_as_people_type_them() -> None:
     assert parse_accuracy("55%", "--min-acc") == parse_accuracy("0.55", "--min-acc") == 0.55

@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor
 
 from paretrain.config import AugmentConfig
-from paretrain.data.augment import crop_and_flip, normalise, take_batch
+from paretrain.data.augment import crop_flip_rotate, normalise, take_batch
 
 ON = AugmentConfig(crop_padding=0.25, flip=True)
 
@@ -36,7 +36,7 @@ def test_crop_and_flip_equals_torchvision_bit_for_bit(size: int, padding: int) -
     top[:2], left[:2] = torch.tensor([0, 2 * padding]), torch.tensor([2 * padding, 0])
     flip = torch.rand(count, generator=draws) < 0.5
     assert set(flip.tolist()) == {False, True}
-    ours = crop_and_flip(images, index, top, left, flip, padding)
+    ours = crop_flip_rotate(images, index, top, left, flip, padding)
     for i in range(count):
         padded = reference.pad(images[index[i]], [padding] * 4, padding_mode="reflect")
         expected = reference.crop(padded, int(top[i]), int(left[i]), size, size)

@@ -18,6 +18,10 @@ class Point:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        return self.num_params
+
 
 def budget(limits: Limits, done: int = 0, spent: int = 0) -> Budget:
     return Budget(limits, epochs_a_trial=10, reference=0.1, done=done, epochs_spent=spent)

@@ -327,6 +327,7 @@ def assign_lr(config: TrainConfig) -> None:
 
 
 def assign_stage(config: TrainConfig) -> None:
+    assert isinstance(config.network, VGGConfig)
     config.network.stages[0].width = 3
 
 
@@ -373,3 +374,29 @@ def test_file_from_before_there_were_csv_files_and_skipping_still_loads() -> Non
     )
     assert "columns" not in old and "images:" not in old and "skip_broken" not in old
     assert TrainConfig.from_yaml(old) == small()
+
+
+def test_configuration_of_a_study_from_before_there_were_other_networks_still_loads() -> None:
+    values = small().to_dict()
+    for key in ("start", "normalise", "share", "keep", "patience"):
+        del values[key]
+    for key in ("rotation", "brightness", "contrast", "saturation", "hue", "grayscale"):
+        del values["augment"][key]
+    assert TrainConfig.from_dict(values) == small()
+    del values["network"]["family"]
+    assert TrainConfig.from_dict(values) == small()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"family": "resent", "depth": 18}, "family must be vgg, resnet"),
+        ({"family": "resnet", "depth": 19}, r"network\.depth: .*18, 34 or 50, got 19"),
+        ({"family": "torchvision", "name": "resnet19"}, r"network\.name: .*got 'resnet19'"),
+        ({"family": "resnet9", "widths": [4, 4, 4, 4]}, r"network\.widths"),
+    ],
+)
+def test_a_wrong_network_is_named_at_its_place_in_the_file(
+    network: dict[str, object], message: str
+) -> None:
+    assert re.search(message, refusal(small().to_dict() | {"network": network}))

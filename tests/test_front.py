@@ -12,6 +12,10 @@ class Net:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        return self.num_params
+
 
 nets = st.lists(
     st.builds(Net, st.integers(1, 50), st.integers(0, 20).map(lambda n: n / 20)), max_size=30

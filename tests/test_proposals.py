@@ -31,10 +31,15 @@ def one_width(trial: Any) -> TrainConfig:
     return TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=0.1))
 
 
+def vgg(config: TrainConfig) -> VGGConfig:
+    assert isinstance(config.network, VGGConfig)
+    return config.network
+
+
 def quality(config: TrainConfig) -> float:
     """A stand-in for a final accuracy: BatchNorm and a learning rate near 0.003 are good."""
     lr = 0.02 if config.optimizer.kind == "sgd" else config.optimizer.lr
-    return 0.2 + (0.5 if config.network.norm == "batch" else 0.0) + 10 * min(lr, 0.003)
+    return 0.2 + (0.5 if vgg(config).norm == "batch" else 0.0) + 10 * min(lr, 0.003)
 
 
 def play(proposer: Proposer, trials: int) -> list[TrainConfig]:
@@ -70,7 +75,7 @@ def test_the_front_sampler_learns_what_is_good() -> None:
     proposer = Proposer(SPACE.suggest, gate(), "front", seed=0, aim=AIM)
     play(proposer, 20)
     later = play(proposer, 12)
-    share = sum(config.network.norm == "batch" for config in later) / len(later)
+    share = sum(vgg(config).norm == "batch" for config in later) / len(later)
     assert share > 0.6  # a third by chance, and every fourth proposal is a random one
 
 
@@ -95,7 +100,7 @@ def test_an_exhausted_space_ends_with_an_error_that_says_so() -> None:
 def test_networks_too_deep_for_the_images_are_refused_and_counted() -> None:
     proposer = Proposer(SPACE.suggest, gate(image_size=8), "random", seed=0, aim=AIM)
     for config in play(proposer, 10):
-        assert len(config.network.stages) == 3
+        assert len(vgg(config).stages) == 3
     assert proposer.refused[UNBUILDABLE] > 0
 
 
@@ -116,7 +121,7 @@ def test_known_trials_are_not_proposed_again() -> None:
 
     shadow = proposer.know(config, 1000, known, {"width": IntDistribution(1, 6)})
     proposer.learn(shadow, 0.5, True)
-    widths = [c.network.stages[0].width for c in play(proposer, 5)]
+    widths = [vgg(c).stages[0].width for c in play(proposer, 5)]
     assert sorted(widths) == [1, 2, 4, 5, 6]
 
 

@@ -69,6 +69,10 @@ class Net:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        return self.num_params
+
 
 @dataclass
 class Scripted:

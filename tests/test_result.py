@@ -15,6 +15,7 @@ import torch
 import yaml
 from PIL import Image
 
+import paretrain
 from paretrain import full_training, handover
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
@@ -315,3 +316,30 @@ def test_a_layer_that_onnx_does_not_know_costs_the_onnx_file_only(
     code, out, _ = train("--epochs", "1")
     assert code == 0 and "no model.onnx: the exporter says: no such operator\n" in out
     assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_the_epoch_that_is_kept_is_what_the_folder_holds(train: Train) -> None:
+    config = TrainConfig.from_file(Path("tiny.yaml"))
+    kept = config.model_copy(
+        update={
+            "keep": "best",
+            "normalise": "imagenet",
+            "epochs": 6,
+            "optimizer": SGDConfig(lr=0.5),
+        }
+    )
+    Path("tiny.yaml").write_text(kept.to_yaml())
+    assert train()[0] == 0
+    header, *epochs = rows(RESULT / "curve.csv")
+    accs = [float(row[header.index("val_acc")]) for row in epochs]
+    assert accs[-1] < max(accs), "needs another seed"
+    assert metrics()["val_acc"] == max(accs)
+    assert metrics()["kept_epoch"] == 1 + accs.index(max(accs))
+    assert metrics()["mean"] == [0.485, 0.456, 0.406]
+    found = paretrain.load(RESULT).predict(Path(config.data.source) / "val")
+    right = sum(one.label == one.path.parent.name for one in found)
+    assert right / len(found) == max(accs)
+    # Trained on, the validation images choose nothing.
+    assert train("--overwrite", "--with-validation")[0] == 0
+    assert TrainConfig.from_file(RESULT / "config.yaml").keep == "last"

@@ -15,6 +15,10 @@ class Net:
     num_params: int
     val_acc: float
 
+    @property
+    def size(self) -> int:
+        return self.num_params
+
 
 def gain(size: int, mean: float, deviation: float, front: list[Net]) -> float:
     sizes, accs = [net.num_params for net in front], [net.val_acc for net in front]

@@ -49,7 +49,7 @@ def _passing(peer: Peer, gate: Gate) -> tuple[TrainConfig, int, int]:
     for refused in range(MAX_DRAWS):
         config = gate.complete(peer.ask())
         size = gate.size(config)
-        if gate.obstacle(size) is None:
+        if gate.obstacle(config, size) is None:
             assert size is not None
             return config, size, refused
         peer.refused()

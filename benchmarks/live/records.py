@@ -24,6 +24,11 @@ class Trained:
     seconds: float
     """From the first trial's begin to this one's end: training, proposing, deciding."""
 
+    @property
+    def size(self) -> int:
+        """What is to be small."""
+        return self.num_params
+
 
 @dataclass(frozen=True)
 class Run:

@@ -66,6 +66,9 @@ def train(
         )
     if wanted.threads is not None:
         torch.set_num_threads(wanted.threads)
+    if with_validation:
+        # Nothing is left to choose an epoch by.
+        wanted = wanted.model_copy(update={"keep": "last", "patience": None})
     data = load_data(wanted.data)
     folder = ResultFolder(out or Path("runs") / config.stem)
     begun = {"--with-validation": with_validation, "images": data.fingerprint}
@@ -127,9 +130,9 @@ def _through(
     folder.publish()
     if refused:
         raise UserError(f"{refused}. The training is kept, untested, in {folder.name}")
-    last = training.curve[-1]
+    kept = training.kept
     if not with_validation:
-        typer.echo(f"validation accuracy {last.val_acc:.2%} after epoch {last.epoch}")
+        typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
     if on_test is None:
         typer.echo("no test part in these data: nothing was tested")
     else:

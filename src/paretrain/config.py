@@ -11,26 +11,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from paretrain.cli import UserError, nearest
+from paretrain.network_config import Frozen, PositiveInt, published_name
+from paretrain.network_config import Kernel as Kernel
+from paretrain.network_config import NetworkConfig as NetworkConfig
+from paretrain.network_config import Norm as Norm
+from paretrain.network_config import Pool as Pool
+from paretrain.network_config import VGGConfig as VGGConfig
+from paretrain.network_config import VGGStage as VGGStage
 
 FORMAT = 1
 """Version of the file format. A file with a higher number was written by a newer program."""
 
-Kernel = Literal["3x3", "1x1", "separable"]
-Norm = Literal["none", "batch", "lrn"]
-Pool = Literal["flatten", "adaptive7", "global"]
 Init = Literal["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]
 Precision = Literal["fp32", "bf16"]
-PositiveInt = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(ge=0.0, le=0.95)]
-
-
-class Frozen(BaseModel):
-    """Base of every configuration: immutable, strict types, no unknown keys, no NaN."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+Normalise = Literal["data", "imagenet", "cifar100", "none"]
+Keep = Literal["last", "best", "lowest_loss"]
 
 
 class DataConfig(Frozen):
@@ -58,6 +56,9 @@ class DataConfig(Frozen):
     """Leave out images that cannot be decoded, in every part, instead of refusing them."""
 
 
+Strength = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
 class AugmentConfig(Frozen):
     """Random changes to training images, drawn anew for each image of each epoch."""
 
@@ -65,42 +66,17 @@ class AugmentConfig(Frozen):
     """Random crop after reflect padding by this share of the image size on every side; 0 = off."""
     flip: bool = False
     """Horizontal flip with probability 1/2."""
-
-
-class VGGStage(Frozen):
-    """Convolutions of one width; a 2x2 max pooling follows the stage."""
-
-    width: PositiveInt
-    kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
-    """One entry a convolution. `separable` = depthwise 3x3, then 1x1 (Howard 2017, sec. 3.1)."""
-
-
-class VGGConfig(Frozen):
-    """VGG family (Simonyan & Zisserman 2014, table 1): stages of convolutions, then FC layers."""
-
-    family: Literal["vgg"] = "vgg"
-    stages: Annotated[tuple[VGGStage, ...], Field(min_length=1)]
-    norm: Norm = "none"
-    """Between each convolution and its ReLU."""
-    pool: Pool = "flatten"
-    """Before the classifier: as it is; average to 7x7 as torchvision does; average to 1x1."""
-    hidden: tuple[PositiveInt, ...] = ()
-    """Widths of the fully connected layers before the output layer."""
-    dropout: tuple[Rate, ...] = ()
-    """One rate after each hidden layer; 0 = none."""
-
-    @model_validator(mode="after")
-    def _one_rate_per_hidden_layer(self) -> "VGGConfig":
-        if len(self.dropout) != len(self.hidden):
-            raise ValueError(
-                f"dropout needs one rate per hidden layer: {len(self.hidden)} hidden layers, "
-                f"{len(self.dropout)} rates"
-            )
-        return self
-
-
-NetworkConfig = VGGConfig
-"""One member per network family, told apart by `family`."""
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Turn by up to so many degrees to either side; corners that come in are black."""
+    brightness: Strength = 0.0
+    """Factor from 1 - x to 1 + x, as for contrast and saturation; 0 = off."""
+    contrast: Strength = 0.0
+    saturation: Strength = 0.0
+    hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """Shift by up to so much of the colour circle to either side. The four are applied in an order
+    drawn for each image, as torchvision's ColorJitter does."""
+    grayscale: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Probability that an image loses its colours."""
 
 
 class SGDConfig(Frozen):
@@ -175,6 +151,28 @@ class ClipConfig(Frozen):
     value: Annotated[float, Field(gt=0.0)] | None = None
 
 
+class StartConfig(Frozen):
+    """Which weights a training begins with."""
+
+    pretrained: bool = False
+    """torchvision's published ImageNet weights of this very network; what stands in the place of
+    its output layer is drawn anew, as are layers that the published network does not have."""
+    frozen: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of the pretrained layers (convolutions, norms, FC layers, counted from the image, the
+    head not among them) that stay as they are, BatchNorm statistics included."""
+    weights_dir: str | None = None
+    """File, or folder of files named as torchvision names them; None = torchvision's cache."""
+
+    @model_validator(mode="after")
+    def _only_trained_layers_are_frozen(self) -> "StartConfig":
+        if self.frozen and not self.pretrained:
+            raise ValueError(
+                f"frozen {self.frozen} needs pretrained: true: random weights that never change "
+                "are no use"
+            )
+        return self
+
+
 class TrainConfig(Frozen):
     """One training, complete: the same configuration, seed and device give the same curve."""
 
@@ -185,16 +183,30 @@ class TrainConfig(Frozen):
     init: Init = "torch"
     """`torch`: the layers' own default. `normal*`: zero-mean normal with that standard deviation.
     `glorot`: Glorot & Bengio 2010, eq. 16. `kaiming_uniform`: He 2015, fan in. All but the first
-    set biases to zero."""
+    set biases to zero. Pretrained weights come after it."""
+    start: StartConfig = StartConfig()
+    normalise: Normalise = "data"
+    """Mean and deviation that pixels are brought to zero and one with: those of the training
+    images; ImageNet's, which published weights were trained with; CIFAR-100's (report E); `none`:
+    the plain scale from 0 to 1."""
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = ConstantSchedule()
     regularisation: RegularisationConfig = RegularisationConfig()
     clip: ClipConfig = ClipConfig()
     batch_size: PositiveInt = 32
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of the training images that this training uses: stratified, and nested for one
+    `data.split_seed`. The validation images stay the same, so that trials can be compared."""
     micro_batch: PositiveInt | None = None
     """Images in one forward pass where memory is short; gradients add up to the whole batch's. With
     BatchNorm the statistics are those of the smaller batch, so it is another training."""
     epochs: PositiveInt = 30
+    keep: Keep = "last"
+    """The epoch whose weights and accuracy count: the last, that of the best validation accuracy,
+    or that of the lowest validation loss."""
+    patience: PositiveInt | None = None
+    """End after so many epochs in a row without a better one (higher accuracy with `keep: best`,
+    else lower loss); None = never."""
     precision: Precision = "fp32"
     threads: PositiveInt | None = None
     """Of the CPU: sums in another order differ in the last bit. None = as many as torch chooses;
@@ -209,6 +221,15 @@ class TrainConfig(Frozen):
                 f"format {value} is not known here (1 to {FORMAT}): update paretrain to read it"
             )
         return value
+
+    @model_validator(mode="after")
+    def _published_weights_exist(self) -> "TrainConfig":
+        if self.start.pretrained and published_name(self.network) is None:
+            raise ValueError(
+                f"start.pretrained: no published weights fit this {self.network.family} network: "
+                "set it to false, or take the widths, norm and stem of a published network"
+            )
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as stored with a trial."""
@@ -261,12 +282,18 @@ class TrainConfig(Frozen):
             raise UserError(f"{path}: {error}") from None
 
 
+_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision"}
+
+
 def _first_fault(error: ValidationError) -> str:
     """Where, what and the value seen. An unknown key comes first: it is often a typing error that
     makes the right key missing."""
     faults = error.errors(include_url=False)
     first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    place = [str(part) for part in first["loc"]]
+    if place[0:1] == ["network"] and len(place) > 1 and place[1] in _FAMILIES:
+        del place[1]  # pydantic names the member of the union, which no file does
+    where = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
         return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"

@@ -1,6 +1,7 @@
 """A configuration in the words people use: `64-M-128-M-256-256-M, BN, sgd 0.01`."""
 
-from paretrain.config import NetworkConfig, TrainConfig
+from paretrain.config import NetworkConfig, StartConfig, TrainConfig, VGGConfig
+from paretrain.network_config import AlexNetConfig, HeadConfig, ResNet9Config, ResNetConfig
 
 _MARK = {"3x3": "", "1x1": "p", "separable": "s"}
 _NORM = {"none": "", "batch": ", BN", "lrn": ", LRN"}
@@ -8,7 +9,24 @@ _POOL = {"flatten": "", "adaptive7": ", pool 7", "global": ", GAP"}
 
 
 def describe_network(config: NetworkConfig) -> str:
-    """Widths in order, `M` = max pooling, `p` = 1x1 kernel, `s` = depthwise separable."""
+    """For a VGG widths in order, `M` = max pooling, `p` = 1x1 kernel, `s` = depthwise separable;
+    `r` = residual block in a ResNet9, `w` = width of a ResNet's first stage."""
+    if isinstance(config, VGGConfig):
+        return _describe_vgg(config)
+    if isinstance(config, ResNet9Config):
+        blocks = {1: config.residual[0], 3: config.residual[1], 4: config.residual[2]}
+        widths = [f"{w}{'r' if blocks.get(i) else ''}" for i, w in enumerate(config.widths)]
+        return "ResNet9 " + "-".join(widths)
+    if isinstance(config, ResNetConfig):
+        stem = ", 3x3 stem" if config.stem == "small" else ""
+        return f"ResNet{config.depth} w{config.width}{stem}{_describe_head(config.head)}"
+    if isinstance(config, AlexNetConfig):
+        form = "" if config.form == "whole" else f" {config.form}"
+        return f"AlexNet{form}{_describe_head(config.head)}"
+    return f"{config.name}{_describe_head(config.head)}"
+
+
+def _describe_vgg(config: VGGConfig) -> str:
     layers: list[str] = []
     for stage in config.stages:
         layers += [f"{stage.width}{_MARK[kernel]}" for kernel in stage.kernels]
@@ -20,11 +38,25 @@ def describe_network(config: NetworkConfig) -> str:
     return "-".join(layers) + _NORM[config.norm] + _POOL[config.pool] + hidden
 
 
+def _describe_head(head: HeadConfig) -> str:
+    hidden = "" if head.hidden is None else f", FC{head.hidden}"
+    return hidden + (f" d{head.dropout:.2g}" if head.dropout else "")
+
+
+def _describe_start(start: StartConfig) -> str:
+    if not start.pretrained:
+        return ""
+    return ", pretrained" + (f" {start.frozen:.0%} frozen" if start.frozen else "")
+
+
 def describe(config: TrainConfig) -> str:
-    """The network, then optimizer, learning rate, schedule where it is not constant, and batch."""
+    """The network, then optimizer, learning rate, schedule where it is not constant, batch, and
+    the share of the training images where it is not all."""
     schedule = "" if config.schedule.kind == "constant" else f" {config.schedule.kind}"
     optimizer = f"{config.optimizer.kind} {config.optimizer.lr:.2g}{schedule}"
-    return f"{describe_network(config.network)}, {optimizer}, b{config.batch_size}"
+    network = describe_network(config.network) + _describe_start(config.start)
+    share = "" if config.share == 1 else f", {config.share:.3g} of the images"
+    return f"{network}, {optimizer}, b{config.batch_size}{share}"
 
 
 def short_count(count: int | float) -> str:

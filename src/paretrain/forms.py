@@ -143,7 +143,8 @@ def _weights(
     classes: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
 ) -> Run:
-    network = build_network(config.network, classes, config.data.image_size)
+    pretrained = config.start.pretrained  # nothing is fetched: the weights are in the file
+    network = build_network(config.network, classes, config.data.image_size, pretrained)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:

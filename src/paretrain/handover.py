@@ -17,7 +17,7 @@ from paretrain.figures import draw_class_rows, draw_confusion, draw_curve
 from paretrain.forms import write_forms
 from paretrain.result import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS, write_text
 from paretrain.tables import class_rows, write_class_rows, write_confusion, write_curve
-from paretrain.training import Evaluation, Training
+from paretrain.training import Evaluation, Training, pixel_statistics
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def write_all(folder: Path, done: Finished) -> str:
         draw_confusion(folder / f"{CONFUSION}.png", shown, classes, part)
         write_class_rows(folder / f"{PER_CLASS}.csv", rows)
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
-    model = on_cpu(training.network, done.data.mean, done.data.std)
+    model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
     sha256s, no_onnx = write_forms(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": sha256s}
     write_text(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
@@ -75,12 +75,14 @@ def write_all(folder: Path, done: Finished) -> str:
 def _metrics(done: Finished) -> dict[str, Any]:
     """Validation accuracies are null where the validation images were trained on."""
     curve, data = done.training.curve, done.data
-    last = curve[-1]
+    last, kept = curve[-1], done.training.kept
+    mean, std = pixel_statistics(done.config, data)
     best = max(curve, key=lambda result: result.val_acc)
     validation = {
-        "val_acc": last.val_acc,
-        "val_loss": last.val_loss,
-        "val_per_class": dict(zip(data.classes, last.per_class, strict=True)),
+        "val_acc": kept.val_acc,
+        "val_loss": kept.val_loss,
+        "val_per_class": dict(zip(data.classes, kept.per_class, strict=True)),
+        "kept_epoch": kept.epoch,
         "val_acc_best": best.val_acc,
         "best_epoch": best.epoch,
     }
@@ -89,7 +91,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
     return {
         "num_params": sum(p.numel() for p in done.training.network.parameters()),
         **validation,
-        "train_acc": last.train_acc,
+        "train_acc": kept.train_acc,
         "epochs": last.epoch,
         "test": None if done.on_test is None else _test_metrics(done.on_test, data.classes),
         "untested": done.untested or None,
@@ -99,8 +101,8 @@ def _metrics(done: Finished) -> dict[str, Any]:
         "training_images": len(data.train),
         "validation_images": 0 if done.with_validation else len(data.val),
         "classes": list(data.classes),
-        "mean": list(data.mean),
-        "std": list(data.std),
+        "mean": list(mean),
+        "std": list(std),
         "data_fingerprint": data.fingerprint,
         "seconds": round(sum(result.seconds for result in curve), 2),
         "device": device_name(done.training.device),

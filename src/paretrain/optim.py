@@ -11,10 +11,10 @@ from paretrain.config import TrainConfig
 
 
 def build_optimizer(config: TrainConfig, network: nn.Module) -> Optimizer:
-    """Fused kernels: same arithmetic, fewer launches."""
+    """Over the weights that are not frozen. Fused kernels: same arithmetic, fewer launches."""
     chosen = config.optimizer
     decay = config.regularisation.weight_decay
-    parameters = list(network.parameters())
+    parameters = [weight for weight in network.parameters() if weight.requires_grad]
     fused = parameters[0].device.type in ("cpu", "cuda")
     if chosen.kind == "sgd":
         return torch.optim.SGD(

@@ -1,7 +1,7 @@
 """Training as a generator of epochs: whoever pulls may stop pulling, and the training is over."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from torch.nn import functional as F
 from paretrain.config import TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.parts import ImageData, Part
+from paretrain.data.split import subset
 from paretrain.health import Health, judge
+from paretrain.keeping import epochs_without_better, kept_epochs
 from paretrain.networks.build import build_network, initialise
+from paretrain.networks.published import frozen_layers, load_published
 from paretrain.optim import build_optimizer, build_schedule
 
 # Networks that do not learn fill momentum and activations with denormal numbers, on which a CPU
@@ -69,22 +72,57 @@ class Evaluation:
         return sum(1 for column in zip(*self.confusion, strict=True) if any(column))
 
 
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+def pixel_statistics(
+    config: TrainConfig, data: ImageData
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and deviation per channel, scale 0 to 1, that the configuration normalises with."""
+    return STATISTICS.get(config.normalise, (data.mean, data.std))
+
+
+def patience_is_over(config: TrainConfig, results: Sequence[EpochResult]) -> bool:
+    """Whether a training ends after these epochs because none has been better for so long."""
+    if config.patience is None or not results:
+        return False
+    accs, losses = [r.val_acc for r in results], [r.val_loss for r in results]
+    return epochs_without_better(accs, losses, config.keep) >= config.patience
+
+
 class Training:
-    """One training of one configuration on one device. `network` holds the current weights."""
+    """One training of one configuration on one device. `network` holds the current weights and,
+    after the last epoch, those of the epoch that is kept."""
 
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
-        """Raises ValueError when the network cannot take images of this size."""
+        """Raises ValueError when the network cannot take images of this size, UserError when
+        published weights cannot be had."""
         self.config = config
         self.device = device
         self.data = data.to(device)
-        self._mean = torch.tensor(data.mean, device=device)
-        self._std = torch.tensor(data.std, device=device)
+        mean, std = pixel_statistics(config, data)
+        self._mean = torch.tensor(mean, device=device)
+        self._std = torch.tensor(std, device=device)
         torch.manual_seed(config.seed)
         # Weights are drawn on the CPU, so that a seed means the same network on every device.
-        network = build_network(config.network, len(data.classes), config.data.image_size)
+        start = config.start
+        network = build_network(
+            config.network, len(data.classes), config.data.image_size, start.pretrained
+        )
         initialise(network, config.init)
+        self._still: list[nn.Module] = []
+        if start.pretrained:
+            self._still = frozen_layers(load_published(network, config), start.frozen)
+            for layer in self._still:
+                layer.requires_grad_(False)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        count = len(data.train)
+        self._chosen = self._choose_images()
+        self._kept_weights: dict[str, Tensor] | None = None
+        count = len(self._chosen)
         # A last batch of one image has no batch statistics, so it is left out.
         self._steps = -(-count // config.batch_size)
         if count % config.batch_size == 1 and self._steps > 1:
@@ -95,14 +133,31 @@ class Training:
         self.curve: list[EpochResult] = []
         """The epochs so far."""
 
+    def _choose_images(self) -> Tensor:
+        """Positions of the training images that are used, on the device."""
+        part, share = self.data.train, self.config.share
+        if share == 1.0:
+            return torch.arange(len(part), device=self.device)
+        chosen = subset(part.labels_N.tolist(), share, self.config.data.split_seed)
+        return torch.tensor(chosen, dtype=torch.int64, device=self.device)
+
+    @property
+    def kept(self) -> EpochResult:
+        """The epoch that counts. Needs one."""
+        accs, losses = [r.val_acc for r in self.curve], [r.val_loss for r in self.curve]
+        return self.curve[kept_epochs(accs, losses, self.config.keep)[-1]]
+
     def epochs(self, pulse: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
-        """Yields after each epoch that is left; ends after the last one, or when the training has
-        diverged. `pulse` is called after every batch; what it raises ends the training at once."""
+        """Yields after each epoch that is left; ends after the last one, when patience is over, or
+        when the training has diverged. `pulse` is called after every batch; what it raises ends the
+        training at once."""
         if self.device.type == "cuda":
             # With the first training step the largest use of memory, so that a lack of it shows
             # before an epoch is spent.
             self.evaluate(self.data.val, batches=1)
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
+            if patience_is_over(self.config, self.curve):
+                break
             start = time.perf_counter()
             train_loss, train_acc = self._train_epoch(epoch, pulse)
             on_val = self.evaluate(self.data.val, pulse)
@@ -119,9 +174,17 @@ class Training:
                 health=health,
             )
             self.curve.append(result)
+            self._keep_weights()
             yield result
             if health == "diverged":
-                return
+                break
+        if self._kept_weights is not None:
+            self.network.load_state_dict(self._kept_weights)
+
+    def _keep_weights(self) -> None:
+        if self.config.keep != "last" and self.kept is self.curve[-1]:
+            state = self.network.state_dict()
+            self._kept_weights = {name: tensor.clone() for name, tensor in state.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that the epochs to come depend on: tensors, numbers and text only."""
@@ -130,6 +193,7 @@ class Training:
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
+            "kept": self._kept_weights,
             "curve": [result.model_dump_json() for result in self.curve],
         }
 
@@ -143,6 +207,7 @@ class Training:
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        self._kept_weights = state.get("kept")
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
     def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -152,9 +217,11 @@ class Training:
         torch.manual_seed(seed)  # dropout
         draws = torch.Generator(self.device).manual_seed(seed)
         part, config = self.data.train, self.config
-        order = torch.randperm(len(part), generator=draws, device=self.device)
+        order = torch.randperm(len(self._chosen), generator=draws, device=self.device)
         self.network.train()
-        for batch in torch.split(order, config.batch_size)[: self._steps]:
+        for layer in self._still:
+            layer.eval()  # statistics stay, too
+        for batch in torch.split(self._chosen[order], config.batch_size)[: self._steps]:
             images = take_batch(part.images_NCHW, batch, config.augment, draws)
             labels = part.labels_N[batch]
             self._optimizer.zero_grad(set_to_none=True)
@@ -196,8 +263,16 @@ class Training:
             losses += loss
             right += hits
             pulse()
-        seen = min(len(self.data.train), self._steps * self.config.batch_size)
+        seen = min(len(self._chosen), self._steps * self.config.batch_size)
         return float(losses) / self._steps, int(right) / seen
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) on the device -> logits (N, num_classes), evaluation mode."""
+        self.network.eval()
+        with self._autocast():
+            out: Tensor = self.network(normalise(images, self._mean, self._std))
+        return out
 
     @torch.no_grad()
     def evaluate(

@@ -9,20 +9,23 @@ import torch
 from torch import Generator, Tensor
 
 from paretrain.config import AugmentConfig
+from paretrain.data.colour import grayscale, jitter
 
 
 def take_batch(
     images_NCHW: Tensor, index_B: Tensor, augment: AugmentConfig, generator: Generator
 ) -> Tensor:
-    """The images at these positions, uint8 (B, C, H, W), cropped and flipped as configured.
+    """The images at these positions, uint8 (B, C, H, W), changed as configured: cropped, flipped,
+    turned, their colours changed, in this order.
 
     Draws come from the generator, on its device; the images are read in one gather.
     """
     size = images_NCHW.shape[-1]
     padding = round(augment.crop_padding * size)
     count, device = len(index_B), index_B.device
-    if padding == 0 and not augment.flip:
-        return images_NCHW[index_B.to(images_NCHW.device)].to(device)
+    if padding == 0 and not augment.flip and not augment.rotation:
+        batch = images_NCHW[index_B.to(images_NCHW.device)].to(device)
+        return _recoloured(batch, augment, generator)
     top_B = left_B = torch.zeros(count, dtype=torch.int64, device=device)
     if padding:
         offsets = (2, count)
@@ -31,35 +34,78 @@ def take_batch(
     flip_B = torch.zeros(count, dtype=torch.bool, device=device)
     if augment.flip:
         flip_B = torch.rand(count, generator=generator, device=device) < 0.5
-    return crop_and_flip(images_NCHW, index_B, top_B, left_B, flip_B, padding)
+    degrees_B = None
+    if augment.rotation:
+        draws = torch.rand(count, generator=generator, device=device)
+        degrees_B = (2 * draws - 1) * augment.rotation
+    batch = crop_flip_rotate(images_NCHW, index_B, top_B, left_B, flip_B, padding, degrees_B)
+    return _recoloured(batch, augment, generator)
 
 
-def crop_and_flip(
+def _recoloured(batch: Tensor, augment: AugmentConfig, generator: Generator) -> Tensor:
+    count, device = len(batch), batch.device
+    strengths = (augment.brightness, augment.contrast, augment.saturation, augment.hue)
+    if any(strengths):
+        # (4, B), from -1 to 1: brightness, contrast, saturation, hue
+        draws = 2 * torch.rand(4, count, generator=generator, device=device) - 1
+        change = draws * torch.tensor(strengths, device=device)[:, None]
+        change[:3] += 1.0
+        order = torch.rand(count, 4, generator=generator, device=device).argsort(1)
+        batch = jitter(batch, change, order, [strength > 0 for strength in strengths])
+    if augment.grayscale:
+        gray_B = torch.rand(count, generator=generator, device=device) < augment.grayscale
+        batch = torch.where(gray_B[:, None, None, None], grayscale(batch), batch)
+    return batch
+
+
+def crop_flip_rotate(
     images_NCHW: Tensor,
     index_B: Tensor,
     top_B: Tensor,
     left_B: Tensor,
     flip_B: Tensor,
     padding: int,
+    degrees_B: Tensor | None = None,
 ) -> Tensor:
-    """Reflect-pad, crop at (top, left) of the padded image, then flip where flip_B is true.
+    """Reflect-pad, crop at (top, left) of the padded image, flip where flip_B is true, then turn
+    counter-clockwise about the centre, to the nearest pixel; what comes in from outside is black.
 
-    Nothing is padded: the rows and columns that padding would show are computed as indices.
+    Nothing is padded or written twice: where each pixel comes from is computed as indices.
     """
     size = images_NCHW.shape[-1]
     steps = torch.arange(size, device=index_B.device)
-    rows_BH = _reflect(top_B[:, None] + steps - padding, size)
-    columns_BW = torch.where(flip_B[:, None], steps.flip(0), steps)
-    columns_BW = _reflect(left_B[:, None] + columns_BW - padding, size)
+    outside = None
+    if degrees_B is None:
+        rows_BHW, columns_BHW = steps[None, :, None], steps[None, None, :]
+    else:
+        rows_BHW, columns_BHW = _turned(degrees_B, size)
+        outside = (rows_BHW < 0) | (rows_BHW >= size) | (columns_BHW < 0) | (columns_BHW >= size)
+        rows_BHW, columns_BHW = rows_BHW.clamp(0, size - 1), columns_BHW.clamp(0, size - 1)
+    columns_BHW = torch.where(flip_B[:, None, None], size - 1 - columns_BHW, columns_BHW)
+    rows_BHW = _reflect(top_B[:, None, None] + rows_BHW - padding, size)
+    columns_BHW = _reflect(left_B[:, None, None] + columns_BHW - padding, size)
     channels_C = torch.arange(images_NCHW.shape[1], device=index_B.device)
     source = images_NCHW.device
     batch = images_NCHW[
         index_B[:, None, None, None].to(source),
         channels_C[None, :, None, None].to(source),
-        rows_BH[:, None, :, None].to(source),
-        columns_BW[:, None, None, :].to(source),
-    ]
-    return batch.to(index_B.device)
+        rows_BHW[:, None].to(source),
+        columns_BHW[:, None].to(source),
+    ].to(index_B.device)
+    return batch if outside is None else batch.masked_fill_(outside[:, None], 0)
+
+
+def _turned(degrees_B: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Row and column, each (B, H, W), that every pixel of the turned image comes from; outside the
+    image too. The arithmetic is torchvision's, so that the same pixels are the nearest ones."""
+    centred = torch.linspace(-size / 2 + 0.5, size / 2 - 0.5, size, device=degrees_B.device)
+    angle = torch.deg2rad(degrees_B.double())
+    cosine = (angle.cos().float() / (size / 2))[:, None, None]
+    sine = (angle.sin().float() / (size / 2))[:, None, None]
+    x, y = centred[None, None, :], centred[None, :, None]
+    columns = ((x * cosine - y * sine + 1) * size - 1) / 2
+    rows = ((x * sine + y * cosine + 1) * size - 1) / 2
+    return rows.round().long(), columns.round().long()
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

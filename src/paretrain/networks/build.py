@@ -1,8 +1,15 @@
 """From a network's configuration to the network, or only to its exact size."""
 
+import functools
+
 from torch import nn
 
 from paretrain.config import Init, NetworkConfig, TrainConfig
+from paretrain.network_config import AlexNetConfig, ResNet9Config, ResNetConfig, VGGConfig
+from paretrain.networks.alexnet import AlexNet, alexnet_layers
+from paretrain.networks.cost import Costs, add
+from paretrain.networks.resnet import ResNet, resnet_layers
+from paretrain.networks.resnet9 import ResNet9, resnet9_layers
 from paretrain.networks.vgg import (
     VGG,
     count_vgg_activations,
@@ -10,16 +17,43 @@ from paretrain.networks.vgg import (
     count_vgg_macs,
     count_vgg_parameters,
 )
+from paretrain.networks.zoo import build_zoo, zoo_costs
 
 STEP_S, MAC_S = 1.2e-3, 2e-10
+BATCH_NORM_ZOO = ("googlenet", "resn", "mobilenet", "efficientnet")
+"""How the names of torchvision's networks with BatchNorm begin."""
 
 
-def build_network(config: NetworkConfig, num_classes: int, image_size: int) -> nn.Module:
-    """A network with torch's default weights, on torch's current default device.
+def build_network(
+    config: NetworkConfig, num_classes: int, image_size: int, pretrained: bool = False
+) -> nn.Module:
+    """A network with its default weights, on torch's current default device. `pretrained` says
+    that published weights will be loaded, which GoogLeNet's input depends on.
 
     Raises ValueError when the images are too small for it.
     """
-    return VGG(config, num_classes, image_size)
+    if isinstance(config, VGGConfig):
+        return VGG(config, num_classes, image_size)
+    if isinstance(config, ResNetConfig):
+        return ResNet(config, num_classes)
+    if isinstance(config, ResNet9Config):
+        return ResNet9(config, num_classes, image_size)
+    if isinstance(config, AlexNetConfig):
+        return AlexNet(config, num_classes, image_size)
+    return build_zoo(config, num_classes, image_size, pretrained)
+
+
+@functools.lru_cache(maxsize=4096)
+def _costs(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
+    """Of every family but VGG, which counts each figure by itself."""
+    if isinstance(config, ResNetConfig):
+        return add(resnet_layers(config, num_classes, image_size))
+    if isinstance(config, ResNet9Config):
+        return add(resnet9_layers(config, num_classes, image_size))
+    if isinstance(config, AlexNetConfig):
+        return add(alexnet_layers(config, num_classes, image_size))
+    assert not isinstance(config, VGGConfig)
+    return zoo_costs(config, num_classes, image_size)
 
 
 def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -> int:
@@ -27,17 +61,35 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
 
     Raises ValueError when the images are too small for it.
     """
-    return count_vgg_parameters(config, num_classes, image_size)
+    if isinstance(config, VGGConfig):
+        return count_vgg_parameters(config, num_classes, image_size)
+    return _costs(config, num_classes, image_size).parameters
+
+
+def count_buffers(config: NetworkConfig, num_classes: int, image_size: int) -> int:
+    """Numbers stored beside the parameters: BatchNorm's mean, variance and number of batches."""
+    if isinstance(config, VGGConfig):
+        norms = [stage.width for stage in config.stages for _ in stage.kernels]
+        return sum(2 * width + 1 for width in norms) if config.norm == "batch" else 0
+    return _costs(config, num_classes, image_size).buffers
 
 
 def has_batch_statistics(config: NetworkConfig) -> bool:
     """Whether the network's outputs in training depend on which images share a batch."""
-    return config.norm == "batch"
+    if isinstance(config, VGGConfig):
+        return config.norm == "batch"
+    if isinstance(config, AlexNetConfig):
+        return False
+    if isinstance(config, ResNetConfig | ResNet9Config):
+        return True
+    return config.name.startswith(BATCH_NORM_ZOO)
 
 
 def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
     """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
-    return count_vgg_macs(config, num_classes, image_size)
+    if isinstance(config, VGGConfig):
+        return count_vgg_macs(config, num_classes, image_size)
+    return _costs(config, num_classes, image_size).macs
 
 
 def count_activations(config: NetworkConfig, num_classes: int, image_size: int) -> int:
@@ -45,17 +97,24 @@ def count_activations(config: NetworkConfig, num_classes: int, image_size: int) 
 
     Raises ValueError when the images are too small for it.
     """
-    return count_vgg_activations(config, num_classes, image_size)
+    if isinstance(config, VGGConfig):
+        return count_vgg_activations(config, num_classes, image_size)
+    return _costs(config, num_classes, image_size).activations
 
 
 def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:
     """Roughly the seconds of a training epoch on one slow CPU core: what a step costs for each
     layer whatever its size, and the arithmetic, three times the forward pass. Both constants were
     measured on an AVX2 core with one thread; only ratios matter, to rank candidates by cost."""
-    network = config.network
-    macs = count_macs(network, num_classes, config.data.image_size)
+    network, size = config.network, config.data.image_size
+    macs = count_macs(network, num_classes, size)
+    images = max(1, round(images * config.share))
     steps = -(-images // config.batch_size)
-    return steps * count_vgg_layers(network) * STEP_S + images * 3 * macs * MAC_S
+    if isinstance(network, VGGConfig):
+        layers = count_vgg_layers(network)
+    else:
+        layers = _costs(network, num_classes, size).steps
+    return steps * layers * STEP_S + images * 3 * macs * MAC_S
 
 
 def initialise(network: nn.Module, init: Init) -> None:

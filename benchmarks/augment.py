@@ -1,0 +1,127 @@
+"""Cost of augmentation: ours for a whole batch, a draw an image, against torchvision's transforms.
+
+    python -m benchmarks.augment --batch 256 --sizes 32 224 --device cpu --out benchmarks/results
+
+torchvision's are called once an image (a draw each, what a data loader does) and once a batch (one
+draw for all images of it). Decoding and normalisation are in none of the three.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from benchmarks.markdown import report
+from paretrain.config import AugmentConfig
+from paretrain.data.augment import take_batch
+
+ROWS: dict[str, AugmentConfig] = {
+    "crop and flip": AugmentConfig(crop_padding=0.125, flip=True),
+    "rotation": AugmentConfig(rotation=30),
+    "jitter": AugmentConfig(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+    "grayscale": AugmentConfig(grayscale=0.1),
+    "report B's": AugmentConfig(
+        flip=True, rotation=30, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1
+    ),
+}
+
+
+def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
+    """The same as torchvision's transforms, for one image or a batch."""
+    from torchvision.transforms import v2
+
+    steps: list[Any] = []
+    if augment.crop_padding:
+        padding = round(augment.crop_padding * size)
+        steps.append(v2.RandomCrop(size, padding=padding, padding_mode="reflect"))
+    if augment.flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if augment.rotation:
+        steps.append(v2.RandomRotation(augment.rotation))
+    if augment.brightness:
+        strengths = (augment.brightness, augment.contrast, augment.saturation, augment.hue)
+        steps.append(v2.ColorJitter(*strengths))
+    if augment.grayscale:
+        steps.append(v2.RandomGrayscale(augment.grayscale))
+    composed: Callable[[Tensor], Tensor] = v2.Compose(steps)
+    return composed
+
+
+def microseconds(call: Callable[[], object], images: int, repeats: int, device: str) -> float:
+    """For one image: the fastest of the repeats, after one call that is not counted."""
+    call()
+    taken = []
+    for _ in range(repeats):
+        _settle(device)
+        start = time.perf_counter()
+        call()
+        _settle(device)
+        taken.append(time.perf_counter() - start)
+    return 1e6 * min(taken) / images
+
+
+def _settle(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def measure(size: int, batch: int, repeats: int, device: str) -> list[dict[str, object]]:
+    """One row a kind of augmentation."""
+    images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
+    index, draws = torch.arange(batch, device=device), Generator(device).manual_seed(0)
+    rows: list[dict[str, object]] = []
+    for name, augment in ROWS.items():
+        other = theirs(augment, size)
+
+        def one_by_one(other: Callable[[Tensor], Tensor] = other) -> None:
+            for image in images:
+                other(image)
+
+        def ours(augment: AugmentConfig = augment) -> Tensor:
+            return take_batch(images, index, augment, draws)
+
+        def at_once(other: Callable[[Tensor], Tensor] = other) -> Tensor:
+            return other(images)
+
+        mine = microseconds(ours, batch, repeats, device)
+        each = microseconds(one_by_one, batch, repeats, device)
+        rows.append(
+            {
+                "augmentation": name,
+                "side": size,
+                "ours": mine,
+                "torchvision, an image": each,
+                "torchvision, a batch (one draw)": microseconds(at_once, batch, repeats, device),
+                "an image / ours": each / mine,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 224])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="folder for augment.md")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict[str, object]] = []
+    for size in options.sizes:
+        rows += measure(size, options.batch, options.repeats, options.device)
+    device = options.device if options.device == "cpu" else torch.cuda.get_device_name()
+    words = [f"Microseconds an image, batches of {options.batch}, one thread, {device}."]
+    text = report("Augmentation beside torchvision's", "python -m benchmarks.augment", words, rows)
+    if options.out is not None:
+        (options.out / "augment.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

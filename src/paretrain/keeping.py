@@ -1,0 +1,33 @@
+"""Which epoch of a training counts, and when another one is no longer worth waiting for."""
+
+from collections.abc import Sequence
+
+from paretrain.config import Keep
+
+
+def kept_epochs(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> list[int]:
+    """After each epoch the position (from 0) of the one that counts if the training ends there.
+    Of equal ones the earlier stays."""
+    kept: list[int] = []
+    for now in range(len(accs)):
+        before = kept[-1] if kept else 0
+        better = keep == "last" or _better(accs, losses, keep, now, before)
+        kept.append(now if better else before)
+    return kept
+
+
+def kept_accuracies(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> list[float]:
+    """Accuracy of the epoch that counts, after each epoch."""
+    return [accs[epoch] for epoch in kept_epochs(accs, losses, keep)]
+
+
+def epochs_without_better(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> int:
+    """Since the highest accuracy with `best`, else since the lowest loss."""
+    watched: Keep = "best" if keep == "best" else "lowest_loss"
+    return len(accs) - 1 - kept_epochs(accs, losses, watched)[-1]
+
+
+def _better(
+    accs: Sequence[float], losses: Sequence[float], keep: Keep, now: int, before: int
+) -> bool:
+    return accs[now] > accs[before] if keep == "best" else losses[now] < losses[before]

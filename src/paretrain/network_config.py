@@ -1,0 +1,168 @@
+"""The network families of a configuration, told apart by `family`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Kernel = Literal["3x3", "1x1", "separable"]
+Norm = Literal["none", "batch", "lrn"]
+Pool = Literal["flatten", "adaptive7", "global"]
+Stem = Literal["imagenet", "small"]
+AlexNetForm = Literal["whole", "cut", "longer512-1024", "longer512-256"]
+ZooName = Literal[
+    "alexnet",
+    "vgg11",
+    "vgg16",
+    "googlenet",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "mobilenet_v2",
+    "efficientnet_b0",
+]
+PositiveInt = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0.0, le=0.95)]
+
+
+class Frozen(BaseModel):
+    """Base of every configuration: immutable, strict types, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class VGGStage(Frozen):
+    """Convolutions of one width; a 2x2 max pooling follows the stage."""
+
+    width: PositiveInt
+    kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
+    """One entry a convolution. `separable` = depthwise 3x3, then 1x1 (Howard 2017, sec. 3.1)."""
+
+
+class VGGConfig(Frozen):
+    """VGG family (Simonyan & Zisserman 2014, table 1): stages of convolutions, then FC layers."""
+
+    family: Literal["vgg"] = "vgg"
+    stages: Annotated[tuple[VGGStage, ...], Field(min_length=1)]
+    norm: Norm = "none"
+    """Between each convolution and its ReLU."""
+    pool: Pool = "flatten"
+    """Before the classifier: as it is; average to 7x7 as torchvision does; average to 1x1."""
+    hidden: tuple[PositiveInt, ...] = ()
+    """Widths of the fully connected layers before the output layer."""
+    dropout: tuple[Rate, ...] = ()
+    """One rate after each hidden layer; 0 = none."""
+
+    @model_validator(mode="after")
+    def _one_rate_per_hidden_layer(self) -> "VGGConfig":
+        if len(self.dropout) != len(self.hidden):
+            raise ValueError(
+                f"dropout needs one rate per hidden layer: {len(self.hidden)} hidden layers, "
+                f"{len(self.dropout)} rates"
+            )
+        return self
+
+
+class HeadConfig(Frozen):
+    """What stands in the place of a published network's output layer."""
+
+    hidden: PositiveInt | None = None
+    """Width of a fully connected layer with ReLU before it; None = none."""
+    dropout: Rate = 0.0
+    """Directly before the output layer."""
+
+
+class ResNetConfig(Frozen):
+    """Residual networks (He et al. 2015, table 1), with torchvision's stride in the 3x3
+    convolution of a bottleneck."""
+
+    family: Literal["resnet"] = "resnet"
+    depth: Literal[18, 34, 50]
+    width: PositiveInt = 64
+    """Channels of the first stage; they double in each of the three others, and a bottleneck (depth
+    50) gives four times as many."""
+    stem: Stem = "imagenet"
+    """`imagenet`: 7x7 convolution of stride 2 and max pooling; `small`: one 3x3 convolution, for
+    images of about 32 pixels (He et al. 2015, sec. 4.2)."""
+    head: HeadConfig = HeadConfig()
+
+
+class ResNet9Config(Frozen):
+    """Course report E's network: conv, conv and pool, residual block, twice conv and pool, residual
+    block, conv and pool, residual block, max pool, linear. Each conv is 3x3 with bias, BatchNorm,
+    ReLU."""
+
+    family: Literal["resnet9"] = "resnet9"
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    """Of the convolutions outside the blocks, in order; a block has the width before it."""
+    residual: tuple[bool, bool, bool] = (True, True, True)
+    """Whether each of the three blocks (of two convolutions) is there."""
+
+
+class AlexNetConfig(Frozen):
+    """AlexNet as torchvision has it (Krizhevsky 2014), and course report C's changes to it."""
+
+    family: Literal["alexnet"] = "alexnet"
+    form: AlexNetForm = "whole"
+    """`cut`: only the first two convolutions. `longer512-1024`, `longer512-256`: two more
+    convolutions of these widths, 3x3 with ReLU and MaxPool(3, stride 1) each; the first of the two
+    has a first FC layer without bias, to fit 1024 channels."""
+    head: HeadConfig = HeadConfig()
+
+
+class ZooConfig(Frozen):
+    """A network of torchvision as it is, but for its output layer."""
+
+    family: Literal["torchvision"] = "torchvision"
+    name: ZooName
+    head: HeadConfig = HeadConfig()
+
+
+def _family(value: Any) -> Any:
+    """Files from before there were families have none written by hand: they are VGGs."""
+    if isinstance(value, dict):
+        return value.get("family", "vgg")
+    return getattr(value, "family", "vgg")
+
+
+NetworkConfig = Annotated[
+    Annotated[VGGConfig, Tag("vgg")]
+    | Annotated[ResNetConfig, Tag("resnet")]
+    | Annotated[ResNet9Config, Tag("resnet9")]
+    | Annotated[AlexNetConfig, Tag("alexnet")]
+    | Annotated[ZooConfig, Tag("torchvision")],
+    Discriminator(
+        _family,
+        custom_error_type="family",
+        custom_error_message="family must be vgg, resnet, resnet9, alexnet or torchvision",
+    ),
+]
+"""One member per network family, told apart by `family`."""
+
+_VGGS: dict[tuple[int, ...], str] = {
+    (1, 1, 2, 2, 2): "vgg11",
+    (2, 2, 2, 2, 2): "vgg13",
+    (2, 2, 3, 3, 3): "vgg16",
+    (2, 2, 4, 4, 4): "vgg19",
+}
+
+
+def published_name(network: NetworkConfig) -> str | None:
+    """torchvision's name of the network whose published weights fit the backbone; None where there
+    is none, because a width, a kernel, the norm or the stem is another."""
+    if isinstance(network, ZooConfig):
+        return network.name
+    if isinstance(network, AlexNetConfig):
+        return "alexnet"
+    if isinstance(network, ResNetConfig):
+        whole = network.width == 64 and network.stem == "imagenet"
+        return f"resnet{network.depth}" if whole else None
+    if isinstance(network, VGGConfig):
+        plain = all(set(stage.kernels) == {"3x3"} for stage in network.stages)
+        widths = tuple(stage.width for stage in network.stages)
+        name = _VGGS.get(tuple(len(stage.kernels) for stage in network.stages))
+        if name and plain and widths == (64, 128, 256, 512, 512) and network.norm != "lrn":
+            return f"{name}_bn" if network.norm == "batch" else name
+    return None

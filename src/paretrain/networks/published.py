@@ -1,0 +1,132 @@
+"""Published weights in our networks: which layers they fill, and which of them stay as they are."""
+
+import functools
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from paretrain.cli import UserError
+from paretrain.config import NetworkConfig, TrainConfig
+from paretrain.network_config import HeadConfig, published_name
+from paretrain.networks.build import build_network, count_parameters
+from paretrain.networks.weight_files import find_weights, read_weights
+from paretrain.networks.zoo import bare, output_layer
+
+REFERENCE_SIZE = 224
+"""Published networks take it, and no backbone's weights depend on the size."""
+
+
+def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
+    """Fill in place what the published network has in the same shape; the place of its output layer
+    and what it does not have keep their weights. Returns the filled layers, from the image on.
+
+    Raises UserError when there are no such weights, or the file does not fit.
+    """
+    name = published_name(config.network)
+    assert name is not None  # the configuration has been checked
+    path = find_weights(name, config.start.weights_dir)
+    state = checked_weights(name, path)
+    filled = _shared(name, network)
+    own = network.state_dict()
+    with torch.no_grad():
+        for key in filled:
+            own[key].copy_(state[key])
+    return _layers(network, filled)
+
+
+def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
+    """The file's tensors. Its output layer may be of any number of classes, as it is replaced.
+    Raises UserError when they are not those of that network."""
+    state, (shapes, output) = read_weights(path), _shapes(name)
+    wrong = f"weights {path} do not fit {name}"
+    for key, shape in shapes.items():
+        if key.startswith(output + "."):
+            continue
+        if key not in state:
+            raise UserError(f"{wrong}: {key} is missing: give a file of torchvision's {name}")
+        if state[key].shape != shape:
+            seen, wanted = _words(state[key].shape), _words(shape)
+            raise UserError(
+                f"{wrong}: {key} is {seen}, must be {wanted}: give a file of torchvision's {name}"
+            )
+    weight, bias = state.get(f"{output}.weight"), state.get(f"{output}.bias")
+    if weight is not None:
+        inputs = shapes[f"{output}.weight"][1]
+        if weight.dim() != 2 or weight.shape[1] != inputs or len(weight) < 1:
+            raise UserError(
+                f"{wrong}: {output}.weight is {_words(weight.shape)}, must be classes x {inputs}: "
+                f"give a file of torchvision's {name}"
+            )
+        if bias is not None and bias.shape != weight.shape[:1]:
+            raise UserError(
+                f"{wrong}: its output layer has weights of {len(weight)} classes and biases of "
+                f"{bias.numel()}: the number of classes must be the same, save the network again"
+            )
+    return state
+
+
+def frozen_layers(layers: list[nn.Module], share: float) -> list[nn.Module]:
+    """The first share of them, from the image on, rounded to whole layers."""
+    return layers[: round(share * len(layers))]
+
+
+def count_trainable(config: TrainConfig, num_classes: int) -> int:
+    """Parameters that training changes, exactly, without building the network.
+
+    Raises ValueError when the images are too small for it.
+    """
+    total = count_parameters(config.network, num_classes, config.data.image_size)
+    if config.start.frozen == 0:
+        return total
+    sizes = _layer_sizes(_plain_head(config.network))
+    return total - sum(sizes[: round(config.start.frozen * len(sizes))])
+
+
+def _plain_head(config: NetworkConfig) -> NetworkConfig:
+    return config.model_copy(update={"head": HeadConfig()}) if hasattr(config, "head") else config
+
+
+@functools.lru_cache(maxsize=256)
+def _layer_sizes(config: NetworkConfig) -> list[int]:
+    name = published_name(config)
+    assert name is not None
+    with torch.device("meta"):
+        network = build_network(config, 1, REFERENCE_SIZE, pretrained=True)
+    layers = _layers(network, _shared(name, network))
+    return [sum(p.numel() for p in layer.parameters()) for layer in layers]
+
+
+@functools.cache
+def _shapes(name: str) -> tuple[dict[str, torch.Size], str]:
+    """Shapes of the published network's tensors, and the name of its output layer."""
+    with torch.device("meta"):
+        network = bare(name)
+    state = network.state_dict()
+    # Files of before torch 0.4.1 do not have the number of batches; nothing is computed from it.
+    shapes = {k: t.shape for k, t in state.items() if not k.endswith("num_batches_tracked")}
+    return shapes, output_layer(network)[0]
+
+
+def _shared(name: str, network: nn.Module) -> set[str]:
+    """Names of the tensors that the published network has in the same shape."""
+    shapes, output = _shapes(name)
+    return {
+        key
+        for key, tensor in network.state_dict().items()
+        if shapes.get(key) == tensor.shape and not key.startswith(output + ".")
+    }
+
+
+def _layers(network: nn.Module, filled: set[str]) -> list[nn.Module]:
+    """Modules that hold parameters, all of them filled."""
+    found = []
+    for prefix, module in network.named_modules():
+        names = [f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)]
+        if names and filled.issuperset(names):
+            found.append(module)
+    return found
+
+
+def _words(shape: torch.Size) -> str:
+    return "x".join(str(side) for side in shape) or "a number"

@@ -1,0 +1,92 @@
+"""Where published weights lie: in torchvision's cache, downloaded at first use, or in a file or
+folder of the user. Never a pickle that runs code."""
+
+import http.client
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from paretrain.cli import UserError
+
+VERSION = "IMAGENET1K_V1"
+"""The weights of the papers' own recipes, which the course reports had."""
+SUFFIXES = (".pth", ".pt", ".safetensors")
+GO_ON = "or go on without them: --pretrained no (in a configuration file: start.pretrained)"
+
+
+def find_weights(name: str, place: str | None) -> Path:
+    """The file with the weights of torchvision's network of that name.
+
+    `place`: a file, a folder of files with torchvision's names (`resnet18.pth`,
+    `resnet18-f37072fd.pth`), or None for torchvision's cache, which is filled when need be.
+    Raises UserError when they cannot be had.
+    """
+    if place is None:
+        return _cached(name)
+    path = Path(place).expanduser()
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise UserError(f"no weights in {path}: it is no file and no folder: correct it, {GO_ON}")
+    found = [
+        file
+        for file in sorted(path.iterdir())
+        if file.suffix in SUFFIXES and file.stem.partition("-")[0] == name
+    ]
+    if len(found) > 1:
+        raise UserError(
+            f"{path} has two files for {name}, {found[0].name} and {found[1].name}: leave one"
+        )
+    if not found:
+        raise UserError(
+            f"no weights of {name} in {path}: expected {name}.pth, .pt or .safetensors, or "
+            f"torchvision's own file name: place it there, {GO_ON}"
+        )
+    return found[0]
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, on the CPU. Raises UserError for what is no state dict of tensors."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"cannot read weights {path}: {error.strerror or error}") from None
+    except Exception as error:  # whatever the damaged bytes happen to look like
+        cause = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"{path} holds no weights that can be read safely ({type(error).__name__}: {cause}): "
+            "save a state dict of tensors with torch.save or safetensors"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise UserError(
+            f"{path} holds {type(state).__name__}, must be a state dict, names to tensors: save "
+            "network.state_dict()"
+        )
+    return state
+
+
+def _cached(name: str) -> Path:
+    from torchvision import models
+
+    weights = models.get_model_weights(name)[VERSION]
+    target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    if target.exists():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(
+            weights.url, str(target), target.stem.rpartition("-")[2], progress=False
+        )
+    except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+        cause = " ".join(str(error).split())
+        raise UserError(
+            f"cannot download the weights of {name} ({weights.url}: {cause}): connect to the "
+            f"network, place the file in {target.parent}, give --weights-dir, {GO_ON}"
+        ) from None
+    return target
