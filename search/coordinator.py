@@ -363,7 +363,10 @@ class Coordinator:
 
     def _end(self, running: Running) -> None:
         stop, val_acc = running.stop, running.curve.val_acc
-        verdict = {attr.VERDICT: "finished" if stop is None else stop.reason}
+        ended = "finished"
+        if running.config.patience is not None and len(running.results) < self._plan.epochs:
+            ended += f": patience, {running.config.patience} epochs without a better one"
+        verdict = {attr.VERDICT: ended if stop is None else stop.reason}
         if stop is None:
             values = [val_acc, in_database(self._plan.objective, running.curve.size)]
             attributes = running.attributes() | verdict

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -107,32 +106,44 @@ def test_a_study_keeps_its_objective(plan: Callable[..., Plan]) -> None:
     assert replace(flops, min_acc=0.5).aim_words.startswith("least flops at 50%")
 
 
-def run_search(folder: Path, *words: str) -> list[dict[str, Any]]:
-    data = ("--data", "digits", "--fraction", "0.1", "--image-size", "16", "--epochs", "2")
+SPACE = """
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+def suggest(trial):
+    stage = VGGStage(width=trial.suggest_int("width", 2, 40, log=True), kernels=("3x3",))
+    network = VGGConfig(stages=(stage,), norm="batch", pool="global")
+    lr = trial.suggest_float("lr", 0.1, 2.0, log=True)
+    return TrainConfig(network=network, optimizer=SGDConfig(lr=lr), keep="best", patience=1)
+"""
+
+
+def test_a_search_measures_latency_and_keeps_the_best_epoch(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SPACE)
+    words = "--space mine.py --data digits --fraction 0.1 --image-size 16 --epochs 6 --trials 4"
     done = subprocess.run(
-        [sys.executable, "-m", "search.run", "--json", *data, *words],
-        cwd=folder,
+        [sys.executable, "-m", "search.run", "--json", *words.split(), "--objective", "latency"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def test_latency_is_measured_by_the_worker_and_is_the_second_objective(tmp_path: Path) -> None:
-    words = ("--baselines", "none", "--trials", "4", "--objective", "latency")
-    events = run_search(tmp_path, *words, "--space", "vgg_reduce", "--max-params", "30k")
-    study = load_study(str(tmp_path / "studies.db"), "vgg_reduce-digits")
+    study = load_study(str(tmp_path / "studies.db"), "mine-digits")
     assert study.metric_names == ["val_acc", "latency_ms"]
     trials = study.get_trials(deepcopy=False)
-    assert all(trial.user_attrs["size_measured"] for trial in trials)
-    assert all(0 < trial.user_attrs["trainable_params"] <= 30_000 for trial in trials)
     finished = read_records(study, TrialState.COMPLETE)
-    assert finished
+    assert len(trials) == 4 and finished
+    for trial in trials:
+        attrs = trial.user_attrs
+        assert attrs["size_measured"] and attrs["size"] > 0
+        assert attrs["trainable_params"] == attrs["num_params"] < 3_000
+    impatient = 0
     for record in finished:
-        trial = trials[record.number]
-        assert trial.values[1] == pytest.approx(record.size / 1000)
-        assert record.size == trial.user_attrs["size"] != record.num_params
-        assert record.num_params == trial.user_attrs["num_params"] <= 30_000
-    front = events[-1]["front"]
-    assert [point["latency_ms"] for point in front] == sorted(p["latency_ms"] for p in front)
+        trial, curve = trials[record.number], trials[record.number].user_attrs["curve"]["val_acc"]
+        assert trial.values == [max(curve), pytest.approx(record.size / 1000)]
+        assert record.val_acc == max(curve) and record.size == trial.user_attrs["size"]
+        if len(curve) < 6:
+            impatient += 1
+            assert curve[-1] <= curve[-2] and "patience, 1 epochs" in record.verdict
+    assert impatient
+    front = json.loads(done.stdout.splitlines()[-1])["front"]
+    latencies = [point["latency_ms"] for point in front]
+    assert latencies == sorted(latencies) and latencies[0] > 0

@@ -2,6 +2,7 @@
 folder of the user. Never a pickle that runs code."""
 
 import http.client
+import sys
 from pathlib import Path
 
 import torch
@@ -81,7 +82,10 @@ def _cached(name: str) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
-            weights.url, str(target), target.stem.rpartition("-")[2], progress=False
+            weights.url,
+            str(target),
+            target.stem.rpartition("-")[2],
+            progress=sys.stderr.isatty(),  # hundreds of megabytes for some
         )
     except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
         cause = " ".join(str(error).split())
