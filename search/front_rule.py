@@ -144,7 +144,7 @@ class FrontRule:
     def _still_waiting(self, trial: Curve, view: View) -> Decision:
         done = len(trial.accs)
         everything = [*view.finished, *view.stopped, *view.running, trial]
-        if all(curve.waiting[-1] for curve in everything):
+        if all(curve.waiting[-1] for curve in [*view.finished, *view.running]):
             return Decision(False, "predicts one class, but nothing has learned yet")
         starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
         latest = max(starts, default=0)
