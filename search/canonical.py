@@ -7,7 +7,7 @@ from typing import Any
 
 from paretrain.config import NetworkConfig, TrainConfig, VGGConfig
 
-_NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch"}
+_NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch", "threads"}
 """Not chosen by a space: set by the run, or by what memory allowed."""
 
 

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from paretrain.cli import UserError
 from paretrain.describe import short_count
 from search.front import knee, pareto_front
+from search.parsing import percent
 from search.records import TrialRecord
+
+ROUNDING = 1e-9
+"""98 % of 50 images is 0.98 in one way of computing and a little less in another."""
 
 
 def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
@@ -28,6 +32,23 @@ def under_cap(records: Sequence[TrialRecord], cap: int) -> TrialRecord:
             f"{front[0].num_params:,} (#{front[0].number}, {front[0].val_acc:.2%})"
         )
     return fits[-1]
+
+
+def accurate_enough(records: Sequence[TrialRecord], least: float) -> TrialRecord:
+    """The smallest one with at least that accuracy. Raises UserError."""
+    front = pareto_front(records)
+    fits = [record for record in front if record.val_acc >= least - ROUNDING]
+    if not fits:
+        raise UserError(
+            f"no finished trial has {percent(least)}: the most accurate one has "
+            f"{front[-1].val_acc:.2%} (#{front[-1].number}, {front[-1].num_params:,} parameters)"
+        )
+    return fits[0]
+
+
+def near_the_best(records: Sequence[TrialRecord], margin: float) -> TrialRecord:
+    """The smallest one at most that much less accurate than the best."""
+    return accurate_enough(records, most_accurate(records).val_acc - margin)
 
 
 def most_accurate(records: Sequence[TrialRecord]) -> TrialRecord:

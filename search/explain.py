@@ -12,11 +12,19 @@ import typer
 from optuna.trial import FrozenTrial, TrialState
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import run_command
 from paretrain.describe import short_count
 from search.front import best_at_size
 from search.parsing import percent
-from search.records import SIZE, VERDICT, WORDS, read_decisions, read_record, read_records
+from search.records import (
+    SIZE,
+    VERDICT,
+    WORDS,
+    find_trial,
+    read_decisions,
+    read_record,
+    read_records,
+)
 from search.rule import Decision
 from search.storage import load_study
 from search.study import IDENTITY
@@ -34,11 +42,7 @@ def explain(
 ) -> int:
     """One trial, in plain words."""
     study = load_study(storage, study_name)
-    trials = study.get_trials(deepcopy=False)
-    if trial >= len(trials):
-        have = f"trials 0 to {len(trials) - 1}" if trials else "no trial"
-        raise UserError(f"no trial {trial} in study '{study_name}': there are {have}")
-    for line in story(study, trials[trial]):
+    for line in story(study, find_trial(study, trial)):
         typer.echo(line)
     return 0
 

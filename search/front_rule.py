@@ -143,12 +143,12 @@ class FrontRule:
 
     def _still_waiting(self, trial: Curve, view: View) -> Decision:
         done = len(trial.accs)
-        starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
-        if not starts:
-            return Decision(False, "predicts one class, but nothing has learned yet")
-        latest = max(starts)
-        patience = max(math.ceil(self.late_start * view.epochs), latest)
         everything = [*view.finished, *view.stopped, *view.running, trial]
+        if all(curve.waiting[-1] for curve in everything):
+            return Decision(False, "predicts one class, but nothing has learned yet")
+        starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
+        latest = max(starts, default=0)
+        patience = max(math.ceil(self.late_start * view.epochs), latest)
         spent = sum(len(curve.accs) for curve in everything)
         waited = sum(len(c.accs) for c in everything if c.epochs_waited == len(c.accs))
         numbers = {
@@ -159,6 +159,8 @@ class FrontRule:
         if done <= patience or waited <= self.waiting_share * spent:
             return Decision(False, "predicts one class, may still start", numbers)
         started = f"began by epoch {latest + 1}" if latest else "learned at once"
+        if not starts:
+            started = "have begun to learn"
         reason = f"one class at epoch {done}; others {started}"
         return Decision(True, reason, numbers)
 

@@ -35,6 +35,19 @@ def parse_accuracy(text: str, option: str) -> float | None:
     return value
 
 
+def parse_share(text: str, option: str) -> float:
+    """`1%` or `0.01`, `95%` or `0.95`. Raises UserError."""
+    try:
+        value = parse_accuracy(text, option)
+    except UserError:
+        value = None
+    if value is None:
+        raise UserError(
+            f"{option} {text}: must be more than 0 and at most 100%, such as 1%, 95% or 0.95"
+        )
+    return value
+
+
 def percent(accuracy: float) -> str:
     """0.55 -> `55%`, 0.985 -> `98.5%`: as it was typed."""
     return f"{100 * accuracy:.6g}%"

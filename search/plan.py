@@ -110,10 +110,7 @@ class Plan:
     @property
     def worker_devices(self) -> list[str]:
         """One for each worker: the GPUs in turn, unless one was named."""
-        name, gpus = str(self.device), torch.cuda.device_count()
-        if name == "cuda" and gpus > 1:
-            return [f"cuda:{worker % gpus}" for worker in range(self.workers)]
-        return [name] * self.workers
+        return worker_devices(self.device, self.workers)
 
     def gate(self, data: ImageData) -> Gate:
         """What proposals must pass."""
@@ -205,6 +202,14 @@ def _stored_objective(stored: dict[str, Any] | None) -> Objective:
 def replace_data(data: DataConfig, **changes: Any) -> DataConfig:
     """A data configuration with some fields changed, checked like any other."""
     return DataConfig.model_validate(data.model_dump() | changes)
+
+
+def worker_devices(device: torch.device, workers: int) -> list[str]:
+    """One for each worker: the GPUs in turn, unless one was named."""
+    name, gpus = str(device), torch.cuda.device_count()
+    if name == "cuda" and gpus > 1:
+        return [f"cuda:{worker % gpus}" for worker in range(workers)]
+    return [name] * workers
 
 
 def threads_per_worker(workers: int, digits: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.keeping import kept_accuracies
@@ -91,6 +92,15 @@ def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
     """Records of all trials in these states, in the order of their numbers."""
     trials = study.get_trials(deepcopy=False, states=states or None)
     return [record for trial in trials if (record := read_record(trial)) is not None]
+
+
+def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
+    """Raises UserError naming the trials that there are."""
+    trials = study.get_trials(deepcopy=False)
+    if number >= len(trials):
+        have = f"there are trials 0 to {len(trials) - 1}" if trials else "it has none"
+        raise UserError(f"no trial {number} in study '{study.study_name}': {have}")
+    return trials[number]
 
 
 def read_ends(study: optuna.Study) -> list[TrialRecord | None]:

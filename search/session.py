@@ -1,10 +1,8 @@
 """A planned run from its first line on the screen to its last."""
 
 import contextlib
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from paretrain import __version__
+from paretrain.cli import terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
@@ -67,7 +66,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     hand_made = baselines(plan.space, gate, plan.baselines)
     examples = _examples(plan, gate, data)
     owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
-    with owner, _terminable():
+    with owner, terminable():
         plan = _with_workers(plan, examples, screen)
         with WorkerPool(plan.worker_devices, plan.threads) as pool:
             study = None if dry_run else open_study(plan, data)
@@ -294,17 +293,3 @@ def _header(
         "memory_bytes": None if expected is None else expected.memory_bytes,
         "baselines": {base.name: base.obstacle or "runs first" for base in hand_made},
     }
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

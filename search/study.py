@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -118,11 +119,7 @@ def _completed(
 def provenance(plan: Plan, data: ImageData) -> dict[str, Any]:
     """Where the results come from: code, libraries, device, seed, data and space."""
     return {
-        "paretrain": paretrain.__version__,
-        "python": sys.version.split()[0],
-        **{library: metadata.version(library) for library in _LIBRARIES},
-        "platform": platform.platform(),
-        "device": device_name(plan.device),
+        **environment(plan.device),
         "workers": plan.workers,
         "seed": plan.seed,
         "sampler": plan.sampler,
@@ -134,6 +131,18 @@ def provenance(plan: Plan, data: ImageData) -> dict[str, Any]:
         "validation_images": len(data.val),
         "space_file": plan.space.path.name,
         "space_fingerprint": plan.space.fingerprint,
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware: what a curve depends on beside configuration, images and threads."""
+    return {
+        "paretrain": paretrain.__version__,
+        "python": sys.version.split()[0],
+        **{library: metadata.version(library) for library in _LIBRARIES},
+        "platform": platform.platform(),
+        "device": device_name(device),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
     }
 
 

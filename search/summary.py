@@ -105,6 +105,7 @@ def print_summary(
         which = "--knee" if smallest is None else f"--trial {smallest.number}"
         for command in (
             f"optuna-dashboard {storage_url(plan.storage)}",
+            f"python -m search.confirm {chosen}",
             f"python -m search.export {chosen} {which} --out best.yaml",
             "python -m paretrain best.yaml",
         ):

@@ -30,9 +30,10 @@ def test_ci_runs_the_readmes_test_command() -> None:
 def test_every_option_in_the_readme_exists(command: str) -> None:
     words = shlex.split(command)
     module = words[2]
-    path = ROOT / "src/paretrain/__main__.py"
-    if module != "paretrain":
-        path = ROOT / (module.replace(".", "/") + ".py")
+    folder = ROOT / "src" if module.startswith("paretrain") else ROOT
+    path = folder / (module.replace(".", "/") + ".py")
+    if module == "paretrain":
+        path = ROOT / "src/paretrain/__main__.py"
     source = path.read_text(encoding="utf-8")
     for option in (word for word in words[3:] if word.startswith("--")):
         name = option.removeprefix("--").replace("-", "_")

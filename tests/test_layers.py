@@ -59,7 +59,16 @@ def _loaded(statement: str) -> set[str]:
 def test_a_worker_loads_neither_optuna_nor_torchvision_nor_the_database() -> None:
     loaded = _loaded("import search.worker")
     assert "torch" in loaded
-    heavy = {"optuna", "torchvision", "sqlalchemy", "sklearn", "pandas", "scipy", "rich"}
+    heavy = {
+        "optuna",
+        "torchvision",
+        "sqlalchemy",
+        "sklearn",
+        "pandas",
+        "scipy",
+        "rich",
+        "matplotlib",
+    }
     assert not loaded & heavy
 
 

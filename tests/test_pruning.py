@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -144,6 +145,15 @@ def test_one_class_is_left_alone_while_nothing_has_learned() -> None:
     dead = [curve(i, 500, *[0.1] * EPOCHS, waiting=EPOCHS) for i in range(10)]
     waits = curve(20, 9000, *[0.1] * 8, waiting=8)
     assert not FrontRule().decide(waits, view(dead)).stop
+
+
+def test_one_class_may_be_stopped_before_anything_has_finished_where_others_learn() -> None:
+    """Many workers are all busy with full trainings at first: those that never learn, too."""
+    waits = curve(20, 9000, *[0.1] * 5, waiting=5)
+    learning = [start_of(rising(i, 9000, 0.6), 5) for i in range(3)]
+    assert FrontRule().decide(waits, replace(view([]), running=learning)).stop
+    dead = [curve(i, 9000, *[0.1] * 5, waiting=5) for i in range(3)]
+    assert not FrontRule().decide(waits, replace(view([]), running=dead)).stop
 
 
 def test_one_class_is_left_alone_until_the_latest_start_of_the_study() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from paretrain.config import DataConfig, TrainConfig
@@ -275,10 +276,13 @@ def test_export_and_training_of_the_export(search: Command, run: Command, tmp_pa
     trials = study().trials
     accuracies = [t.values[0] for t in trials]
     best = trials[accuracies.index(max(accuracies))]
-    assert config == TrainConfig.from_dict(best.user_attrs["config"])
+    stored = TrainConfig.from_dict(best.user_attrs["config"])
+    assert config == stored.model_copy(update={"threads": 1})
 
+    torch.set_num_threads(2)  # the configuration's own number counts
     code, out, _ = run(train, "best.yaml", "--device", "cpu")
     assert code == 0 and "test accuracy" in out and "opened once" in out
+    assert torch.get_num_threads() == 1
     folder = tmp_path / "runs" / "best"
     metrics = json.loads((folder / "metrics.json").read_text())
     weights = load_file(folder / "weights.safetensors")
@@ -286,11 +290,12 @@ def test_export_and_training_of_the_export(search: Command, run: Command, tmp_pa
     assert metrics["test"]["images"] == 359 or metrics["test"]["images"] == 360
     assert metrics["num_params"] == best.user_attrs["num_params"]
     assert any(name.startswith("features") for name in weights)
-    # The study's own curve comes out again, to the last bit, with the study's threads.
-    lines = (folder / "curve.csv").read_text().splitlines()
-    column = lines[0].split(",").index("val_acc")
-    curve = [float(line.split(",")[column]) for line in lines[1:]]
-    assert curve == pytest.approx(best.user_attrs["curve"]["val_acc"], abs=0.02)
+    # The trial's own curve comes out again, to the last bit.
+    header, *epochs = [line.split(",") for line in (folder / "curve.csv").read_text().splitlines()]
+    for quantity in ("train_loss", "train_acc", "val_loss", "val_acc", "lr"):
+        curve = [float(epoch[header.index(quantity)]) for epoch in epochs]
+        assert curve == best.user_attrs["curve"][quantity]
+    assert f"Trial {best.number} of study vgg_reduce-digits" in (folder / "README.md").read_text()
 
     code, _, err = run(train, "best.yaml")
     assert code == 2 and "already holds a result" in err
@@ -299,7 +304,8 @@ def test_export_and_training_of_the_export(search: Command, run: Command, tmp_pa
     code, _, err = run(export, *name, "--max-params", smallest - 1)
     assert code == 2 and f"{smallest:,}" in err
     code, out, _ = run(export, *name, "--trial", 0)
-    assert TrainConfig.from_yaml(out) == TrainConfig.from_dict(trials[0].user_attrs["config"])
+    stored = TrainConfig.from_dict(trials[0].user_attrs["config"])
+    assert TrainConfig.from_yaml(out) == stored.model_copy(update={"threads": 1})
     code, out, _ = run(export, *name, "--knee")
     assert code == 0 and "network:" in out
 

@@ -3,24 +3,33 @@
 python -m paretrain best.yaml --out runs/best
 """
 
+import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from typer import Argument, Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.checkpoint import load_checkpoint
+from paretrain.cli import UserError, run_command, terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
 from paretrain.describe import describe
 from paretrain.device import device_name, native_precision, pick_device
-from paretrain.result import claim_folder, write_result
+from paretrain.full_training import train_to_the_end
+from paretrain.handover import Finished, write_all
+from paretrain.memory import is_out_of_memory
+from paretrain.result import ResultFolder
 from paretrain.testset import load_test
-from paretrain.training import EpochResult, Training
+from paretrain.training import Training
+
+EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -34,10 +43,20 @@ def train(
         int | None, Option(min=0, max=2**63 - 1, help="Instead of the configuration's.")
     ] = None,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    threads: Annotated[
+        int | None, Option(min=1, max=1024, help="CPU threads, instead of the configuration's.")
+    ] = None,
+    with_validation: Annotated[
+        bool, Option("--with-validation", help="Train on the validation images too.")
+    ] = False,
+    resume: Annotated[bool, Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace a result, or an unfinished training.")
+    ] = False,
 ) -> int:
-    """One training; exit code 1 when it diverged."""
+    """One training; exit code 1 when it diverged, 130 when it was interrupted."""
     loaded = TrainConfig.from_file(config)
-    changes = {"epochs": epochs, "seed": seed}
+    changes = {"epochs": epochs, "seed": seed, "threads": threads}
     wanted = loaded.model_copy(update={k: v for k, v in changes.items() if v is not None})
     chosen = pick_device(device)
     if wanted.precision == "bf16" and native_precision(chosen) != "bf16":
@@ -45,43 +64,149 @@ def train(
             f"the configuration asks for bf16, which {device_name(chosen)} does not compute "
             "natively: set precision: fp32 in it"
         )
+    if wanted.threads is not None:
+        torch.set_num_threads(wanted.threads)
+    if with_validation:
+        # Nothing is left to choose an epoch by.
+        wanted = wanted.model_copy(update={"keep": "last", "patience": None})
     data = load_data(wanted.data)
-    folder = claim_folder(out or Path("runs") / config.stem)
+    folder = ResultFolder(out or Path("runs") / config.stem)
+    begun = {"--with-validation": with_validation, "images": data.fingerprint}
     try:
-        training = Training(wanted, data, chosen)
+        training = Training(wanted, data.joined() if with_validation else data, chosen)
     except ValueError as error:
         raise UserError(f"{config}: {error}") from None
-    size = sum(parameter.numel() for parameter in training.network.parameters())
     console = Console(stderr=True)
-    console.print(describe(wanted), highlight=False)
-    console.print(
-        f"{size:,} parameters, {len(data.train):,} training and {len(data.val):,} validation "
-        f"images, {wanted.epochs} epochs, seed {wanted.seed}, {device_name(chosen)}",
-        highlight=False,
-    )
-    _say(console, data.warnings)
-    curve = _train(training, console)
-    if curve[-1].health == "diverged":
+    with folder.claimed(begun, resume, overwrite), terminable():
+        try:
+            if resume:
+                _load(training, folder)
+            _say_first(console, training, data, with_validation)
+            return _through(training, data, folder, console, with_validation, _comment(config))
+        except KeyboardInterrupt:
+            _say_how_to_go_on(training, folder)
+            return EXIT_INTERRUPTED
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"out of memory: set micro_batch in {config} (now "
+                f"{wanted.micro_batch or wanted.batch_size}) to fewer images"
+            ) from None
+
+
+def _through(
+    training: Training,
+    data: ImageData,
+    folder: ResultFolder,
+    console: Console,
+    with_validation: bool,
+    found: tuple[str, ...],
+) -> int:
+    """Train, test, write, and say so."""
+    train_to_the_end(training, folder, console, validated=not with_validation)
+    if training.curve[-1].health == "diverged":
+        folder.discard()
         console.print("diverged: the loss is not finite; nothing was written", style="red")
-        return 1
+        return EXIT_DIVERGED
+    refused, test = "", None
     try:
-        test = load_test(wanted.data)
+        test = load_test(training.config.data)
     except UserError as error:
         # Hours of training must not be lost to one image.
-        write_result(folder, wanted, training, curve, None, data.fingerprint)
-        raise UserError(f"{error}. The training is kept, untested, in {folder}") from None
+        refused = str(error)
     _say(console, _test_warnings(data, test))
-    on_test = None if test is None else training.evaluate(test.to(chosen))
-    write_result(folder, wanted, training, curve, on_test, data.fingerprint)
+    on_test = None if test is None else training.evaluate(test.to(training.device))
+    untested = "" if on_test else refused or "the data have no test part"
+    name = folder.final.name
+    finished = Finished(name, training, with_validation, on_test, untested, found)
+    try:
+        no_onnx = write_all(folder.partial, finished)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {error.filename or folder.partial}: {error.strerror or error}: mend it, "
+            f"then {_again()}"
+        ) from None
+    folder.publish()
+    if refused:
+        raise UserError(f"{refused}. The training is kept, untested, in {folder.name}")
     kept = training.kept
-    typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
+    if not with_validation:
+        typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
     if on_test is None:
         typer.echo("no test part in these data: nothing was tested")
     else:
         images = sum(sum(row) for row in on_test.confusion)
         typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
-    typer.echo(f"{folder}: weights.safetensors, config.yaml, metrics.json, curve.csv")
+    if no_onnx:
+        typer.echo(f"no model.onnx: {no_onnx}")
+    typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
+    typer.echo(f"next: python -m paretrain.predict {shlex.quote(str(folder.name))} IMAGES...")
     return 0
+
+
+def _load(training: Training, folder: ResultFolder) -> None:
+    try:
+        load_checkpoint(training, folder.checkpoint)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot go on with {folder.partial}: {error}: give the same configuration and options "
+            "as then, or begin anew with --overwrite"
+        ) from None
+
+
+def _say_first(
+    console: Console, training: Training, data: ImageData, with_validation: bool
+) -> None:
+    config, images = training.config, training.data
+    size = sum(parameter.numel() for parameter in training.network.parameters())
+    validation = f"{len(images.val):,} validation images"
+    if with_validation:
+        validation = "no validation images"
+    threads = torch.get_num_threads()
+    console.print(describe(config), highlight=False)
+    console.print(
+        f"{size:,} parameters, {len(images.train):,} training and {validation}, "
+        f"{config.epochs} epochs, seed {config.seed}, {device_name(training.device)}, "
+        f"{threads} thread{'s' if threads > 1 else ''}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    notes = list(data.warnings)
+    if with_validation:
+        notes.append(
+            f"{len(images.val):,} validation images are trained on too: there will be no "
+            "validation accuracy, and the last epoch counts"
+        )
+    if done := len(training.curve):
+        notes.append(f"goes on after epoch {done} of {config.epochs}")
+    _say(console, notes)
+
+
+def _say_how_to_go_on(training: Training, folder: ResultFolder) -> None:
+    done, epochs = len(training.curve), training.config.epochs
+    if not folder.checkpoint.exists():
+        print("interrupted before the end of an epoch: nothing was kept", file=sys.stderr)
+        folder.discard()
+        return
+    where = "after its last epoch" if done == epochs else f"after epoch {done} of {epochs}"
+    print(f"interrupted {where}, kept in {folder.partial}: {_again()}", file=sys.stderr)
+
+
+def _again() -> str:
+    """The command that goes on."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    return f"go on with: python -m paretrain {shlex.join([*words, '--resume'])}"
+
+
+def _comment(config: Path) -> tuple[str, ...]:
+    """The lines of a configuration file's head that say how it was found."""
+    lines = []
+    for line in config.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return tuple(lines)
 
 
 def _test_warnings(data: ImageData, test: Part | None) -> list[str]:
@@ -97,20 +222,6 @@ def _test_warnings(data: ImageData, test: Part | None) -> list[str]:
 def _say(console: Console, notes: Iterable[str]) -> None:
     for note in notes:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _train(training: Training, console: Console) -> list[EpochResult]:
-    curve = []
-    for result in training.epochs():
-        curve.append(result)
-        console.print(
-            f"epoch {result.epoch:>3}/{training.config.epochs}  loss {result.train_loss:.4f}  "
-            f"train {result.train_acc:6.2%}  validation {result.val_acc:6.2%}  "
-            f"lr {result.lr:.2g}  {result.seconds:.1f} s"
-            + ("" if result.health == "ok" else f"  {result.health}"),
-            highlight=False,
-        )
-    return curve
 
 
 def main() -> None:

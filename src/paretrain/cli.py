@@ -1,10 +1,12 @@
 """The edge of every command: one line and exit code 2 for what the user can mend, no traceback."""
 
+import contextlib
 import difflib
 import errno
 import re
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import typer
 from pydantic import ValidationError
@@ -47,6 +49,20 @@ def run_command(app: typer.Typer, name: str) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _seen(error: TyperException) -> str:

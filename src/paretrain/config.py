@@ -208,6 +208,9 @@ class TrainConfig(Frozen):
     """End after so many epochs in a row without a better one (higher accuracy with `keep: best`,
     else lower loss); None = never."""
     precision: Precision = "fp32"
+    threads: PositiveInt | None = None
+    """Of the CPU: sums in another order differ in the last bit. None = as many as torch chooses;
+    a search sets its workers' own."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("format")

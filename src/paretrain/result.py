@@ -1,94 +1,164 @@
-"""The folder that a full training leaves: weights, configuration, metrics and curve."""
+"""The folder that a full training leaves: it appears when it is whole, and not before.
 
-import csv
+`runs/best.partial` is where it is made; renaming it to `runs/best` is the last step.
+"""
+
+import contextlib
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from paretrain import __version__
 from paretrain.cli import UserError
-from paretrain.config import TrainConfig
-from paretrain.training import EpochResult, Evaluation, Training, pixel_statistics
 
-WEIGHTS, CONFIG, METRICS, CURVE = "weights.safetensors", "config.yaml", "metrics.json", "curve.csv"
+try:
+    import fcntl
+except ImportError:  # Windows: there is no lock
+    fcntl = None  # type: ignore[assignment]
 
+CONFIG, METRICS, CARD = "config.yaml", "metrics.json", "README.md"
+WEIGHTS, PROGRAM, ONNX = "weights.safetensors", "model.pt2", "model.onnx"
+CURVE, CONFUSION, PER_CLASS = "curve", "confusion", "per_class"
+"""Each a .csv and a .png."""
+FILES = {
+    *(CONFIG, METRICS, CARD, WEIGHTS, PROGRAM, ONNX),
+    *(f"{name}.{kind}" for name in (CURVE, CONFUSION, PER_CLASS) for kind in ("csv", "png")),
+}
 
-def claim_folder(folder: Path) -> Path:
-    """Create the folder. Raises UserError when it already holds a result, or cannot be made."""
-    if any((folder / name).exists() for name in (WEIGHTS, METRICS)):
-        raise UserError(f"{folder} already holds a result: choose another folder with --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make folder {folder}: {error.strerror}: choose another --out"
-        ) from None
-    return folder
-
-
-def write_result(
-    folder: Path,
-    config: TrainConfig,
-    training: Training,
-    curve: list[EpochResult],
-    on_test: Evaluation | None,
-    fingerprint: str,
-) -> None:
-    """Every file whole or not at all; metrics last, so that they stand for a complete result."""
-    weights = {
-        name: t.detach().cpu().contiguous() for name, t in training.network.state_dict().items()
-    }
-    partial = folder / f".{WEIGHTS}"
-    save_file(weights, partial, metadata={"format": "pt", "paretrain": __version__})
-    partial.replace(folder / WEIGHTS)
-    _replace(folder / CONFIG, config.to_yaml())
-    _write_curve(folder / CURVE, curve)
-    last, kept, data = curve[-1], training.kept, training.data
-    mean, std = pixel_statistics(config, data)
-    best = max(curve, key=lambda result: result.val_acc)
-    metrics: dict[str, Any] = {
-        "num_params": sum(p.numel() for p in training.network.parameters()),
-        "val_acc": kept.val_acc,
-        "val_loss": kept.val_loss,
-        "val_per_class": dict(zip(data.classes, kept.per_class, strict=True)),
-        "kept_epoch": kept.epoch,
-        "val_acc_best": best.val_acc,
-        "best_epoch": best.epoch,
-        "epochs": last.epoch,
-        "test": None if on_test is None else _test_metrics(on_test, data.classes),
-        "classes": list(data.classes),
-        "mean": list(mean),
-        "std": list(std),
-        "data_fingerprint": fingerprint,
-        "seconds": round(sum(result.seconds for result in curve), 2),
-        "paretrain": __version__,
-    }
-    _replace(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+CHECKPOINT, BEGUN = "checkpoint.pt", "training.json"
+"""In the unfinished folder only: the state after the last epoch, and how the training was begun."""
 
 
-def _test_metrics(on_test: Evaluation, classes: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "acc": on_test.acc,
-        "loss": on_test.loss,
-        "images": sum(sum(row) for row in on_test.confusion),
-        "per_class": dict(zip(classes, on_test.per_class, strict=True)),
-        "confusion": [list(row) for row in on_test.confusion],
-    }
+class ResultFolder:
+    """One full training's folder, unfinished (`partial`) and finished (`final`)."""
+
+    def __init__(self, final: Path) -> None:
+        self.final = final.expanduser().absolute()
+        self.partial = self.final.with_name(f"{self.final.name}.partial")
+        self.name = final
+        """As it was given, for messages."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training's state after its last epoch."""
+        return self.partial / CHECKPOINT
+
+    @contextlib.contextmanager
+    def claimed(self, begun: dict[str, Any], resume: bool, overwrite: bool) -> Iterator[None]:
+        """Make the unfinished folder, or find it (`resume`), and keep other processes out of it.
+        `begun` says how the training is begun: it must be the same when it goes on.
+
+        Raises UserError when there is a result and it is not to be overwritten, when an unfinished
+        training is there or is missing, when another process trains into the folder, or when it
+        cannot be made.
+        """
+        self._refuse_taken(overwrite)
+        if resume:
+            self._refuse_other(begun)
+        elif (self.partial / BEGUN).exists():
+            with self._locked():
+                self._make(begun, overwrite)
+        else:
+            self._make(begun, overwrite)
+        with self._locked():
+            yield
+
+    def _make(self, begun: dict[str, Any], overwrite: bool) -> None:
+        if self.checkpoint.exists() and not overwrite:
+            raise UserError(
+                f"{self.partial} holds an unfinished training: go on with --resume, or begin anew "
+                "with --overwrite"
+            )
+        try:
+            if self.partial.is_dir() and (
+                (self.partial / BEGUN).exists() or not any(self.partial.iterdir())
+            ):
+                shutil.rmtree(self.partial)
+            self.partial.mkdir(parents=True)
+            write_text(self.partial / BEGUN, json.dumps(begun) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"cannot make folder {self.partial}: {error.strerror}: choose another --out"
+            ) from None
+
+    def publish(self) -> None:
+        """The unfinished folder becomes the finished one, in the place of an earlier result.
+
+        Raises UserError when it cannot be renamed; nothing is lost then.
+        """
+        former = self.final.with_name(f"{self.final.name}.former")
+        try:
+            shutil.rmtree(former, ignore_errors=True)
+            if self.final.exists():
+                self.final.rename(former)
+            self.partial.rename(self.final)
+        except OSError as error:
+            raise UserError(
+                f"cannot rename {self.partial} to {self.final}: {error.strerror}: the result is "
+                f"whole in {self.partial}"
+            ) from None
+        shutil.rmtree(former, ignore_errors=True)
+        for name in (CHECKPOINT, BEGUN):
+            (self.final / name).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the unfinished folder."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """By a lock that the system frees after any end of this process."""
+        with (self.partial / BEGUN).open("rb") as file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"another process trains into {self.name}: wait for it, or choose another "
+                    "folder with --out"
+                ) from None
+            yield
+
+    def _refuse_taken(self, overwrite: bool) -> None:
+        if not self.final.exists():
+            return
+        if not self.final.is_dir():
+            raise UserError(f"--out {self.name} is a file: give a folder")
+        inside = {path.name for path in self.final.iterdir()}
+        if not inside:
+            return
+        if METRICS not in inside:
+            raise UserError(
+                f"{self.name} holds other files, such as {min(inside)}: choose another folder with "
+                "--out"
+            )
+        if not overwrite:
+            raise UserError(
+                f"{self.name} already holds a result: choose another folder with --out, or replace "
+                "it with --overwrite"
+            )
+        if others := inside - FILES - {CHECKPOINT, BEGUN}:
+            raise UserError(
+                f"{self.name} holds {min(others)} beside a result: move it away before --overwrite"
+            )
+
+    def _refuse_other(self, begun: dict[str, Any]) -> None:
+        if not (self.checkpoint.exists() and (self.partial / BEGUN).exists()):
+            raise UserError(
+                f"nothing to go on with in {self.partial}: run the command without --resume"
+            )
+        before = json.loads((self.partial / BEGUN).read_text(encoding="utf-8"))
+        for key, value in begun.items():
+            if before.get(key) != value:
+                raise UserError(
+                    f"{self.partial} was begun with {key} {before.get(key)}, now it is {value}: "
+                    "give the same options as then, or begin anew with --overwrite"
+                )
 
 
-def _write_curve(path: Path, curve: list[EpochResult]) -> None:
-    columns = [name for name in EpochResult.model_fields if name != "per_class"]
-    partial = path.with_name(f".{path.name}")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([getattr(result, name) for name in columns] for result in curve)
-    partial.replace(path)
-
-
-def _replace(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all. Raises OSError."""
     partial = path.with_name(f".{path.name}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -283,10 +283,7 @@ class Training:
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
-        size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
-        size = min(size, self.config.micro_batch or size)  # memory is short
-        if self.device.type == "cpu":
-            size = min(size, max(CPU_EVALUATION, self.config.batch_size))
+        size = self._evaluation_size
         self.network.eval()
         if batches is not None:
             part = Part(part.images_NCHW[: batches * size], part.labels_N[: batches * size])
@@ -305,6 +302,19 @@ class Training:
         return Evaluation(
             float(losses) / len(part), right / len(part), tuple(tuple(row) for row in rows)
         )
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Of training and validation together: how often `pulse` is called."""
+        return self._steps - (-len(self.data.val) // self._evaluation_size)
+
+    @property
+    def _evaluation_size(self) -> int:
+        size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
+        size = min(size, self.config.micro_batch or size)  # memory is short
+        if self.device.type == "cpu":
+            size = min(size, max(CPU_EVALUATION, self.config.batch_size))
+        return size
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(

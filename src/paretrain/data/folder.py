@@ -1,6 +1,7 @@
 """Folders in ImageFolder layout: `train/CLASS/*`, optional `val|valid|validation/` and `test/`,
 or class folders directly."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class ImageFolder:
         paths: list[Path] = []
         labels: list[int] = []
         for folder in _folders(part):
-            found = _images(folder)
+            found = images_under(folder)
             if not found:
                 continue
             if folder.name not in self.classes:
@@ -73,7 +74,7 @@ def open_folder(root: Path) -> ImageFolder:
 
 
 def _classes(part: Path) -> tuple[str, ...]:
-    classes = tuple(folder.name for folder in _folders(part) if _images(folder))
+    classes = tuple(folder.name for folder in _folders(part) if images_under(folder))
     if len(classes) < 2:
         seen = f"only class '{classes[0]}'" if classes else "no class folder with images"
         raise UserError(
@@ -87,7 +88,26 @@ def _folders(part: Path) -> list[Path]:
     return sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _images(folder: Path) -> list[Path]:
+def image_files(paths: Iterable[Path | str]) -> list[Path]:
+    """Files in the order in which they were given, the images of folders by name.
+
+    Raises UserError for what is not there, and for a folder without images."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = images_under(path)
+            if not found:
+                raise UserError(f"no images in folder {path}: give files, or another folder")
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"no file {path}: give an image file or a folder of images")
+    return files
+
+
+def images_under(folder: Path) -> list[Path]:
+    """Image files of a folder and its sub-folders, by their suffix, sorted."""
     return sorted(
         p
         for p in folder.rglob("*")

@@ -52,6 +52,20 @@ class ImageData:
     warnings: tuple[str, ...] = ()
     """What a person should know about these images, one sentence each."""
 
+    def joined(self) -> "ImageData":
+        """Training on the validation images too, normalised by all of them. What is measured on
+        `val` is then accuracy on images that were trained on."""
+        parts = (self.train, self.val)
+        train = Part(
+            torch.cat([part.images_NCHW for part in parts]),
+            torch.cat([part.labels_N for part in parts]),
+            self.train.names + self.val.names,
+            self.train.contents + self.val.contents,
+            self.train.broken + self.val.broken,
+        )
+        mean, std = channel_statistics(train.images_NCHW)
+        return replace(self, train=train, mean=mean, std=std)
+
     def to(self, device: torch.device) -> "ImageData":
         """The same data, resident on the device where they fit."""
         return replace(self, train=self.train.to(device), val=self.val.to(device))

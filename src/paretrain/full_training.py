@@ -1,0 +1,81 @@
+"""A training to its last epoch, on the screen and on the disk."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from paretrain.checkpoint import save_checkpoint
+from paretrain.result import ResultFolder
+from paretrain.training import EpochResult, Training
+
+
+def train_to_the_end(
+    training: Training, folder: ResultFolder, console: Console, validated: bool
+) -> None:
+    """Every epoch that is left, each with a line and a checkpoint. `validated` is False where the
+    validation images are trained on. An epoch that KeyboardInterrupt ends is lost."""
+    keep = True
+    with _Bar(training, console) as bar:
+        for result in training.epochs(bar.advance):
+            if keep and result.health != "diverged":
+                keep = _keep(training, folder, console)
+            console.print(_line(result, training.config.epochs, validated), highlight=False)
+
+
+def _keep(training: Training, folder: ResultFolder, console: Console) -> bool:
+    try:
+        save_checkpoint(training, folder.checkpoint)
+    except OSError as error:
+        # The training itself is worth more than being able to interrupt it.
+        text = f"note: trains on without checkpoints: {error.strerror or error}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _line(result: EpochResult, epochs: int, validated: bool) -> str:
+    validation = f"validation {result.val_acc:6.2%}  " if validated else ""
+    health = "" if result.health == "ok" or not validated else f"  {result.health}"
+    return (
+        f"epoch {result.epoch:>3}/{epochs}  loss {result.train_loss:.4f}  "
+        f"train {result.train_acc:6.2%}  {validation}"
+        f"lr {result.lr:.2g}  {result.seconds:.1f} s{health}"
+    )
+
+
+class _Bar:
+    """Batches of all epochs, with an estimate of the time left; nothing where no person looks."""
+
+    def __init__(self, training: Training, console: Console) -> None:
+        each = training.batches_per_epoch
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%, about"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            speed_estimate_period=600,
+        )
+        self._task = self._bar.add_task(
+            "", total=each * training.config.epochs, completed=each * len(training.curve)
+        )
+
+    def advance(self) -> None:
+        """Another batch."""
+        self._bar.advance(self._task)
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

@@ -1,0 +1,110 @@
+"""Classify images with a trained network.
+
+    python -m paretrain.predict runs/best photo.jpg holiday/ --csv out.csv
+
+Folders are searched for images, with their sub-folders.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from paretrain.classifier import Classifier, Prediction
+from paretrain.cli import UserError, run_command
+from paretrain.config import TrainConfig
+from paretrain.data.folder import image_files
+from paretrain.forms import Form, open_form
+from paretrain.result import CONFIG, METRICS
+from paretrain.tables import write_csv
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(help=__doc__)
+def predict(
+    folder: Annotated[Path, Argument(help="As python -m paretrain left it.")],
+    images: Annotated[list[Path], Argument(help="Image files, and folders of them.")],
+    csv: Annotated[
+        Path | None, Option(help="Write path, label, probability there instead.")
+    ] = None,
+    form: Annotated[Form, Option(help="Which file computes.")] = "weights",
+    skip_broken: Annotated[
+        bool, Option("--skip-broken", help="Leave out files that are no images.")
+    ] = False,
+) -> int:
+    """One line an image."""
+    classifier = load_classifier(folder, form)
+    if csv is not None and not csv.parent.is_dir():
+        raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
+    files = image_files(images)
+    skipped: list[str] = []
+    predictions = classifier.predictions(files, skipped if skip_broken else None)
+    if csv is None:
+        for found in predictions:
+            typer.echo(f"{found.path}  {found.label}  {found.probability:.1%}")
+    else:
+        _write(csv, predictions)
+        count = len(files) - len(skipped)
+        typer.echo(f"{csv}: {count:,} image{'' if count == 1 else 's'}")
+    for note in skipped:
+        typer.echo(f"note: skipped {note}", err=True)
+    return 0
+
+
+def load_classifier(folder: Path, form: Form = "weights") -> Classifier:
+    """The network of a result folder, on the CPU.
+
+    Raises UserError when the folder holds no whole result, or another program's or a newer one's.
+    """
+    metrics = _metrics(folder)
+    config = TrainConfig.from_file(folder / CONFIG)
+    try:
+        classes = tuple(metrics["classes"])
+        statistics = tuple(metrics["mean"]), tuple(metrics["std"])
+        sha256s = dict(metrics["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder / METRICS} lacks what a result has ({error}): train again with this version"
+        ) from None
+    return Classifier(
+        classes,
+        config.data,
+        open_form(folder, form, config, len(classes), statistics, sha256s),
+    )
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / METRICS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        what = "holds no result" if folder.is_dir() else "is no folder"
+        raise UserError(
+            f"{folder} {what} (no {METRICS}): give one that python -m paretrain has finished"
+        ) from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged: copy the folder again, or train again")
+    return found
+
+
+def _write(csv: Path, predictions: Iterable[Prediction]) -> None:
+    rows = ((str(p.path), p.label, f"{p.probability:.6f}") for p in predictions)
+    try:
+        write_csv(csv, ("path", "label", "probability"), rows)
+    except OSError as error:
+        raise UserError(f"cannot write {csv}: {error.strerror}: choose another --csv") from None
+
+
+def main() -> None:
+    """Console script."""
+    run_command(app, "python -m paretrain.predict")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The tables of a result: the curve, the confusion matrix, and one line a class."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from paretrain.training import EpochResult, Evaluation
+
+OF_VALIDATION = ("val_loss", "val_acc", "health")
+"""Columns that mean nothing where the validation images were trained on."""
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """How one class fared: images, and the shares of 1 that recall, precision and F1 are."""
+
+    label: str
+    images: int
+    recall: float
+    precision: float
+    f1: float
+
+
+def class_rows(on_part: Evaluation, classes: Sequence[str]) -> list[ClassRow]:
+    """One row a class, in their order. What has no image, or is never predicted, counts 0."""
+    from sklearn.metrics import precision_recall_fscore_support  # slow to import
+
+    count = len(classes)
+    cells = [(true, named) for true in range(count) for named in range(count)]
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        [true for true, _ in cells],
+        [named for _, named in cells],
+        labels=range(count),
+        sample_weight=[on_part.confusion[true][named] for true, named in cells],
+        zero_division=0,
+    )
+    return [
+        ClassRow(
+            label, sum(on_part.confusion[i]), float(recall[i]), float(precision[i]), float(f1[i])
+        )
+        for i, label in enumerate(classes)
+    ]
+
+
+def write_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> None:
+    """One row an epoch; `validated` is False where the validation images were trained on."""
+    columns = [name for name in EpochResult.model_fields if name != "per_class"]
+    left_out = () if validated else OF_VALIDATION
+    rows = [
+        ["" if name in left_out else getattr(result, name) for name in columns] for result in curve
+    ]
+    write_csv(path, columns, rows)
+
+
+def write_confusion(path: Path, on_part: Evaluation, classes: Sequence[str]) -> None:
+    """A row for each true class, a column for each that was predicted."""
+    rows = [[label, *row] for label, row in zip(classes, on_part.confusion, strict=True)]
+    write_csv(path, ["true \\ predicted", *classes], rows)
+
+
+def write_class_rows(path: Path, rows: Sequence[ClassRow]) -> None:
+    """Columns label, images, recall, precision, f1."""
+    write_csv(path, [field.name for field in fields(ClassRow)], [asdict(r).values() for r in rows])
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Whole or not at all. Raises OSError."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
