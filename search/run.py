@@ -49,7 +49,7 @@ def run(
         int, Option(min=1, max=MOST_TRIALS, help="In total, over all runs of the study.")
     ] = 50,
     epochs: Annotated[
-        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 8, else 30]")
+        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 12, else 30]")
     ] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")

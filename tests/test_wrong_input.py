@@ -135,7 +135,7 @@ SEARCH = [
     (["--timeout", "-3s"], "--timeout -3s: must be a time of more than 0"),
     (["--stall", "0"], "--stall 0: must be a time of more than 0"),
     (["--epochs-total", "0"], "--epochs-total"),
-    (["--epochs-total", "7"], "one trial may take 8 epochs, so none could begin"),
+    (["--epochs-total", "7"], "one trial may take 12 epochs, so none could begin"),
     (["--until-plateau", "1"], "greater than or equal to 2, got '1'"),
     (["--pruner", "frnt"], "'frnt' is not one of 'front', 'none' (did you mean 'front'?)"),
     (["--sampler", "nsga"], "'tpe', 'nsga2', 'gp', 'random' (did you mean 'nsga2'?)"),
