@@ -163,6 +163,8 @@ def table(results: list[Result], options: argparse.Namespace, data: ImageData) -
         + f"; search under 1/{goal.share} of its parameters, {options.trials} trials of at most "
         f"{options.epochs} epochs, {len(data.train):,} training and {len(data.val):,} validation "
         f"images of {len(data.classes)} classes at {options.image_size} pixels.",
+        "Found accuracies are the best of many networks on the same validation images, which",
+        "flatters them (`python -m search.confirm` says how much); those by hand are of one each.",
         f"At least as accurate as the mean by hand ({mean:.2%}): {met} of {len(results)} seeds.",
     ]
     command = f"python -m benchmarks.by_hand {shlex.join(options.typed)}"

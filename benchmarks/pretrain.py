@@ -70,6 +70,8 @@ def pretrain(name: ZooName, data: DataConfig, options: argparse.Namespace) -> fl
         seed=options.seed,
     )
     training = Training(config, load_data(data), device)
+    if name == "googlenet":  # its published weights read their input like this
+        training.network.transform_input = True
     for result in training.epochs():
         print(f"{name} epoch {result.epoch}: {result.val_acc:.2%} ({result.seconds:.0f} s)")
     target = options.out / "weights" / f"{name}.pth"

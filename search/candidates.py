@@ -145,6 +145,8 @@ class Source:
         """The error to raise after so many refused ones in a row."""
         seen = ", ".join(f"{count:,} {why}" for why, count in self.refused.most_common())
         text = f"no proposal passes: {tried} in a row were refused ({seen})"
+        if self.refused[OVER_FILE_SIZE] > self.refused[OVER_CAP]:
+            return UserError(f"{text}: raise --max-size-mb {self._gate.max_size_mb:g}")
         if self._smallest_refused is not None:
             cap = short_count(self._gate.max_params or 0)
             smallest = short_count(self._smallest_refused)
@@ -152,8 +154,6 @@ class Source:
                 f"{text}; the smallest over the cap of {cap} has {smallest} parameters: "
                 "raise --max-params"
             )
-        if self.refused[OVER_FILE_SIZE]:
-            return UserError(f"{text}: raise --max-size-mb {self._gate.max_size_mb:g}")
         if self.refused[UNBUILDABLE]:
             return UserError(f"{text}: raise --image-size")
         if self.refused[WITHOUT_WEIGHTS]:

@@ -49,7 +49,7 @@ def run(
         int, Option(min=1, max=MOST_TRIALS, help="In total, over all runs of the study.")
     ] = 50,
     epochs: Annotated[
-        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 8, else 30]")
+        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 12, else 30]")
     ] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
@@ -131,6 +131,7 @@ def run(
     name = study_name or f"{loaded.name}-{short_name(config.source)}"
     with one_line(storage):
         stored = stored_settings(storage, name)
+    place = None if weights_dir is None else str(weights_dir.expanduser().resolve())
     auto = workers.lower() == "auto"
     count = 1 if auto else parse_workers(workers)
     plan = Plan(
@@ -153,7 +154,7 @@ def run(
         auto_workers=auto,
         stall_s=parse_duration(stall, "--stall"),
         microbatch=microbatch,
-        weights_dir=None if weights_dir is None else str(weights_dir.expanduser().resolve()),
+        weights_dir=place or (stored.weights_dir if stored else None),
         max_size_mb=max_size_mb,
     )
     given = {

@@ -32,7 +32,7 @@ from search.samplers import DIRECTIONS
 from search.storage import exists, open_storage, quiet_optuna, set_state
 
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
-OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
+OWNER, UID, MIN_ACC, WEIGHTS_DIR = "owner", "uid", "min_acc", "weights_dir"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
@@ -43,6 +43,7 @@ class Stored:
     identity: dict[str, Any]
     threads: int
     min_acc: float | None
+    weights_dir: str | None
 
 
 def stored_settings(storage: str, name: str) -> Stored | None:
@@ -57,7 +58,8 @@ def stored_settings(storage: str, name: str) -> Stored | None:
         attrs = study.user_attrs
         if _half_made(study):
             return None
-        return Stored(attrs.get(IDENTITY, {}), int(attrs.get(THREADS, 1)), attrs.get(MIN_ACC))
+        threads, place = int(attrs.get(THREADS, 1)), attrs.get(WEIGHTS_DIR)
+        return Stored(attrs.get(IDENTITY, {}), threads, attrs.get(MIN_ACC), place)
     finally:
         opened.engine.dispose()
 
@@ -79,6 +81,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
         refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
         study.set_user_attr(OWNER, beat())
         study.set_user_attr(MIN_ACC, plan.min_acc)
+        study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
         return study
     with quiet_optuna():
         try:
@@ -111,6 +114,7 @@ def _completed(
     study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(MIN_ACC, plan.min_acc)
+    study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
     study.set_user_attr(IDENTITY, identity)  # last: with it the study is whole
     return study

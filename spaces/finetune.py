@@ -148,6 +148,7 @@ def _alexnet(form: str = "whole", **changed: Any) -> dict[str, Any]:
     return _COMMON | {"network": "alexnet", "alexnet.form": form} | sgd | changed
 
 
+# The report does not say which transforms these had: the whole ladder, which its code ended with.
 def _adamw(name: str, **changed: Any) -> dict[str, Any]:
     adamw = {"optimizer": "adamw", "adamw.lr": 1e-3, "weight_decay": 1e-5}
     return _COMMON | _FLIP_TO_NORMALISED | {"network": name} | adamw | changed
@@ -187,7 +188,8 @@ BASELINE_SETTINGS = {
         for name, params in BASELINES.items()
         if name in ("VGG11", "GoogLeNet", "ResNet101", "ResNeXt50")
     },
-    # Report E names the networks of its transfer learning and nothing of their training.
+    # Report E names the networks of its transfer learning and nothing of their training; batch 32
+    # tells its ResNet50 from report C's.
     "E: VGG16": _adamw("vgg16"),
     "E: ResNet50": _adamw("resnet50", batch_size=32),
     "E: MobileNetV2": _adamw("mobilenet_v2"),

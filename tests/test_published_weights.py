@@ -199,7 +199,9 @@ def test_torchvisions_cache_is_taken_and_a_failed_download_is_one_line(
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(UserError, match=r"resnet18 .*no route to host.*--weights-dir"):
         find_weights("resnet18", None)
+    assert list(tmp_path.iterdir()) == []
     cached = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    cached.parent.mkdir(parents=True)
     cached.write_bytes(b"")
     assert find_weights("resnet18", None) == cached
 

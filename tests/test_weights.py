@@ -14,6 +14,7 @@ from paretrain.network_config import published_name
 from search.baselines import baselines
 from search.gate import OVER_CAP, OVER_FILE_SIZE, WITHOUT_WEIGHTS
 from search.plan import Plan, differences, settle
+from search.study import open_study, stored_settings
 from search.weights import names_needed, with_weights
 
 MakePlan = Callable[..., Plan]
@@ -145,3 +146,12 @@ def test_a_limit_on_the_file_counts_bytes_of_weights_and_statistics(
     assert size is not None and size < gate.file_bytes(found["ResNet9 halved"].config) / 4
     both = replace(gate, max_params=1_000_000)
     assert both.obstacle(found["ResNet9 halved"].config, size) == OVER_CAP
+
+
+def test_a_study_remembers_where_its_weights_lie(
+    plan: MakePlan, data: ImageData, tmp_path: Path
+) -> None:
+    chosen = plan("vgg_reduce", storage=str(tmp_path / "s.db"), weights_dir="/weights")
+    open_study(chosen, data)
+    stored = stored_settings(chosen.storage, "x")
+    assert stored is not None and stored.weights_dir == "/weights"

@@ -53,6 +53,7 @@ FILES = {
     "field.py": SPACE + "    return TrainConfig(network=VGGConfig(stages=()))\n",
 }
 
+SCALE = ["--space", "data_scale", "--weights-dir"]
 SEARCH = [
     (["--space", "vgg_redcue"], "did you mean 'vgg_reduce'"),
     (["--space", "nowhere/mine.py"], "no space file"),
@@ -115,6 +116,15 @@ SEARCH = [
     (["--per-class", "-1"], "--per-class"),
     (["--max-params", "lots"], "500k or 2M"),
     (["--max-params", "10"], "the smallest over the cap of 10 has "),
+    (["--max-size-mb", "0"], "--max-size-mb 0: must be more than 0"),
+    (["--max-size-mb", "0.0001"], "over the cap): raise --max-size-mb 0.0001"),
+    (["--objective", "flop"], "(did you mean 'flops'?)"),
+    (["--pretrained", "maybe"], "'maybe' is not one of 'yes', 'no'"),
+    (["--weights-dir", "nowhere"], "--weights-dir nowhere: there is no such file or folder"),
+    ([*SCALE, "empty"], "no weights of resnet18, resnet34, resnet50 in "),
+    ([*SCALE, "file.txt"], "file.txt fits none of resnet18, resnet34, resnet50: "),
+    (["--space", "data_scale"], "cannot download the weights of resnet18 (https://"),
+    (["--space", "resnet9", "--image-size", "8"], "too deep for the image size): raise --image-s"),
     (["--workers", "0"], "--workers 0: must be auto or a number from 1 to 256"),
     (["--workers", "1000"], "--workers 1000: must be auto or a number from 1 to 256"),
     (["--workers", "aut"], "--workers aut (did you mean 'auto'?)"),
@@ -125,7 +135,7 @@ SEARCH = [
     (["--timeout", "-3s"], "--timeout -3s: must be a time of more than 0"),
     (["--stall", "0"], "--stall 0: must be a time of more than 0"),
     (["--epochs-total", "0"], "--epochs-total"),
-    (["--epochs-total", "7"], "one trial may take 8 epochs, so none could begin"),
+    (["--epochs-total", "7"], "one trial may take 12 epochs, so none could begin"),
     (["--until-plateau", "1"], "greater than or equal to 2, got '1'"),
     (["--pruner", "frnt"], "'frnt' is not one of 'front', 'none' (did you mean 'front'?)"),
     (["--sampler", "nsga"], "'tpe', 'nsga2', 'gp', 'random' (did you mean 'nsga2'?)"),
@@ -184,6 +194,7 @@ def refused(
     whole = (here / "foreign.db").read_bytes()
     (here / "damaged.db").write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
     monkeypatch.chdir(here)
+    monkeypatch.setenv("TORCH_HOME", str(here / "torch"))
     for variable in ("http_proxy", "https_proxy"):  # whoever asks for a server finds none
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
 
@@ -258,3 +269,27 @@ def test_train(arguments: list[str], message: str, refused: Refused) -> None:
     from paretrain.__main__ import main
 
     refused(main, arguments, message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "vgg_redcue"], "did you mean 'vgg_reduce'"),
+        (["check", "nowhere.py"], "no space file nowhere.py"),
+        (["check", "raises.py"], "suggest fails in raises.py:7: ZeroDivisionError"),
+        (["check", "hints.py"], "HINTS in hints.py is list, must be a dict"),
+        (["show", "resnet9", "--classes", "1"], "greater than or equal to 2, got '1'"),
+        (["print", "resnet9"], "No such command 'print'"),
+    ],
+    ids=words,
+)
+def test_spaces(arguments: list[str], message: str, refused: Refused) -> None:
+    from search.spaces import main
+
+    refused(main, arguments, message)
+
+
+def test_table(refused: Refused) -> None:
+    from search.table import main
+
+    refused(main, ["--study-name", "x", "--storage", "none.db"], "no database none.db")

@@ -1,6 +1,7 @@
 """Where published weights lie: in torchvision's cache, downloaded at first use, or in a file or
 folder of the user. Never a pickle that runs code."""
 
+import contextlib
 import http.client
 import sys
 from pathlib import Path
@@ -79,6 +80,7 @@ def _cached(name: str) -> Path:
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if target.exists():
         return target
+    made = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
@@ -88,6 +90,9 @@ def _cached(name: str) -> Path:
             progress=sys.stderr.isatty(),  # hundreds of megabytes for some
         )
     except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+        for path in made:  # a download that fails leaves nothing behind
+            with contextlib.suppress(OSError):
+                path.rmdir()
         cause = " ".join(str(error).split())
         raise UserError(
             f"cannot download the weights of {name} ({weights.url}: {cause}): connect to the "
