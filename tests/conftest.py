@@ -1,5 +1,6 @@
 """Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ import torch
 from PIL import Image
 
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+
+# A shell's background command ignores Ctrl-C and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
