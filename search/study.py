@@ -32,7 +32,7 @@ from search.samplers import DIRECTIONS
 from search.storage import exists, open_storage, quiet_optuna, set_state
 
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
-OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
+OWNER, UID, MIN_ACC, MAX_PARAMS = "owner", "uid", "min_acc", "max_params"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
@@ -79,6 +79,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
         refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
         study.set_user_attr(OWNER, beat())
         study.set_user_attr(MIN_ACC, plan.min_acc)
+        study.set_user_attr(MAX_PARAMS, plan.max_params)
         return study
     with quiet_optuna():
         try:
@@ -111,6 +112,7 @@ def _completed(
     study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(MIN_ACC, plan.min_acc)
+    study.set_user_attr(MAX_PARAMS, plan.max_params)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
     study.set_user_attr(IDENTITY, identity)  # last: with it the study is whole
     return study
