@@ -51,8 +51,8 @@ def curves_figure(seen: StudyView) -> go.Figure:
         shown.add(kind)
     chance = 100 / seen.classes
     made.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 1})
-    left = {"x": 0.0, "xref": "paper", "xanchor": "left", "yanchor": "bottom"}
-    made.add_annotation(**left, y=chance, text="chance", showarrow=False)
+    right = {"x": 1.0, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
+    made.add_annotation(**right, y=chance, text="chance", showarrow=False)
     made.update_xaxes(**axis(title="Epoch (number)"))
     made.update_yaxes(**axis(title="Validation accuracy (%)"))
     return made
