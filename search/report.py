@@ -18,6 +18,7 @@ from paretrain import __version__
 from paretrain.cli import UserError, run_command
 from search.baselines import verdicts
 from search.control import control_arm
+from search.diagnosis import diagnose
 from search.figures.curves import curves_figure
 from search.figures.growth import growth_figure
 from search.figures.importances import importances_figure
@@ -223,7 +224,7 @@ def _told(found: Sequence[Importance], what: str) -> str:
 
 
 def _costs(seen: StudyView) -> list[str]:
-    lines = ledger_lines(seen.ledger)
+    lines = [*ledger_lines(seen.ledger), *(t.sentence() for t in diagnose(seen.trials))]
     control = control_arm(seen.trials)
     return [*lines, control.sentence()] if control.would_stop else lines
 
