@@ -32,7 +32,8 @@ from search.samplers import DIRECTIONS
 from search.storage import exists, open_storage, quiet_optuna, set_state
 
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
-OWNER, UID, MIN_ACC, WEIGHTS_DIR = "owner", "uid", "min_acc", "weights_dir"
+OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
+WEIGHTS_DIR, MAX_PARAMS = "weights_dir", "max_params"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
@@ -82,6 +83,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
         study.set_user_attr(OWNER, beat())
         study.set_user_attr(MIN_ACC, plan.min_acc)
         study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
+        study.set_user_attr(MAX_PARAMS, plan.max_params)
         return study
     with quiet_optuna():
         try:
@@ -115,6 +117,7 @@ def _completed(
     study.set_user_attr(THREADS, plan.threads)
     study.set_user_attr(MIN_ACC, plan.min_acc)
     study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
+    study.set_user_attr(MAX_PARAMS, plan.max_params)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
     study.set_user_attr(IDENTITY, identity)  # last: with it the study is whole
     return study

@@ -1,0 +1,108 @@
+"""A study as pandas tables: one row a trial, and one row an epoch.
+
+from search.frames import epochs_frame, trials_frame
+from search.storage import load_study
+trials = trials_frame(load_study("studies.db", "vgg_reduce-digits"))
+"""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+
+from paretrain.cli import UserError
+from search.front import pareto_front
+from search.records import (
+    BASELINE,
+    BEST_ACC,
+    BEST_EPOCH,
+    CONFIG,
+    CURVE,
+    CURVE_KEYS,
+    HEALTH,
+    LAST_ACC,
+    ORIGIN,
+    SECONDS,
+    SIZE,
+    TRAINABLE,
+    VERDICT,
+    WORDS,
+    read_record,
+)
+
+
+def trials_frame(study: optuna.Study) -> pd.DataFrame:
+    """One row a trial, in any state. `val_acc` is that of the kept epoch so far (0 to 1), `seconds`
+    are of training; `param.*` is what was drawn and `config.*` the whole configuration."""
+    trials = study.get_trials(deepcopy=False)
+    records = {t.number: read_record(t) for t in trials}
+    finished = [r for t in trials if t.state.name == "COMPLETE" and (r := records[t.number])]
+    on_front = {record.number for record in pareto_front(finished)}
+    rows: list[dict[str, Any]] = []
+    for trial in trials:
+        attrs, record = trial.user_attrs, records[trial.number]
+        row: dict[str, Any] = {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            "on_front": trial.number in on_front,
+            "baseline": attrs.get(BASELINE),
+            "origin": attrs.get(ORIGIN),
+            "network": attrs.get(WORDS),
+            "params": attrs.get(SIZE),
+            "trainable_params": attrs.get(TRAINABLE),
+            "size": record.size if record else None,
+            "val_acc": record.val_acc if record else None,
+            "val_acc_best": attrs.get(BEST_ACC),
+            "best_epoch": attrs.get(BEST_EPOCH),
+            "val_acc_last": attrs.get(LAST_ACC),
+            "epochs": len(attrs.get(CURVE, {}).get("val_acc", ())),
+            "seconds": attrs.get(SECONDS),
+            "health": attrs.get(HEALTH),
+            "verdict": attrs.get(VERDICT),
+            "began": trial.datetime_start,
+            "ended": trial.datetime_complete,
+        }
+        row |= {f"param.{name}": value for name, value in trial.params.items()}
+        if CONFIG in attrs:
+            flat = pd.json_normalize(attrs[CONFIG], sep=".").iloc[0].to_dict()
+            row |= {f"config.{name}": value for name, value in flat.items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def epochs_frame(study: optuna.Study) -> pd.DataFrame:
+    """One row an epoch, counted from 1: losses, accuracies (0 to 1), learning rate, seconds and
+    health, with the trial's number and state."""
+    columns = ["trial", "state", "epoch", *CURVE_KEYS]
+    parts = [
+        pd.DataFrame(
+            {
+                "trial": trial.number,
+                "state": trial.state.name.lower(),
+                "epoch": range(1, len(curve["val_acc"]) + 1),
+                **{key: curve[key] for key in CURVE_KEYS if key in curve},
+            }
+        )
+        for trial in study.get_trials(deepcopy=False)
+        if (curve := trial.user_attrs.get(CURVE)) and curve.get("val_acc")
+    ]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return found.reindex(columns=columns)
+
+
+def write_csv(study: optuna.Study, folder: Path) -> list[Path]:
+    """`trials.csv` and `epochs.csv`; earlier ones are replaced. Raises UserError where they cannot
+    be written."""
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, made in (("trials", trials_frame(study)), ("epochs", epochs_frame(study))):
+            path = folder / f"{name}.csv"
+            made.to_csv(path, index=False)
+            paths.append(path)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UserError(
+            f"--csv {folder}: {error.strerror}: give a folder that can be written"
+        ) from None
+    return paths

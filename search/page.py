@@ -1,0 +1,104 @@
+"""One HTML page that needs nothing but a browser: plotly is inside, colours follow the system."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
+  --line: #d0d7de; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --soft: #161b22;
+  --line: #30363d; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 1180px; color: var(--ink);
+  background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; margin: 0.3rem 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid var(--line); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
+th { background: var(--soft); white-space: nowrap; }
+td.number { text-align: right; white-space: nowrap; }
+pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
+.figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
+.note { font-size: 0.9rem; opacity: 0.85; }
+"""
+
+_THEME = """
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+function paint() {
+  const ink = dark.matches ? '#e6edf3' : '#1b1f24';
+  const paper = dark.matches ? '#0d1117' : '#ffffff';
+  document.querySelectorAll('.js-plotly-plot').forEach(figure => Plotly.relayout(figure, {
+    'font.color': ink, 'title.font.color': ink, paper_bgcolor: paper,
+    'hoverlabel.bgcolor': paper, 'hoverlabel.font.color': ink}));
+}
+window.addEventListener('load', paint);
+dark.addEventListener('change', paint);
+"""
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """The whole file."""
+    return "\n".join(
+        (
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)}</title><style>{_STYLE}</style>",
+            f"<script>{get_plotlyjs()}</script></head><body>",
+            *parts,
+            f"<script>{_THEME}</script></body></html>",
+            "",
+        )
+    )
+
+
+def heading(text: str) -> str:
+    """A section begins."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def paragraph(text: str, note: bool = False) -> str:
+    """Plain text."""
+    return f"<p{' class=note' if note else ''}>{escape(text)}</p>"
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A list of sentences."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def commands(lines: Sequence[str]) -> str:
+    """To copy."""
+    return f"<pre>{escape(chr(10).join(lines))}</pre>"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Scrolls sideways within itself where the screen is narrow. Figures stand on the right."""
+
+    def cell(text: str) -> str:
+        number = re.fullmatch(r"(about )?[-+#]?[\d.,-]+( ?%| ms| MB|[kMG])?", text)
+        return f"<td{' class=number' if number else ''}>{escape(text)}</td>"
+
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide"><table>{inside}</table></div>'
+
+
+def drawing(made: go.Figure, name: str) -> str:
+    """An interactive figure with an id of that name."""
+    made.update_layout(paper_bgcolor="rgba(0,0,0,0)")
+    inside = made.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config={"responsive": True, "displaylogo": False, "displayModeBar": False},
+        default_height=f"{made.layout.height}px",
+    )
+    return f'<div class="figure">{inside}</div>'

@@ -1,0 +1,96 @@
+"""How all studies of a database stand, or one of them with its failures by cause.
+
+python -m search.status
+python -m search.status --study-name vgg_reduce-digits
+"""
+
+import time
+from typing import Annotated
+
+import optuna
+import typer
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from typer import Option
+
+from paretrain.cli import UserError, run_command
+from search.control import control_arm
+from search.diagnosis import diagnose
+from search.owner import STALE_AFTER_S
+from search.storage import check_storage, exists, load_study, open_storage
+from search.study import OWNER
+from search.summary import ledger_lines
+from search.view import StudyView, view_of
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False stops")
+
+
+@app.command(help=__doc__)
+def status(
+    study_name: Annotated[str | None, Option(help="Only this one, in detail.")] = None,
+    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
+) -> int:
+    """One row a study."""
+    if study_name is None:
+        check_storage(storage)
+        if not exists(storage):
+            raise UserError(f"no database {storage}: run python -m search.run first")
+        opened = open_storage(storage)
+        names = sorted(optuna.study.get_all_study_names(opened))
+        studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
+    else:
+        studies = [load_study(storage, study_name)]
+    if not studies:
+        raise UserError(f"no study in {storage}: run python -m search.run first")
+    seen = [view_of(study, storage) for study in studies]
+    table = Table(box=None)
+    for column in COLUMNS:
+        left = column in COLUMNS[:2]
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    for one in seen:
+        table.add_row(*map(escape, row(one)))
+    console = Console()
+    console.print(table)
+    console.print("Saved: epochs that stopping spared. False stops: control arm, of so many")
+    for one in seen if study_name is not None else ():
+        for line in [*ledger_lines(one.ledger), *(t.sentence() for t in diagnose(one.trials))]:
+            console.print(line, highlight=False, markup=False)
+    return 0
+
+
+def row(seen: StudyView) -> list[str]:
+    """The cells of COLUMNS."""
+    front, spent, control = seen.front, seen.ledger, control_arm(seen.trials)
+    counted = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in seen.trials)
+    waiting = sum(not t.state.is_finished() for t in seen.trials)
+    failed = sum(t.state == TrialState.FAIL for t in seen.trials)
+    trials = f"{counted}" + (f" +{waiting} open" if waiting else "")
+    return [
+        seen.name,
+        state(seen),
+        trials + (f", {failed} failed" if failed else ""),
+        str(len(front)),
+        f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-",
+        f"{spent.spent.epochs:,}",
+        f"{spent.saved.epochs:,}",
+        f"{control.ended_above} of {control.would_stop}" if control.would_stop else "-",
+    ]
+
+
+def state(seen: StudyView) -> str:
+    """`running` while its coordinator gives signs of life."""
+    last = seen.attrs.get(OWNER)
+    return "running" if last and time.time() - last["time"] < STALE_AFTER_S else "idle"
+
+
+def main() -> None:
+    """Console script."""
+    run_command(app, "python -m search.status")
+
+
+if __name__ == "__main__":
+    main()
