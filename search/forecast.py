@@ -12,7 +12,7 @@ from search.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
 STOPPED_SHARE = 0.35
-"""Share of the time of proposed trials that stopping has saved in studies of 16 to 50 trials on the
+"""Share of the time of proposed trials that stopping has saved in studies of 20 to 40 trials on the
 digits (19 to 40 %); used until a study knows its own."""
 TRIAL_SECONDS = 0.2
 """Of a trial beside its epochs: its proposal, its records."""
