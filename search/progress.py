@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 
+from paretrain.bar import time_left_bar
 from paretrain.describe import short_count
 from search.events import EpochDone, Event, Note, TrialEnded, TrialStarted
 
@@ -31,17 +32,7 @@ class Terminal:
         self._console = console
         self._running: dict[int, float] = {}
         self._done = done
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("about"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-            speed_estimate_period=600,
-        )
+        self._bar = time_left_bar(console, "{task.description}", MofNCompleteColumn())
         self._task = self._bar.add_task("trials", total=trials, completed=done)
 
     def __enter__(self) -> "Terminal":

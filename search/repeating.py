@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 
+from paretrain.bar import time_left_bar
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.keeping import kept_accuracies
@@ -64,18 +65,7 @@ class Repeating:
         self._pool, self._checkpoints, self._keep, self._beat = pool, checkpoints, keep, beat
         self._console, self._beaten = console, 0.0
         self._failed = 0
-        self._bar = Progress(
-            TextColumn("trainings"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("about"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-            speed_estimate_period=600,
-        )
+        self._bar = time_left_bar(console, "trainings", MofNCompleteColumn())
         self._task = self._bar.add_task("", total=len(jobs))
 
     def run(self) -> int:

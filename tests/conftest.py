@@ -1,6 +1,7 @@
 """Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
 
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,23 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     cache = tmp_path / "image-cache"
     monkeypatch.setenv("PARETRAIN_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a console script in this process: (exit code, stdout, stderr)."""
+
+    def run(main: Callable[[], None], *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return (ended.value.code, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def command(
     searched: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    run_main: Command,
 ) -> Command:
     """Runs a command of search/ beside a copy of the database: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
@@ -56,16 +56,7 @@ def command(
     source.backup(copy)
     source.close()
     copy.close()
-
-    def run(main: Callable[[], None], *arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return (ended.value.code, *capfd.readouterr())
-
-    return run
+    return run_main
 
 
 def study() -> optuna.Study:

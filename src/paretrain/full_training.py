@@ -3,8 +3,9 @@
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
+from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
 from paretrain.result import ResultFolder
 from paretrain.training import EpochResult, Training
@@ -49,17 +50,8 @@ class _Bar:
 
     def __init__(self, training: Training, console: Console) -> None:
         each = training.batches_per_epoch
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%, about"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-            speed_estimate_period=600,
-        )
+        percent = TextColumn("{task.percentage:>3.0f}%,")
+        self._bar = time_left_bar(console, "training", percent)
         self._task = self._bar.add_task(
             "", total=each * training.config.epochs, completed=each * len(training.curve)
         )
