@@ -138,6 +138,8 @@ class Coordinator:
             self._journal.study(REFUSED, self.refused)
             self._journal.study(OWNER, None)
             self._journal.close()
+        if self._journal.error is not None:  # the trials that were reported last are not stored
+            raise write_failed(self._plan.storage, self._journal.error)
         return replace(outcome, seconds=time.monotonic() - start, busy_seconds=self._busy_seconds)
 
     def _work(self) -> Outcome:

@@ -23,7 +23,8 @@ class Journal:
         self._study, self._failed = study, failed
         self._writes: queue.Queue[Write | None] = queue.Queue()
         self._ids = {trial.number: trial._trial_id for trial in study.get_trials(deepcopy=False)}
-        self._broken = False
+        self.error: Exception | None = None
+        """What ended the writing, if anything did."""
         # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -92,7 +93,8 @@ class Journal:
         self._writes.join()
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Write what is left and end the thread. What could not be written shows in `error` only
+        now, if the database took its time to say so."""
         self._writes.put(None)
         self._thread.join()
 
@@ -115,10 +117,10 @@ class Journal:
             try:
                 if write is None:
                     return
-                if not self._broken:
+                if self.error is None:
                     write()
             except Exception as error:  # whatever a database or a disk raises
-                self._broken = True
+                self.error = error
                 self._failed(error)
             finally:
                 self._writes.task_done()

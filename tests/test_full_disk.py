@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from search.journal import Journal
+from search.run import main
 from search.storage import open_storage
 
 MOUNT = "mkdir -p disk && mount -t tmpfs -o size={size} tmpfs disk && "
@@ -120,3 +124,27 @@ def test_while_checkpoints_are_written(tmp_path: Path) -> None:
     ).trials
     assert trial.state == TrialState.COMPLETE
     assert len(trial.user_attrs["curve"]["val_acc"]) == 60
+
+
+def test_a_database_that_fails_only_after_the_last_trial_has_been_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_main: Callable[..., tuple[int, str, str]]
+) -> None:
+    """The journal's thread may still be waiting for the disk when the last trial is over."""
+    reported = threading.Event()
+    close = Journal.close
+
+    def tell(*_: object, **__: object) -> None:
+        assert reported.wait(60)
+        raise StorageInternalError("database or disk is full")
+
+    def closing(journal: Journal) -> None:
+        reported.set()
+        close(journal)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(optuna.Study, "tell", tell)
+    monkeypatch.setattr(Journal, "close", closing)
+    code, _, err = run_main(main, "--trials", 1, "--epochs", 1, *SMALL.split())
+    assert code == 2
+    assert err.startswith("error: cannot write studies.db: database or disk is full")
+    assert err.count("\n") == 1
