@@ -11,6 +11,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.checkpoint import checkpoint_epochs
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
@@ -145,7 +146,7 @@ class Coordinator:
     def _work(self) -> Outcome:
         while True:
             self._hand_out()
-            if not self._busy and not self._alone and (end := self._budget.end()) is not None:
+            if not self._busy and not self._alone and (end := self._over()) is not None:
                 return Outcome(end)
             left = self._budget.time_left()
             if left == 0:
@@ -213,13 +214,17 @@ class Coordinator:
             if running is None:
                 return
             self._start(worker, running)
-            if not self._queue and self._budget.end(*self._under_way()) is None:
+            if not self._queue and self._over() is None:
                 self._ahead.prepare()
 
-    def _under_way(self) -> tuple[int, int]:
-        """Trials that are running, and the epochs that they may still take."""
+    def _over(self) -> End | None:
+        """What keeps the next trial from beginning beside those under way."""
         trials = [*self._busy.values(), *self._alone]
-        return len(trials), sum(self._plan.epochs - len(t.results) for t in trials)
+        to_come = sum(self._plan.epochs - len(t.results) for t in trials)
+        had = 0
+        if self._queue and self._budget.counts_epochs:
+            had = checkpoint_epochs(self._checkpoint(self._queue[0]))
+        return self._budget.end(len(trials), to_come, had)
 
     def _next(self) -> Running | None:
         """What an idle worker is to train now, or None when there is nothing, or not yet."""
@@ -227,7 +232,7 @@ class Coordinator:
             return None if self._busy else self._alone.popleft()
         if any(running.alone for running in self._busy.values()):
             return None
-        if self._budget.end(*self._under_way()) is not None:
+        if self._over() is not None:
             return None
         while self._queue:
             running = self._queue.popleft()
@@ -436,8 +441,14 @@ class Coordinator:
         self._pause(running, lost=True)
         running.deaths += 1
         if running.deaths == 1:
-            self._tell(Note(f"#{running.number}: {died}; tried once more"))
             running.stop = None
+            if died.killed and len(self._busy) > 1:
+                del self._busy[worker]
+                running.alone = True
+                self._alone.append(running)
+                self._tell(Note(f"#{running.number}: {died}; tried again alone"))
+                return
+            self._tell(Note(f"#{running.number}: {died}; tried once more"))
             self._train(worker, running)
             return
         del self._busy[worker]

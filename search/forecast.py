@@ -53,6 +53,8 @@ def forecast(
     """`hand_made` will run first, to their end, then `examples`, then others like them. None when
     nothing could be measured: a forecast that fails must not keep a run from starting."""
     hand_made = hand_made[:trials_left]
+    for config in (*hand_made, *examples)[:1]:
+        probe_all(pool, config)  # a worker's first network pays for the libraries of all
     measured = [_probe(pool, config) for config in (*hand_made, *examples)]
     by_hand = [found for found in measured[: len(hand_made)] if found is not None]
     like = [found for found in measured[len(hand_made) :] if found is not None]

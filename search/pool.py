@@ -26,9 +26,16 @@ class Died:
     how: str = ""
     """Instead of the exit code, where the coordinator ended it."""
 
+    @property
+    def killed(self) -> bool:
+        """By somebody else: as Linux does where memory is short."""
+        return not self.how and self.exit_code == -9
+
     def __str__(self) -> str:
         how = self.how or f"ended with exit code {self.exit_code}"
         last = self.stderr.splitlines()[-1] if self.stderr else "it said nothing"
+        if self.killed:
+            last = "killed, as the system does when memory is short"
         return f"worker {how}: {last}"
 
 

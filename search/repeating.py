@@ -15,13 +15,11 @@ from paretrain.config import TrainConfig
 from paretrain.keeping import kept_accuracies
 from paretrain.training import EpochResult
 from search.owner import BEAT_EVERY_S
+from search.plan import Plan
 from search.pool import Died, WorkerPool
 from search.protocol import Epoch, Failed, Finished, Go, Resumed, Train, Warned
 from search.records import TrialRecord
 from search.repeats import Repeat
-
-STALL_S = 300.0
-"""A worker that trains no batch for so long is ended."""
 
 
 @dataclass
@@ -152,7 +150,7 @@ class Repeating:
         now = time.monotonic()
         for worker, number in list(self._busy.items()):
             silent = now - self._all[number].sign
-            if silent > STALL_S:
+            if silent > Plan.stall_s:
                 died = Died(0, f"no batch for {silent:.0f} s", "hangs")
                 self._died(worker, self._all[number], died)
         if now - self._beaten > BEAT_EVERY_S:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from paretrain.checkpoint import load_checkpoint, save_checkpoint
+from paretrain.checkpoint import checkpoint_epochs, load_checkpoint, save_checkpoint
 from paretrain.config import (
     AdamConfig,
     AugmentConfig,
@@ -76,6 +76,19 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(
         load_checkpoint(training(tiny_config()), path)
     with pytest.raises(FileNotFoundError):
         load_checkpoint(training(tiny_config()), tmp_path / "2.pt")
+
+
+def test_a_checkpoint_tells_how_many_epochs_it_spares(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    one = training(tiny_config(epochs=3))
+    path = tmp_path / "1.pt"
+    assert checkpoint_epochs(path) == 0
+    for result in one.epochs():
+        save_checkpoint(one, path)
+        assert checkpoint_epochs(path) == result.epoch
+    path.write_bytes(path.read_bytes()[:1000])
+    assert checkpoint_epochs(path) == 0
 
 
 def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_one_before(

@@ -211,6 +211,42 @@ def test_a_worker_killed_in_mid_epoch_costs_one_retry_and_nothing_else(
     assert run.events[-1]["ledger"]["lost"]["seconds"] > 0
 
 
+def test_a_trial_whose_worker_is_killed_beside_others_is_tried_again_alone(start: Start) -> None:
+    """As Linux kills it where memory is short."""
+    few = (*SMALL, "--epochs", "40", "--trials", "3", "--pruner", "none", "--workers", "2")
+    run = start(*few)
+    run.until("epoch", 8)
+    os.kill(run.workers[0], signal.SIGKILL)
+    err = run.end()
+    assert run.process.returncode == 0, err
+    (note,) = [e["text"] for e in run.events if "again alone" in e.get("text", "")]
+    assert "exit code -9: killed, as the system does when memory is short" in note
+    number = int(note.split(":")[0].removeprefix("#"))
+    began = [i for i, e in enumerate(run.events) if e["event"] == "trial_started"]
+    again = [i for i in began if run.events[i]["trial"] == number][-1]
+    running: set[int] = set()
+    for event in run.events[:again]:
+        running |= {event["trial"]} if event["event"] == "trial_started" else set()
+        running -= {event["trial"]} if event["event"] == "trial_ended" else set()
+    assert running == {number}  # the others had ended
+    mine = [e["trial"] for e in run.events[again:] if e["event"] in ("trial_started", "epoch")]
+    assert mine[: mine.count(number)] == [number] * mine.count(number)
+    assert [t.state for t in study().trials] == [TrialState.COMPLETE] * 3
+
+
+def test_an_interrupted_trial_needs_only_the_epochs_that_it_has_not_had(start: Start) -> None:
+    run = start(*LONG, "--epochs-total", "80")
+    run.until("epoch", 45)
+    run.process.send_signal(signal.SIGINT)
+    run.end()
+    again = start(*LONG, "--epochs-total", "80")
+    err = again.end()
+    assert again.process.returncode == 0, err
+    assert again.events[-1]["ending"] == "done"
+    assert 60 <= again.events[-1]["ledger"]["spent"]["epochs"] <= 80
+    assert [t.state for t in study().trials] == [TrialState.COMPLETE]
+
+
 def test_a_trial_that_kills_its_worker_twice_has_failed(start: Start) -> None:
     run = start(*LONG)
     for _ in range(2):

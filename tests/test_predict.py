@@ -109,6 +109,27 @@ def test_three_forms_give_the_same_answer_and_it_is_the_trainings(
     assert right / 359 == metrics["test"]["acc"]
 
 
+def test_a_device_that_is_not_there_or_not_for_this_form_is_refused(
+    predict: Predict, trained: Path, digits: Path
+) -> None:
+    image = next(digits.iterdir())
+    refused(predict(trained, image, "--device", "cpuu"), "unknown device 'cpuu'", "cuda:N")
+    for form in ("pt2", "onnx"):
+        done = predict(trained, image, "--form", form, "--device", "cuda")
+        refused(done, f"--form {form} computes on the CPU only", "--form weights")
+        assert predict(trained, image, "--form", form, "--device", "auto")[0] == 0
+    if not torch.cuda.is_available():
+        refused(predict(trained, image, "--device", "cuda"), "no CUDA GPU")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_gives_the_answer_of_the_cpu(trained: Path) -> None:
+    some = torch.randint(0, 256, (70, 3, 8, 8), dtype=torch.uint8)
+    on_gpu = paretrain.load(trained, device="cuda").probabilities(some)
+    assert torch.allclose(on_gpu, paretrain.load(trained).probabilities(some), atol=1e-3)
+
+
 def labels() -> list[int]:
     from paretrain.data.digits import digit_labels
 

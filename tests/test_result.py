@@ -255,6 +255,20 @@ def test_validation_images_may_be_trained_on_and_then_measure_nothing(
 
 
 @pytest.mark.usefixtures("no_onnx")
+def test_a_share_of_the_training_images_is_what_is_said(
+    train: Train, image_folder: Callable[..., Path], tiny_config: MakeConfig
+) -> None:
+    root = image_folder("pets", train=8, val=3)
+    data = DataConfig(source=str(root), image_size=8)
+    Path("best.yaml").write_text(tiny_config(data=data, share=0.5, threads=1).to_yaml())
+    code, _, err = train()
+    assert code == 0, err
+    used = metrics()["training_images"]
+    assert 0 < used < 8 * len(metrics()["classes"])
+    assert f"trained on {used} training images" in (RESULT / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("no_onnx")
 def test_without_a_test_part_the_training_works_and_says_that_nothing_was_tested(
     train: Train, image_folder: Callable[..., Path], tiny_config: MakeConfig
 ) -> None:

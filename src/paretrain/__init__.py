@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(folder: "str | PathLike[str]", form: "Form" = "weights") -> "Classifier":
+def load(
+    folder: "str | PathLike[str]", form: "Form" = "weights", device: str = "cpu"
+) -> "Classifier":
     """The trained network of a result folder: `load("runs/best").predict(["photo.jpg"])`.
 
-    `form` is the file that computes: "weights", "pt2" or "onnx". Raises UserError, a ValueError,
-    when the folder holds no whole result.
+    `form` is the file that computes: "weights", "pt2" or "onnx"; `device` where: "auto", "cpu",
+    "cuda", "cuda:N" or "mps", the last three for "weights" only. Raises UserError, a ValueError,
+    when the folder holds no whole result or the device is not there.
     """
     from pathlib import Path
 
     from paretrain.predict import load_classifier  # torch takes seconds to import
 
-    return load_classifier(Path(folder), form)
+    return load_classifier(Path(folder), form, device)

@@ -21,6 +21,15 @@ def save_checkpoint(training: Training, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def checkpoint_epochs(path: Path) -> int:
+    """So many epochs need not be trained again: 0 when there is no checkpoint, or a damaged one."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return len(state["curve"])
+    except Exception:  # torch raises whatever the damaged bytes happen to look like
+        return 0
+
+
 def load_checkpoint(training: Training, path: Path) -> None:
     """The training goes on after the checkpoint's last epoch.
 

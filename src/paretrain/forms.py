@@ -93,8 +93,10 @@ def open_form(
     classes: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     sha256s: dict[str, str],
+    device: torch.device,
 ) -> Run:
-    """What maps pixels (N, 3, image_size, image_size), uint8, to probabilities (N, classes).
+    """What maps pixels (N, 3, image_size, image_size), uint8, to probabilities (N, classes), both
+    on the CPU; the weights compute on `device`, the other forms on the CPU.
 
     `statistics` are the training images' means and deviations per channel. Raises UserError for a
     missing, truncated or foreign file, or where onnxruntime is missing.
@@ -103,7 +105,7 @@ def open_form(
     _check(path, form, sha256s)
     try:
         if form == "weights":
-            return _weights(path, config, classes, statistics)
+            return _weights(path, config, classes, statistics, device)
         if form == "pt2":
             program = pt2.load(path)
             return lambda pixels: _tensor(program(pixels))
@@ -142,6 +144,7 @@ def _weights(
     config: TrainConfig,
     classes: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
+    device: torch.device,
 ) -> Run:
     pretrained = config.start.pretrained  # nothing is fetched: the weights are in the file
     network = build_network(config.network, classes, config.data.image_size, pretrained)
@@ -151,7 +154,8 @@ def _weights(
         raise ValueError(str(error).splitlines()[0]) from None
     # The layout in which training computes, so that its accuracy comes out again.
     network.to(memory_format=torch.channels_last)
-    return PixelClassifier(network, *statistics).eval()
+    classifier = PixelClassifier(network, *statistics).eval().to(device)
+    return lambda pixels: _tensor(classifier(pixels.to(device)).cpu())
 
 
 def _onnx(path: Path) -> Run:

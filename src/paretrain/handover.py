@@ -98,7 +98,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
         "trained_on": "training and validation images"
         if done.with_validation
         else "training images",
-        "training_images": len(data.train),
+        "training_images": done.training.images_used,
         "validation_images": 0 if done.with_validation else len(data.val),
         "classes": list(data.classes),
         "mean": list(mean),

@@ -17,6 +17,7 @@ from paretrain.classifier import Classifier, Prediction
 from paretrain.cli import UserError, run_command
 from paretrain.config import TrainConfig
 from paretrain.data.folder import image_files
+from paretrain.device import pick_device
 from paretrain.forms import Form, open_form
 from paretrain.result import CONFIG, METRICS
 from paretrain.tables import write_csv
@@ -32,12 +33,15 @@ def predict(
         Path | None, Option(help="Write path, label, probability there instead.")
     ] = None,
     form: Annotated[Form, Option(help="Which file computes.")] = "weights",
+    device: Annotated[
+        str, Option(help="auto, cpu, cuda, cuda:N or mps; another than cpu for weights only.")
+    ] = "cpu",
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out files that are no images.")
     ] = False,
 ) -> int:
     """One line an image."""
-    classifier = load_classifier(folder, form)
+    classifier = load_classifier(folder, form, device)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
     files = image_files(images)
@@ -55,11 +59,18 @@ def predict(
     return 0
 
 
-def load_classifier(folder: Path, form: Form = "weights") -> Classifier:
-    """The network of a result folder, on the CPU.
+def load_classifier(folder: Path, form: Form = "weights", device: str = "cpu") -> Classifier:
+    """The network of a result folder.
 
-    Raises UserError when the folder holds no whole result, or another program's or a newer one's.
+    Raises UserError when the folder holds no whole result, or another program's or a newer one's,
+    or when the device is not there or not one on which this form computes.
     """
+    if form != "weights" and device not in ("auto", "cpu"):
+        raise UserError(
+            f"--device {device}: --form {form} computes on the CPU only: --device cpu, or --form "
+            "weights"
+        )
+    on = pick_device(device if form == "weights" else "cpu")
     metrics = _metrics(folder)
     config = TrainConfig.from_file(folder / CONFIG)
     try:
@@ -73,7 +84,7 @@ def load_classifier(folder: Path, form: Form = "weights") -> Classifier:
     return Classifier(
         classes,
         config.data,
-        open_form(folder, form, config, len(classes), statistics, sha256s),
+        open_form(folder, form, config, len(classes), statistics, sha256s, on),
     )
 
 

@@ -142,6 +142,11 @@ class Training:
         return torch.tensor(chosen, dtype=torch.int64, device=self.device)
 
     @property
+    def images_used(self) -> int:
+        """Training images, without those that `share` leaves out."""
+        return len(self._chosen)
+
+    @property
     def kept(self) -> EpochResult:
         """The epoch that counts. Needs one."""
         accs, losses = [r.val_acc for r in self.curve], [r.val_loss for r in self.curve]
