@@ -9,6 +9,7 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Precision, StartConfig, TrainConfig
+from paretrain.data.native import native_side
 from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
 from paretrain.device import device_name
@@ -26,6 +27,8 @@ DIGITS_CAP = 120_000
 CPU_CAP, GPU_CAP = 1_000_000, 20_000_000
 DIGITS_EPOCHS, EPOCHS = 12, 30
 CPU_SIZE, GPU_SIZE = 64, 224
+SMALLEST_SIZE = 32
+"""No default is smaller: a VGG halves its maps five times."""
 DIGITS_SIZE = 32
 DIGITS_VAL = 0.28
 """About 400 of the digits validate, so that one image is a quarter of a point."""
@@ -153,10 +156,15 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
     epochs = of_space.get("epochs") or (DIGITS_EPOCHS if digits else EPOCHS)
     where = "digits" if digits else "a GPU" if gpu else "a CPU"
     of = plan.data.source if plan.data.source in SIDES else where
-    of = plan.space.name if "image_size" in of_space else of
-    image_size = choose(
-        "image_size", size, f"images at {size}x{size} (default for {of}; --image-size)"
-    )
+    of = f"default for {plan.space.name if 'image_size' in of_space else of}"
+    known = given.get("image_size") is not None or "image_size" in (stored or {})
+    files = not digits and plan.data.source not in SIDES
+    if files and not known and "image_size" not in of_space:
+        native = native_side(plan.data)
+        if native is not None and native < size:  # larger ones would show nothing more
+            size = max(native, SMALLEST_SIZE)
+            of = "their own size" if native == size else f"their own is {native}"
+    image_size = choose("image_size", size, f"images at {size}x{size} ({of}; --image-size)")
     data = replace_data(
         plan.data,
         val_fraction=choose("val_fraction", DIGITS_VAL if digits else plan.data.val_fraction),

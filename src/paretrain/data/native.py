@@ -1,0 +1,31 @@
+"""How large images are before anything is resized."""
+
+import statistics
+
+from PIL import Image
+
+from paretrain.config import DataConfig
+from paretrain.data.files import ImageFiles
+from paretrain.data.locate import open_source
+from paretrain.data.pixels import UNDECODABLE
+
+LOOKED_AT = 64
+
+
+def native_side(config: DataConfig) -> int | None:
+    """The median shorter side, in pixels, of training images spread over all of them; their headers
+    tell. None where they are no files of their own, or none can be read.
+
+    Raises UserError when there are no images.
+    """
+    items = open_source(config).train_part()
+    if not isinstance(items, ImageFiles):
+        return None
+    sides = []
+    for path in items.paths[:: -(-len(items.paths) // LOOKED_AT)]:
+        try:
+            with Image.open(path) as image:
+                sides.append(min(image.size))
+        except UNDECODABLE:  # whoever decodes it says so
+            continue
+    return round(statistics.median(sides)) if sides else None
