@@ -25,6 +25,8 @@ td.number { text-align: right; white-space: nowrap; }
 pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 .figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
 .note { font-size: 0.9rem; opacity: 0.85; }
+.picked { border-left: 4px solid var(--line); padding-left: 0.8rem; }
+.picked p { margin: 0.3rem 0; }
 """
 
 _THEME = """
@@ -40,6 +42,18 @@ window.addEventListener('load', paint);
 dark.addEventListener('change', paint);
 """
 
+_PICK = """
+document.querySelectorAll('.picked').forEach(box => window.addEventListener('load', () =>
+  document.getElementById(box.dataset.figure).on('plotly_click', click => {
+    const point = click.points.find(point => point.customdata !== undefined);
+    if (!point) return;
+    box.querySelector('p').textContent = `${point.text}: ${point.y.toFixed(2)} %`;
+    const lines = box.querySelector('pre');
+    lines.textContent = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
+    lines.hidden = false;
+  })));
+"""
+
 
 def page(title: str, parts: Sequence[str]) -> str:
     """The whole file."""
@@ -52,7 +66,7 @@ def page(title: str, parts: Sequence[str]) -> str:
             f"<title>{escape(title)}</title><style>{_STYLE}</style>",
             f"<script>{get_plotlyjs()}</script></head><body>",
             *parts,
-            f"<script>{_THEME}</script></body></html>",
+            f"<script>{_THEME}{_PICK}</script></body></html>",
             "",
         )
     )
@@ -102,3 +116,13 @@ def drawing(made: go.Figure, name: str) -> str:
         default_height=f"{made.layout.height}px",
     )
     return f'<div class="figure">{inside}</div>'
+
+
+def picker(name: str, lines: Sequence[str]) -> str:
+    """Under the figure of that name: the trial whose point is clicked, and commands for it, in which
+    NUMBER stands for its number."""
+    told = escape("\n".join(lines), quote=True)
+    return (
+        f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
+        f'<pre data-lines="{told}" hidden></pre></div>'
+    )

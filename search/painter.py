@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import optuna
 import plotly.graph_objects as go
@@ -73,7 +72,8 @@ class Painter:
         """`storage`: as the commands in notes are to name it."""
         self._board, self._storage = board, storage
         self._drawn: dict[int, _Drawn] = {}
-        self._ids = dict(zip((*FIGURES, *IMPORTANCES), _in_order(*FIGURES, *IMPORTANCES)))
+        names = (*FIGURES, *IMPORTANCES)
+        self._ids = dict(zip(names, _in_order(*names), strict=True))
         self.quick, self.slow = Pace(), Pace()
         self._began = time.monotonic()
 
@@ -107,10 +107,9 @@ class Painter:
 
     def _draw(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
         attrs = {key: value for key, value in seen.attrs.items() if key != OWNER}
-        epochs = [
-            (t.state, len(t.user_attrs.get(CURVE, {}).get("val_acc", ()))) for t in seen.trials
-        ]
-        now, finished = (seen.running, epochs, attrs), [record.number for record in seen.finished]
+        epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in seen.trials]
+        now = (seen.running, [trial.state for trial in seen.trials], epochs, attrs)
+        finished = [record.number for record in seen.finished]
         start = time.perf_counter()
         first = drawn.quick is None
         if drawn.quick != now and (first or not seen.running or self.quick.due):

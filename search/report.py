@@ -25,7 +25,7 @@ from search.figures.pareto import pareto_figure
 from search.figures.spending import spending_figure
 from search.frames import write_csv
 from search.importance import LEAST_TRIALS, Importance
-from search.page import bullets, commands, drawing, heading, page, paragraph, table
+from search.page import bullets, commands, drawing, heading, page, paragraph, picker, table
 from search.records import TrialRecord
 from search.summary import aim_verdict, front_rows, ledger_lines
 from search.telling import front_table, study_lines
@@ -78,6 +78,14 @@ def report_page(seen: StudyView) -> str:
     if seen.records:
         parts += [
             drawing(pareto_figure(seen), "pareto"),
+            picker(
+                "pareto",
+                [
+                    f"python -m search.explain {seen.options} --trial NUMBER",
+                    f"python -m search.export {seen.options} --trial NUMBER --out best.yaml",
+                    "python -m paretrain best.yaml",
+                ],
+            ),
             *_hand_made(seen),
             heading("Learning curves"),
             drawing(curves_figure(seen), "curves"),
