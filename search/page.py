@@ -119,8 +119,8 @@ def drawing(made: go.Figure, name: str) -> str:
 
 
 def picker(name: str, lines: Sequence[str]) -> str:
-    """Under the figure of that name: the trial whose point is clicked, and commands for it, in which
-    NUMBER stands for its number."""
+    """Under the figure of that name: the trial whose point is clicked, and commands for it.
+    NUMBER in them stands for its number."""
     told = escape("\n".join(lines), quote=True)
     return (
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
