@@ -3,7 +3,8 @@ attachments that are kept in memory. A search and its database never notice that
 
 import copy
 import threading
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -37,12 +38,14 @@ class Board(RDBStorage):
                 self._opened[study_id] = optuna.load_study(study_name=name, storage=self)
             return self._opened[study_id]
 
-    def sheet(self, study_id: int) -> optuna.Study:
-        """The study for optuna-dashboard's functions that save figures and notes: what they save
-        goes into memory."""
-        study = self.study(study_id)
-        memory: Any = _Sheet(study._storage, self._pinned.setdefault(study_id, {}))
-        return optuna.Study(study_name=study.study_name, storage=memory)
+    @contextmanager
+    def sheet(self, study_id: int) -> Iterator[optuna.Study]:
+        """The study for optuna-dashboard's functions that save figures and notes. What they save
+        goes into memory, and is shown at once when all of it is there."""
+        study, attrs = self.study(study_id), dict(self._pinned.get(study_id, {}))
+        memory: Any = _Sheet(study._storage, attrs)
+        yield optuna.Study(study_name=study.study_name, storage=memory)
+        self._pinned[study_id] = attrs
 
     def _is_ours(self, study_id: int) -> bool:
         return IDENTITY in self.study(study_id).user_attrs

@@ -118,23 +118,22 @@ class Painter:
             self.quick.took(time.perf_counter() - start)
         elif drawn.slow != finished and (drawn.slow is None or not seen.running or self.slow.due):
             drawn.slow = finished
-            sheet = self._board.sheet(study_id)
-            for name, (what, found) in importances_by_objective(seen).items():
-                self._save(sheet, name, importances_figure(found, what))
+            with self._board.sheet(study_id) as sheet:
+                for name, (what, found) in importances_by_objective(seen).items():
+                    self._save(sheet, name, importances_figure(found, what))
             self.slow.took(time.perf_counter() - start)
 
     def _draw_quick(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
-        sheet = self._board.sheet(study_id)
-        if seen.records:
-            for name, draw in FIGURES.items():
-                self._save(sheet, name, draw(seen))
         sizes, finished, front = sizes_by_number(seen.trials), seen.finished, seen.front
         notes: dict[int | None, str] = {None: study_note(seen, report_path(study_id))}
         for trial in seen.trials:
             notes[trial._trial_id] = trial_note(seen, trial, finished, front, sizes)
-        for trial_id, text in notes.items():
-            if drawn.notes.get(trial_id) != text:
-                save_note(sheet if trial_id is None else Trial(sheet, trial_id), text)
+        with self._board.sheet(study_id) as sheet:
+            for name, draw in FIGURES.items() if seen.records else ():
+                self._save(sheet, name, draw(seen))
+            for trial_id, text in notes.items():
+                if drawn.notes.get(trial_id) != text:
+                    save_note(sheet if trial_id is None else Trial(sheet, trial_id), text)
         drawn.notes = notes
 
     def _save(self, sheet: optuna.Study, name: str, figure: go.Figure) -> None:
