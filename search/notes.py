@@ -13,6 +13,7 @@ from search.summary import aim_verdict, ledger_lines
 from search.telling import front_table, study_lines
 from search.view import StudyView
 
+WIDTH = 80
 MOST_CLASSES = 20
 """With more, the worst ones are shown."""
 
@@ -23,7 +24,8 @@ def study_note(seen: StudyView, report: str) -> str:
     aim = [aim_verdict(seen.finished, seen.min_acc)] if seen.min_acc else []
     columns, rows = front_table(seen)
     parts = [
-        f"**{state}** {plain(' '.join(study_lines(seen)))}",
+        f"**{state}**",
+        _bullets(study_lines(seen)),
         f"[Report as of now]({report}): one HTML page, to pass on.",
         "### Pareto front",
         *([_table(columns, rows)] if rows else ["No trial has finished yet."]),
@@ -50,7 +52,7 @@ def trial_note(
     `sizes`: parameters of trials by number."""
     told = "\n".join(story_among(trial, seen.epochs, sizes, finished))
     record = read_record(trial)
-    parts = [f"```text\n{told}\n```"]
+    parts = [f"```\n{told}\n```"]
     if record is not None:
         on_front = any(one.number == trial.number for one in front)
         verdict = _STATES[trial.state] if not on_front else "On the Pareto front"
@@ -119,7 +121,12 @@ def plain(text: str) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([plain(cell) for cell in row] for row in rows)]
+    right = [
+        all(re.fullmatch(r"#?[\d.,]+%?", cell) for cell in cells)
+        for cells in zip(*rows, strict=True)
+    ]
+    marks = ["---:" if numbers else "---" for numbers in right]
+    lines = [columns, marks, *([plain(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -128,4 +135,14 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 def _commands(*lines: str) -> str:
-    return "```\n" + "\n".join(lines) + "\n```"
+    """To copy. A long one goes on after a backslash, because a note does not wrap them."""
+    wrapped = []
+    for line in lines:
+        first, *options = line.split(" --")
+        shown = first
+        for option in options:
+            last = shown.rsplit("\n", 1)[-1]
+            long = len(last) + len(option) > WIDTH
+            shown += (" \\\n    --" if long else " --") + option
+        wrapped.append(shown)
+    return "```\n" + "\n".join(wrapped) + "\n```"

@@ -7,6 +7,9 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+LONG = 30
+"""A cell of more characters is not squeezed on a phone."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
   --line: #d0d7de; }
@@ -22,6 +25,7 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { background: var(--soft); white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; }
+td.long { min-width: 17rem; }
 pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 .figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
 .note { font-size: 0.9rem; opacity: 0.85; }
@@ -97,7 +101,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     def cell(text: str) -> str:
         number = re.fullmatch(r"(about )?[-+#]?[\d.,-]+( ?%| ms| MB|[kMG])?", text)
-        return f"<td{' class=number' if number else ''}>{escape(text)}</td>"
+        kind = " class=number" if number else " class=long" if len(text) > LONG else ""
+        return f"<td{kind}>{escape(text)}</td>"
 
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)

@@ -66,8 +66,11 @@ def serve(storage: str) -> Ask:
         }
         answered: list[str] = []
         chunks = app(environ, lambda status, headers, exc_info=None: answered.append(status))
-        assert answered[0].startswith("2"), (answered, environ["wsgi.errors"])
-        return b"".join(chunks)
+        content = b"".join(chunks)
+        if close := getattr(chunks, "close", None):
+            close()
+        assert answered[0].startswith("2"), (answered, content)
+        return content
 
     return ask
 
