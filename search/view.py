@@ -54,7 +54,7 @@ class StudyView:
     def running(self) -> bool:
         """Whether its coordinator gives signs of life."""
         last = self.attrs.get(OWNER)
-        return bool(last) and time.time() - float(last["time"]) < STALE_AFTER_S
+        return last is not None and time.time() - float(last["time"]) < STALE_AFTER_S
 
     @property
     def objective(self) -> Objective:

@@ -113,7 +113,8 @@ def text(browser: Browser) -> str:
 
 def complaints(browser: Browser) -> list[str]:
     """Errors on the console since the last call."""
-    return [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    lines = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    return [line["message"] for line in lines if line["level"] == "SEVERE"]
 
 
 def titles(browser: Browser) -> list[str]:
@@ -139,7 +140,7 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         shown = [title for title in titles(browser) if title in OWN]
         assert shown == OWN
         # A click on a point of its own Pareto plot leads to the trial.
-        points = browser.find_elements(By.CSS_SELECTOR, "#pareto-front .scatterlayer .points path")
+        points = browser.find_elements(By.CSS_SELECTOR, "#graph-pareto-front .points path")
         assert len(points) == len(seen.finished)
         click(browser, points[0])
         until(browser, lambda: "/trials" in browser.current_url, "page of a trial")

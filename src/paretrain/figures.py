@@ -90,11 +90,9 @@ def draw_card(
     where there is none, the recall of each class."""
     side = min(10.0, 3.0 + 0.25 * len(classes))
     figure = Figure(figsize=(8.0 + side, side), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(8.0, side))
-    accuracy, loss = left.subplots(1, 2)
+    accuracy, loss, axes = figure.subplots(1, 3, width_ratios=(4.0, 4.0, side))
     _curve(accuracy, loss, curve, validated=True)
-    left.suptitle(name, parse_math=False)
-    axes = right.subplots()
+    figure.suptitle(name, parse_math=False)
     if on_part is not None:
         _confusion(figure, axes, on_part, classes, "validation")
     else:
