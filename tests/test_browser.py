@@ -64,18 +64,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         opened.quit()
 
 
-@pytest.fixture
-def report(storage: str, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def report(storage: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of the report of the finished study."""
-    path = tmp_path / "report.html"
+    path = tmp_path_factory.mktemp("report") / "report.html"
     arguments = ["--study-name", NAME, "--storage", storage, "--out", str(path)]
     subprocess.run([sys.executable, "-m", "search.report", *arguments], check=True)
     return path.as_uri()
 
 
 @contextmanager
-def dashboard(storage: str) -> Iterator[str]:
-    """The address of the study's page."""
+def dashboard(browser: Browser, storage: str) -> Iterator[str]:
+    """The address of the study's page. Nothing on it may complain."""
     command = [sys.executable, "-m", "search.dashboard", "--storage", storage]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -83,7 +83,10 @@ def dashboard(storage: str) -> Iterator[str]:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().split()[1]
+            assert complaints(browser) == []
         finally:
+            browser.get("about:blank")  # else the page goes on to ask
+            complaints(browser)
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=30)
         assert process.returncode == 0 and "of the time" in said and "cannot draw" not in said, said
@@ -134,7 +137,7 @@ OWN += ["Where the budget went"]
 def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> None:
     seen = view(storage, NAME)
     best = seen.front[-1]
-    with dashboard(storage) as address:
+    with dashboard(browser, storage) as address:
         open_at(browser, address, DESK)
         until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
         shown = [title for title in titles(browser) if title in OWN]
@@ -154,7 +157,6 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         open_at(browser, f"{address}/note", DESK)
         until(browser, lambda: f"{best.val_acc:.2%}" in text(browser), "front in the note")
         assert "No search is running." in text(browser) and "search.export" in text(browser)
-        assert complaints(browser) == []
 
 
 def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> None:
@@ -172,13 +174,12 @@ def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> N
             while not Path(storage).exists() or "vgg" not in names(storage) or ended() < 1:
                 assert search.poll() is None and time.monotonic() < deadline
                 time.sleep(0.5)
-            with dashboard(storage) as address:
+            with dashboard(browser, storage) as address:
                 open_at(browser, address, DESK)
                 until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
                 open_at(browser, f"{address}/note", DESK)
                 until(browser, lambda: "The search is running." in text(browser), "status")
                 before = ended()
-                assert complaints(browser) == []
             until(browser, lambda: ended() > before, "progress of the search")
             assert search.poll() is None
         finally:
