@@ -148,7 +148,7 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         click(browser, points[0])
         until(browser, lambda: "/trials" in browser.current_url, "page of a trial")
         number = int(re.findall(r"numbers=(\d+)", browser.current_url)[0])
-        until(browser, lambda: f"--trial {number} --out" in text(browser), "note of the trial")
+        until(browser, lambda: f"trial-{number}.yaml" in text(browser), "note of the trial")
         assert f"Trial {number}" in text(browser) and "Classes" in text(browser)
         picture = until(
             browser, lambda: browser.find_element(By.CSS_SELECTOR, "img[src*='artifacts']"), "card"

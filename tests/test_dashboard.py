@@ -95,7 +95,7 @@ def test_a_study_is_shown_with_figures_notes_and_attachments(
         assert f"| #{record.number} | {record.num_params:,} | {record.val_acc:.2%} |" in note
     for trial, shown in zip(seen.trials, told["trials"], strict=True):
         assert f"Trial {trial.number}" in shown["note"]["body"]
-        assert f"--trial {trial.number} --out trial-{trial.number}.yaml" in shown["note"]["body"]
+        assert f"python -m paretrain trial-{trial.number}.yaml\n" in shown["note"]["body"]
         names = [artifact["filename"] for artifact in shown["artifacts"]]
         ended_by_itself = "confusion" in trial.user_attrs
         assert ended_by_itself or trial.state.name != "COMPLETE"
