@@ -50,7 +50,7 @@ class Pace:
         return time.monotonic() >= self._from
 
     def took(self, seconds: float) -> None:
-        """It has been done."""
+        """It has been done, in so many seconds of a processor."""
         self.times, self.seconds = self.times + 1, self.seconds + seconds
         self._from = time.monotonic() + seconds / SHARE
 
@@ -87,8 +87,8 @@ class Painter:
         return view_of(self._board.study(study_id), self._storage)
 
     def refresh(self, study_id: int) -> None:
-        """Draw what has changed, unless that would take too much of the time. The first look gets
-        all that is quick to draw, the next one the importances."""
+        """Draw what has changed, unless that would take too much of the time. The importances are
+        there at a later look: nobody waits for them."""
         try:
             seen = self.look(study_id)
         except KeyError:  # deleted, or never there: the dashboard says so
@@ -101,7 +101,7 @@ class Painter:
         try:
             self._draw(study_id, seen, drawn)
         except Exception as error:  # the rest of the dashboard goes on without it
-            print(f"cannot draw '{seen.name}': {type(error).__name__}: {error}", file=sys.stderr)
+            _complain(seen, error)
         finally:
             drawn.lock.release()
 
@@ -110,18 +110,31 @@ class Painter:
         epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in seen.trials]
         now = (seen.running, [trial.state for trial in seen.trials], epochs, attrs)
         finished = [record.number for record in seen.finished]
-        start = time.perf_counter()
         first = drawn.quick is None
         if drawn.quick != now and (first or not seen.running or self.quick.due):
+            start = time.thread_time()
             drawn.quick = now
             self._draw_quick(study_id, seen, drawn)
-            self.quick.took(time.perf_counter() - start)
-        elif drawn.slow != finished and (drawn.slow is None or not seen.running or self.slow.due):
+            self.quick.took(time.thread_time() - start)
+        if drawn.slow != finished and (drawn.slow is None or not seen.running or self.slow.due):
             drawn.slow = finished
-            with self._board.sheet(study_id) as sheet:
-                for name, (what, found) in importances_by_objective(seen).items():
-                    self._save(sheet, name, importances_figure(found, what))
-            self.slow.took(time.perf_counter() - start)
+            threading.Thread(
+                target=self._draw_slow, args=(study_id, seen, drawn), daemon=True
+            ).start()
+
+    def _draw_slow(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
+        start = time.thread_time()
+        try:
+            figures = {
+                name: importances_figure(found, what)
+                for name, (what, found) in importances_by_objective(seen).items()
+            }
+            with drawn.lock, self._board.sheet(study_id) as sheet:
+                for name, figure in figures.items():
+                    self._save(sheet, name, figure)
+        except Exception as error:
+            _complain(seen, error)
+        self.slow.took(time.thread_time() - start)
 
     def _draw_quick(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
         sizes, finished, front = sizes_by_number(seen.trials), seen.finished, seen.front
@@ -138,6 +151,10 @@ class Painter:
 
     def _save(self, sheet: optuna.Study, name: str, figure: go.Figure) -> None:
         save_plotly_graph_object(sheet, figure, graph_object_id=self._ids[name])
+
+
+def _complain(seen: StudyView, error: Exception) -> None:
+    print(f"cannot draw '{seen.name}': {type(error).__name__}: {error}", file=sys.stderr)
 
 
 def _in_order(*names: str) -> Sequence[str]:
