@@ -5,9 +5,11 @@ python -m search.dashboard --study-name vgg_reduce-digits --port 8090
 """
 
 import errno
+import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -27,6 +29,8 @@ from search.painter import Painter
 from search.storage import check_storage, exists, open_storage, quiet_optuna, sqlite_path
 
 HOST, PORT = "127.0.0.1", 8080
+NICE = 5
+"""On a machine with too few processors, a search goes first."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -47,7 +51,11 @@ def dashboard(
     """Serves until Ctrl-C, on this machine only."""
     names = _names(storage, study_name)
     began = time.monotonic()
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     with quiet_optuna(), terminable():
+        # Here, because drawing threads cannot keep each other from hearing warnings.
+        warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         board = Board(storage)
         painter = Painter(board, storage)
         attachments = Attachments(painter.look, artifacts or uploads_folder(storage))

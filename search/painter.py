@@ -36,12 +36,16 @@ SHARE = 0.005
 """At most this share of the time goes into figures and notes while a search runs, and as much into
 importances, which take longer and change less."""
 
+IMPORTANCES_S = 5.0
+"""Of a processor, for both objectives, with some ten finished trials and more."""
+
 
 class Pace:
     """Whether something may be done again, when it is to take no more than SHARE of the time."""
 
-    def __init__(self) -> None:
-        self._from = 0.0
+    def __init__(self, expected: float = 0.0) -> None:
+        """`expected`: seconds of a processor that the first time will take."""
+        self._from = time.monotonic() + expected / SHARE
         self.times, self.seconds = 0, 0.0
 
     @property
@@ -74,7 +78,7 @@ class Painter:
         self._drawn: dict[int, _Drawn] = {}
         names = (*FIGURES, *IMPORTANCES)
         self._ids = dict(zip(names, _in_order(*names), strict=True))
-        self.quick, self.slow = Pace(), Pace()
+        self.quick, self.slow = Pace(), Pace(IMPORTANCES_S)
         self._began = time.monotonic()
 
     @property
@@ -116,7 +120,7 @@ class Painter:
             drawn.quick = now
             self._draw_quick(study_id, seen, drawn)
             self.quick.took(time.thread_time() - start)
-        if drawn.slow != finished and (drawn.slow is None or not seen.running or self.slow.due):
+        if drawn.slow != finished and (not seen.running or self.slow.due):
             drawn.slow = finished
             threading.Thread(
                 target=self._draw_slow, args=(study_id, seen, drawn), daemon=True
