@@ -302,6 +302,7 @@ class Coordinator:
         elif isinstance(heard, Finished):
             del self._busy[worker]
             self._pause(running, heard.seconds)
+            running.confusion = heard.confusion
             self._end(running)
         elif isinstance(heard, Failed):
             self._failed(worker, running, heard)

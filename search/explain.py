@@ -4,7 +4,7 @@ python -m search.explain --study-name vgg_reduce-digits --trial 17
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import optuna
@@ -20,6 +20,7 @@ from search.records import (
     SIZE,
     VERDICT,
     WORDS,
+    TrialRecord,
     find_trial,
     read_decisions,
     read_record,
@@ -50,6 +51,20 @@ def explain(
 def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     """What it is, what the rule saw of it, and how it ended; lines of at most WIDTH characters."""
     epochs = int(study.user_attrs.get(IDENTITY, {}).get("epochs", 0))
+    sizes = sizes_by_number(study.get_trials(deepcopy=False))
+    return story_among(trial, epochs, sizes, read_records(study, TrialState.COMPLETE))
+
+
+def sizes_by_number(trials: Iterable[FrozenTrial]) -> dict[int, int]:
+    """Parameters of trials."""
+    return {t.number: int(t.user_attrs[SIZE]) for t in trials if SIZE in t.user_attrs}
+
+
+def story_among(
+    trial: FrozenTrial, epochs: int, sizes: Mapping[int, int], finished: Sequence[TrialRecord]
+) -> list[str]:
+    """The same, when the finished trials have been read already. `epochs`: of a trial that is not
+    stopped; `sizes`: parameters of trials by number."""
     record = read_record(trial)
     if record is None:
         words = trial.user_attrs.get(WORDS)
@@ -63,16 +78,10 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     ]
     if record.baseline is not None:
         lines.append("Hand-made: the rule leaves it alone, others are measured against it.")
-    sizes = {
-        t.number: int(t.user_attrs[SIZE])
-        for t in study.get_trials(deepcopy=False)
-        if SIZE in t.user_attrs
-    }
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
-    finished = [r for r in read_records(study, TrialState.COMPLETE) if r.number != trial.number]
     if trial.state == TrialState.COMPLETE:
-        rival = best_at_size(finished, record.size)
+        rival = best_at_size([r for r in finished if r.number != trial.number], record.size)
         end = f"Finished at {record.val_acc:.1%}: "
         if rival is None or rival.val_acc < record.val_acc:
             end += "on the front."

@@ -7,6 +7,9 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+LONG = 30
+"""A cell of more characters is not squeezed on a phone."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
   --line: #d0d7de; }
@@ -22,9 +25,12 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { background: var(--soft); white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; }
+td.long { min-width: 17rem; }
 pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 .figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
 .note { font-size: 0.9rem; opacity: 0.85; }
+.picked { border-left: 4px solid var(--line); padding-left: 0.8rem; }
+.picked p { margin: 0.3rem 0; }
 """
 
 _THEME = """
@@ -40,6 +46,18 @@ window.addEventListener('load', paint);
 dark.addEventListener('change', paint);
 """
 
+_PICK = """
+document.querySelectorAll('.picked').forEach(box => window.addEventListener('load', () =>
+  document.getElementById(box.dataset.figure).on('plotly_click', click => {
+    const point = click.points.find(point => point.customdata !== undefined);
+    if (!point) return;
+    box.querySelector('p').textContent = `${point.text}: ${point.y.toFixed(2)} %`;
+    const lines = box.querySelector('pre');
+    lines.textContent = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
+    lines.hidden = false;
+  })));
+"""
+
 
 def page(title: str, parts: Sequence[str]) -> str:
     """The whole file."""
@@ -52,7 +70,7 @@ def page(title: str, parts: Sequence[str]) -> str:
             f"<title>{escape(title)}</title><style>{_STYLE}</style>",
             f"<script>{get_plotlyjs()}</script></head><body>",
             *parts,
-            f"<script>{_THEME}</script></body></html>",
+            f"<script>{_THEME}{_PICK}</script></body></html>",
             "",
         )
     )
@@ -83,7 +101,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     def cell(text: str) -> str:
         number = re.fullmatch(r"(about )?[-+#]?[\d.,-]+( ?%| ms| MB|[kMG])?", text)
-        return f"<td{' class=number' if number else ''}>{escape(text)}</td>"
+        kind = " class=number" if number else " class=long" if len(text) > LONG else ""
+        return f"<td{kind}>{escape(text)}</td>"
 
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
@@ -102,3 +121,13 @@ def drawing(made: go.Figure, name: str) -> str:
         default_height=f"{made.layout.height}px",
     )
     return f'<div class="figure">{inside}</div>'
+
+
+def picker(name: str, lines: Sequence[str]) -> str:
+    """Under the figure of that name: the trial whose point is clicked, and commands for it.
+    NUMBER in them stands for its number."""
+    told = escape("\n".join(lines), quote=True)
+    return (
+        f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
+        f'<pre data-lines="{told}" hidden></pre></div>'
+    )

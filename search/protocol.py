@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from paretrain.config import TrainConfig
-from paretrain.training import EpochResult
+from paretrain.training import Confusion, EpochResult
 
 
 class _Message(BaseModel):
@@ -98,6 +98,8 @@ class Finished(_Message):
     trial: int
     seconds: float
     """From the order to train to this message."""
+    confusion: Confusion | None = None
+    """Of the kept epoch's validation images, unless it was stopped or has too many classes."""
 
 
 class Failed(_Message):

@@ -21,7 +21,7 @@ BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict
 BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
 LAST_ACC, HEALTH, SECONDS = "val_acc_last", "health", "train_seconds"
 NUMBERS, SPENT, INFEASIBLE = "decision", "spent", "infeasible"
-DECISIONS = "decisions"
+DECISIONS, CONFUSION = "decisions", "confusion"
 AXIS, TRAINABLE, MEASURED = "size", "trainable_params", "size_measured"
 """AXIS: what is to be small, where that is not the number of parameters."""
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")

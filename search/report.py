@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from optuna.trial import TrialState
 from typer import Option
 
 from paretrain import __version__
@@ -21,17 +20,15 @@ from search.control import control_arm
 from search.diagnosis import diagnose
 from search.figures.curves import curves_figure
 from search.figures.growth import growth_figure
-from search.figures.importances import importances_figure
+from search.figures.importances import importances_by_objective, importances_figure
 from search.figures.pareto import pareto_figure
 from search.figures.spending import spending_figure
 from search.frames import write_csv
-from search.importance import LEAST_TRIALS, Importance, importances
-from search.objective import TITLES, WORDS, shown
-from search.page import bullets, commands, drawing, heading, page, paragraph, table
+from search.importance import LEAST_TRIALS, Importance
+from search.page import bullets, commands, drawing, heading, page, paragraph, picker, table
 from search.records import TrialRecord
-from search.repeats import confirm, describe_confirmed, read_repeats
-from search.study import PROVENANCE
 from search.summary import aim_verdict, front_rows, ledger_lines
+from search.telling import front_table, study_lines
 from search.view import StudyView, view
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -81,6 +78,14 @@ def report_page(seen: StudyView) -> str:
     if seen.records:
         parts += [
             drawing(pareto_figure(seen), "pareto"),
+            picker(
+                "pareto",
+                [
+                    f"python -m search.explain {seen.options} --trial NUMBER",
+                    f"python -m search.export {seen.options} --trial NUMBER --out best.yaml",
+                    "python -m paretrain best.yaml",
+                ],
+            ),
             *_hand_made(seen),
             heading("Learning curves"),
             drawing(curves_figure(seen), "curves"),
@@ -94,53 +99,18 @@ def report_page(seen: StudyView) -> str:
 
 
 def _head(seen: StudyView) -> list[str]:
-    origin, states = seen.attrs.get(PROVENANCE, {}), [t.state for t in seen.trials]
-    named = (
-        (TrialState.COMPLETE, "finished"),
-        (TrialState.PRUNED, "stopped early"),
-        (TrialState.FAIL, "failed"),
-        (TrialState.RUNNING, "running"),
-        (TrialState.WAITING, "waiting"),
-    )
-    counts = [f"{states.count(state)} {word}" for state, word in named if state in states]
-    summary = f" - {seen.space.summary}" if seen.space else ""
-    lines = [
-        f"Space {seen.identity.get('space', '?')}{summary}",
-        f"{len(seen.trials)} trials: {', '.join(counts) or 'none yet'}; at most {seen.epochs} "
-        f"epochs each; small: {WORDS[seen.objective]}.",
-    ]
-    if origin:
-        lines.append(
-            f"{origin['training_images']:,} training and {origin['validation_images']:,} "
-            f"validation images of {seen.classes} classes ({origin['data']}); {origin['device']}; "
-            f"torch {origin['torch']}, seed {origin['seed']}."
-        )
     when = f"{datetime.now():%Y-%m-%d %H:%M}, paretrain {__version__}"
     return [
         f"<h1>{escape(seen.name)}</h1>",
-        *map(paragraph, lines),
+        *map(paragraph, study_lines(seen)),
         paragraph(f"As of {when}. All accuracies are on validation images, in percent.", note=True),
     ]
 
 
 def _front(seen: StudyView) -> list[str]:
-    front = seen.front
-    if not front:
+    columns, rows = front_table(seen)
+    if not rows:
         return [heading("Pareto front"), paragraph("No trial has finished, so there is no front.")]
-    confirmed = confirm(front, read_repeats(seen.study))
-    other = [TITLES[seen.objective]] if seen.objective != "params" else []
-    rows = [
-        [
-            f"#{r.number}",
-            f"{r.num_params:,}",
-            *([shown(seen.objective, r.size)] if other else []),
-            f"{r.val_acc:.2%}",
-            r.words,
-            describe_confirmed(confirmed[r.number]) if r.number in confirmed else "not repeated",
-        ]
-        for r in front
-    ]
-    columns = ["Trial", "Parameters", *other, "Val. acc.", "Network", "Other seeds"]
     aim = [paragraph(aim_verdict(seen.finished, seen.min_acc))] if seen.min_acc else []
     return [
         heading("Pareto front"),
@@ -194,20 +164,15 @@ def _who(on_front: bool, record: TrialRecord) -> str:
 
 
 def _what_mattered(seen: StudyView) -> list[str]:
-    accuracy = importances(seen.trials, lambda trial: -trial.values[0])
-    size = importances(seen.trials, lambda trial: trial.values[1])
-    if not accuracy and not size:
+    by_objective = importances_by_objective(seen)
+    if not by_objective:
         return [
             heading("What mattered"),
             paragraph(f"Cannot tell yet: that takes {LEAST_TRIALS} finished trials."),
         ]
     parts = [heading("What mattered")]
-    for found, what, name in (
-        (accuracy, "accuracy", "accuracy-importances"),
-        (size, TITLES[seen.objective].lower(), "size-importances"),
-    ):
-        if found:
-            parts += [paragraph(_told(found, what)), drawing(importances_figure(found, what), name)]
+    for name, (what, found) in by_objective.items():
+        parts += [paragraph(_told(found, what)), drawing(importances_figure(found, what), name)]
     said = (
         "From finished trials alone, and for parameters that all of them have. The search chose "
         "these trials, so this says what tells its better ones from its worse ones, not what would "

@@ -8,9 +8,9 @@ from typing import Any
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from paretrain.keeping import kept_accuracies
-from paretrain.training import EpochResult
+from paretrain.training import Confusion, EpochResult
 from search.curve import Curve
-from search.records import AXIS, DECISIONS, MEASURED, SPENT, curve_attributes
+from search.records import AXIS, CONFUSION, DECISIONS, MEASURED, SPENT, curve_attributes
 from search.rule import Decision
 
 
@@ -33,6 +33,8 @@ class Running:
     results: list[EpochResult] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     """Those that have numbers, in order."""
+    confusion: Confusion | None = None
+    """Once it has ended by itself."""
     stop: Decision | None = None
     deaths: int = 0
     """Workers that died of it."""
@@ -125,4 +127,5 @@ class Running:
         ]
         curve = curve_attributes(self.results) if self.results else {}
         size = {} if self.size is None else {AXIS: self.size, MEASURED: self.measured}
-        return {SPENT: spent, DECISIONS: told, **size, **curve}
+        confusion = {} if self.confusion is None else {CONFUSION: self.confusion}
+        return {SPENT: spent, DECISIONS: told, **size, **curve, **confusion}

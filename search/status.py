@@ -4,7 +4,6 @@ python -m search.status
 python -m search.status --study-name vgg_reduce-digits
 """
 
-import time
 from typing import Annotated
 
 import optuna
@@ -18,9 +17,7 @@ from typer import Option
 from paretrain.cli import UserError, run_command
 from search.control import control_arm
 from search.diagnosis import diagnose
-from search.owner import STALE_AFTER_S
 from search.storage import check_storage, exists, load_study, open_storage
-from search.study import OWNER
 from search.summary import ledger_lines
 from search.view import StudyView, view_of
 
@@ -82,9 +79,8 @@ def row(seen: StudyView) -> list[str]:
 
 
 def state(seen: StudyView) -> str:
-    """`running` while its coordinator gives signs of life."""
-    last = seen.attrs.get(OWNER)
-    return "running" if last and time.time() - last["time"] < STALE_AFTER_S else "idle"
+    """`running` or `idle`."""
+    return "running" if seen.running else "idle"
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ from search.objective import METRICS, TITLES, Objective, in_database, shown
 from search.parsing import percent
 from search.plan import Plan
 from search.records import TrialRecord
-from search.storage import storage_url
 
 
 def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]:
@@ -104,7 +103,7 @@ def print_summary(
         smallest = Aim(0.0, plan.min_acc).smallest(records)
         which = "--knee" if smallest is None else f"--trial {smallest.number}"
         for command in (
-            f"optuna-dashboard {storage_url(plan.storage)}",
+            f"python -m search.dashboard {chosen}",
             f"python -m search.confirm {chosen}",
             f"python -m search.export {chosen} {which} --out best.yaml",
             "python -m paretrain best.yaml",

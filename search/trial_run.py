@@ -9,7 +9,7 @@ import torch
 
 from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.data.parts import ImageData
-from paretrain.training import Training
+from paretrain.training import Confusion, Training
 from search.probe import latency
 from search.protocol import Alive, Epoch, Go, Measured, Probe, Resumed, Stop, Train, Warned
 
@@ -20,6 +20,10 @@ ALIVE_EVERY_S = 2.0
 CHECKPOINT_SHARE = 0.02
 """At most this share of the time goes into checkpoints: small networks are written after every
 epoch, large ones now and then."""
+
+
+MOST_CLASSES = 50
+"""With more, a confusion matrix is too large to be stored with every trial."""
 
 
 class Stopped(Exception):
@@ -39,8 +43,9 @@ class TrialRun:
         self._judged = 0
         self._began, self._writing, self._sign = time.monotonic(), 0.0, time.monotonic()
 
-    def through(self) -> None:
-        """Train to the end. Raises Stopped, and what the training raises."""
+    def through(self) -> Confusion | None:
+        """Train to the end; returns the confusion matrix. Raises Stopped, and what the training
+        raises."""
         if self._measure:
             self._say(Measured(trial=self._number, microseconds=latency(self._training)))
         self._resume()
@@ -50,6 +55,8 @@ class TrialRun:
             # One epoch ahead of the coordinator, no more: what it would stop is not worth more.
             while self._judged < result.epoch - 1:
                 self._take(self._orders.get())
+        confusion = self._training.confusion
+        return None if confusion is None or len(confusion) > MOST_CLASSES else confusion
 
     def _resume(self) -> None:
         if self._path is None or not self._path.exists():

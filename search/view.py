@@ -1,7 +1,9 @@
 """What a study holds, read once, for everything that shows it."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -14,10 +16,11 @@ from search.front import pareto_front
 from search.gate import Gate
 from search.ledger import Ledger, ledger
 from search.objective import OBJECTIVES, Objective
+from search.owner import STALE_AFTER_S
 from search.records import PER_CLASS, TrialRecord, read_record
 from search.space import Space, load_space
 from search.storage import load_study
-from search.study import IDENTITY, MAX_PARAMS, MIN_ACC, PROVENANCE, REFUSED
+from search.study import IDENTITY, MAX_PARAMS, MIN_ACC, OWNER, PROVENANCE, REFUSED
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class StudyView:
     def identity(self) -> Mapping[str, Any]:
         """Space, data, epochs and objectives."""
         return dict(self.attrs.get(IDENTITY, {}))
+
+    @property
+    def running(self) -> bool:
+        """Whether its coordinator gives signs of life."""
+        last = self.attrs.get(OWNER)
+        return last is not None and time.time() - float(last["time"]) < STALE_AFTER_S
 
     @property
     def objective(self) -> Objective:
@@ -79,7 +88,7 @@ class StudyView:
         """Proposals that never became trials, by reason."""
         return dict(self.attrs.get(REFUSED, {}))
 
-    @property
+    @cached_property
     def records(self) -> list[TrialRecord]:
         """Of every trial with an epoch."""
         return [record for t in self.trials if (record := read_record(t)) is not None]

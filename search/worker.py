@@ -79,10 +79,11 @@ class Worker:
 
     def _train(self, order: Train) -> Finished | Failed:
         start = time.perf_counter()
-        failed = None
+        failed, confusion = None, None
         try:
             data = _data(order.config.data, self._device)
-            TrialRun(order, data, self._device, self._orders, self._say).through()
+            # Not kept by name: a failed run must not hold its tensors while memory is freed.
+            confusion = TrialRun(order, data, self._device, self._orders, self._say).through()
         except Stopped:
             pass
         except Exception as error:
@@ -97,7 +98,8 @@ class Worker:
             # Only here: the exception's traceback would have kept the tensors alive.
             self._free_memory()
             return failed
-        return Finished(trial=order.trial, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
 
     def _probe(self, order: Probe) -> Probed:
         pace = None

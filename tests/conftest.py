@@ -44,6 +44,23 @@ def run_main(
     return run
 
 
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with one finished study of the digits, `vgg_reduce-digits`. To be read only."""
+    from search.run import main
+
+    folder = tmp_path_factory.mktemp("study")
+    small = "--epochs 3 --image-size 16 --per-class 20 --max-params 20k --trials 10 --workers 1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("PARETRAIN_CACHE", str(folder / "cache"))
+        patch.setattr(sys, "argv", ["program", *small.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0
+    return str(folder / "studies.db")
+
+
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Callable[..., Path]:
     """A maker of ImageFolder trees. `train`, `val` and `test` are images per class, 0 = no such

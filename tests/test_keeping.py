@@ -57,6 +57,7 @@ def test_the_weights_at_the_end_are_those_of_the_kept_epoch(
     assert training.kept == results[measure.index(max(measure))]
     again = training.evaluate(digits.val)
     assert again.acc == training.kept.val_acc
+    assert again.confusion == training.confusion
     assert again.loss == pytest.approx(training.kept.val_loss)
 
 
@@ -74,6 +75,7 @@ def test_kept_weights_survive_a_checkpoint(
     second = Training(config, digits, CPU)
     load_checkpoint(second, tmp_path / "t.pt")
     list(second.epochs())
+    assert second.confusion == whole.confusion is not None
     for a, b in zip(whole.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(a, b)
 

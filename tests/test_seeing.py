@@ -3,7 +3,7 @@
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,31 +26,17 @@ from search.view import StudyView, view
 NAME = "vgg_reduce-digits"
 
 
+@pytest.fixture
+def seen(storage: str) -> StudyView:
+    return view(storage, NAME)
+
+
 def run(main_of: Callable[[], None], arguments: list[str], patch: pytest.MonkeyPatch) -> int:
     patch.setattr(sys, "argv", ["program", *arguments])
     with pytest.raises(SystemExit) as ended:
         main_of()
     assert isinstance(ended.value.code, int)
     return ended.value.code
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database with one finished study."""
-    from search.run import main as search
-
-    folder = tmp_path_factory.mktemp("study")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PARETRAIN_CACHE", str(folder / "cache"))
-        small = ["--epochs", "3", "--image-size", "16", "--per-class", "20", "--max-params", "20k"]
-        assert run(search, ["--trials", "10", "--workers", "1", *small], patch) == 0
-    yield str(folder / "studies.db")
-
-
-@pytest.fixture
-def seen(storage: str) -> StudyView:
-    return view(storage, NAME)
 
 
 def test_tables_have_every_trial_and_every_epoch(seen: StudyView, tmp_path: Path) -> None:

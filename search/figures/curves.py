@@ -8,6 +8,7 @@ from search.records import TrialRecord
 from search.view import StudyView
 
 MOST_CURVES, MOST_POINTS = 40, 30
+FEW_EPOCHS = 10
 
 
 def curves_figure(seen: StudyView) -> go.Figure:
@@ -53,6 +54,8 @@ def curves_figure(seen: StudyView) -> go.Figure:
     made.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 1})
     right = {"x": 1.0, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
     made.add_annotation(**right, y=chance, text="chance", showarrow=False)
-    made.update_xaxes(**axis(title="Epoch (number)"))
+    longest = max((len(record.curve.accs) for record in chosen), default=0)
+    every = {"dtick": 1} if longest <= FEW_EPOCHS else {}  # else plotly takes whole ones by itself
+    made.update_xaxes(**axis(title="Epoch (number)", **every))
     made.update_yaxes(**axis(title="Validation accuracy (%)"))
     return made

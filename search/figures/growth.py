@@ -35,7 +35,7 @@ def growth(seen: StudyView, largest: int | None = None) -> list[tuple[int, float
 
 def growth_figure(seen: StudyView) -> go.Figure:
     """Area under the front in accuracy above chance times decades of size."""
-    made = make_subplots(rows=2, cols=1, vertical_spacing=0.22)
+    made = make_subplots(rows=2, cols=1, vertical_spacing=0.28)
     rows = growth(seen)
     for row, (name, colour, column) in enumerate(
         (("epochs", BLUE, 0), ("seconds", ORANGE, 1)), start=1
@@ -50,7 +50,7 @@ def growth_figure(seen: StudyView) -> go.Figure:
             row=row,
             col=1,
         )
-    dress(made, "Hypervolume against what was spent", 520)
+    dress(made, "Hypervolume against what was spent")
     made.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
     made.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
     made.update_yaxes(**axis(title="Acc. x decades", rangemode="tozero"))

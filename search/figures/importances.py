@@ -5,7 +5,20 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from search.figures.style import BLUE, GREY, RED, axis, figure
-from search.importance import Importance
+from search.importance import Importance, importances
+from search.objective import TITLES
+from search.view import StudyView
+
+
+def importances_by_objective(seen: StudyView) -> dict[str, tuple[str, list[Importance]]]:
+    """Name of a figure -> (objective in words, its importances); without those that cannot be told
+    yet."""
+    both = {
+        "accuracy-importances": ("accuracy", lambda trial: -trial.values[0]),
+        "size-importances": (TITLES[seen.objective].lower(), lambda trial: trial.values[1]),
+    }
+    told = {name: (what, importances(seen.trials, of)) for name, (what, of) in both.items()}
+    return {name: (what, found) for name, (what, found) in told.items() if found}
 
 
 def importances_figure(found: Sequence[Importance], what: str) -> go.Figure:

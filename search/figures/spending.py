@@ -38,6 +38,7 @@ def spending_figure(seen: StudyView) -> go.Figure:
             for _, entry, _ in shown
         ],
         textposition="auto",
+        insidetextfont={"color": ["white" if colour == BLUE else "black" for *_, colour in shown]},
         showlegend=False,
         row=1,
         col=1,
@@ -48,11 +49,12 @@ def spending_figure(seen: StudyView) -> go.Figure:
         x=list(refused.values()) or [0],
         text=[f"{count:,}" for count in refused.values()] or ["0"],
         marker={"color": GREY},
+        insidetextfont={"color": "black"},
         showlegend=False,
         row=2,
         col=1,
     )
-    dress(made, "Where the budget went", 470)
+    dress(made, "Where the budget went")
     made.update_xaxes(**axis(title="Epochs (number)"), row=1, col=1)
     made.update_xaxes(**axis(title="Refused before training (proposals)"), row=2, col=1)
     made.update_yaxes(**axis(autorange="reversed"))

@@ -42,7 +42,7 @@ def dress(made: go.Figure, title: str, height: int = 450) -> None:
         title={"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 16}},
         margin={"l": 70, "r": 20, "t": 60, "b": 60},
         height=height,
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top"},
+        legend={"orientation": "h", "y": -0.28, "yanchor": "top"},
         font={"family": "system-ui, sans-serif", "size": 12},
         plot_bgcolor="rgba(0,0,0,0)",
     )

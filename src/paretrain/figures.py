@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -22,6 +23,11 @@ def draw_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> Non
     trained on, and so show nothing."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     accuracy, loss = figure.subplots(1, 2)
+    _curve(accuracy, loss, curve, validated)
+    _save(figure, path)
+
+
+def _curve(accuracy: Axes, loss: Axes, curve: Sequence[EpochResult], validated: bool) -> None:
     epochs = [result.epoch for result in curve]
     for part, colour in (("train", "tab:gray"), ("val", "tab:blue")):
         if part == "val" and not validated:
@@ -38,16 +44,21 @@ def draw_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> Non
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    _save(figure, path)
 
 
 def draw_confusion(path: Path, on_part: Evaluation, classes: Sequence[str], part: str) -> None:
     """Rows are true classes; the colour is the share of the row's images."""
+    side = min(14.0, 3.0 + 0.35 * len(classes))
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    _confusion(figure, figure.subplots(), on_part, classes, part)
+    _save(figure, path)
+
+
+def _confusion(
+    figure: Figure, axes: Axes, on_part: Evaluation, classes: Sequence[str], part: str
+) -> None:
     count = len(classes)
     shares = [[cell / max(1, sum(row)) for cell in row] for row in on_part.confusion]
-    side = min(14.0, 3.0 + 0.35 * count)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, format=PercentFormatter(1.0), shrink=0.8)
     if count <= NUMBERED:
@@ -65,6 +76,33 @@ def draw_confusion(path: Path, on_part: Evaluation, classes: Sequence[str], part
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(f"{part} images")
+
+
+def draw_card(
+    path: Path,
+    name: str,
+    curve: Sequence[EpochResult],
+    on_part: Evaluation | None,
+    recalls: Sequence[float],
+    classes: Sequence[str],
+) -> None:
+    """A training at a glance: accuracy, loss, and the confusion matrix of the validation images, or
+    where there is none, the recall of each class."""
+    side = min(10.0, 3.0 + 0.25 * len(classes))
+    figure = Figure(figsize=(8.0 + side, side), layout="constrained")
+    accuracy, loss, axes = figure.subplots(1, 3, width_ratios=(4.0, 4.0, side))
+    _curve(accuracy, loss, curve, validated=True)
+    figure.suptitle(name, parse_math=False)
+    if on_part is not None:
+        _confusion(figure, axes, on_part, classes, "validation")
+    else:
+        axes.barh(range(len(recalls)), recalls, color="tab:blue", alpha=0.6)
+        if len(classes) <= NAMED:
+            axes.set_yticks(range(len(classes)), classes, parse_math=False)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel("recall, validation images")
     _save(figure, path)
 
 

@@ -53,13 +53,17 @@ class EpochResult(BaseModel):
     health: Health
 
 
+Confusion = tuple[tuple[int, ...], ...]
+"""Images by true class (rows) and predicted class (columns)."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """Result on one part, with the confusion matrix: rows are true classes, columns predicted."""
+    """Result on one part."""
 
     loss: float
     acc: float
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
 
     @property
     def per_class(self) -> tuple[float, ...]:
@@ -132,6 +136,8 @@ class Training:
         self._lr = config.optimizer.lr
         self.curve: list[EpochResult] = []
         """The epochs so far."""
+        self.confusion: Confusion | None = None
+        """Of the validation images, after the epoch that is kept. None before the first epoch."""
 
     def _choose_images(self) -> Tensor:
         """Positions of the training images that are used, on the device."""
@@ -179,6 +185,8 @@ class Training:
                 health=health,
             )
             self.curve.append(result)
+            if self.kept is result:
+                self.confusion = on_val.confusion
             self._keep_weights()
             yield result
             if health == "diverged":
@@ -199,6 +207,7 @@ class Training:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "kept": self._kept_weights,
+            "confusion": self.confusion,
             "curve": [result.model_dump_json() for result in self.curve],
         }
 
@@ -213,6 +222,7 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._kept_weights = state.get("kept")
+        self.confusion = state.get("confusion")
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
     def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,0 +1,214 @@
+"""The dashboard without a browser: what it serves, what it writes, wrong inputs."""
+
+import csv
+import io
+import json
+import socket
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+import optuna_dashboard
+import pytest
+
+from search.attachments import Attachments
+from search.board import Board
+from search.dashboard import fresh, uploads_folder
+from search.dashboard import main as dashboard
+from search.painter import FIGURES, SHARE, Pace, Painter
+from search.storage import quiet_optuna
+from search.view import StudyView, view
+
+NAME = "vgg_reduce-digits"
+
+Ask = Callable[..., bytes]
+
+
+@pytest.fixture
+def copied(storage: str, tmp_path: Path) -> str:
+    """The finished study in a database of this test's own."""
+    path = tmp_path / "studies.db"
+    with closing(sqlite3.connect(storage)) as old, closing(sqlite3.connect(path)) as new:
+        old.backup(new)
+    return str(path)
+
+
+@pytest.fixture
+def seen(copied: str) -> StudyView:
+    return view(copied, NAME)
+
+
+def serve(storage: str) -> Ask:
+    """The dashboard as a function of method, path and body."""
+    with quiet_optuna():
+        board = Board(storage)
+    painter = Painter(board, storage)
+    store = Attachments(painter.look, uploads_folder(storage))
+    app = fresh(optuna_dashboard.wsgi(board, artifact_store=store), painter)
+
+    def ask(path: str, method: str = "GET", body: dict[str, Any] | None = None) -> bytes:
+        sent = json.dumps(body or {}).encode()
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "x",
+            "SERVER_PORT": "80",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(sent)),
+            "wsgi.input": io.BytesIO(sent),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.url_scheme": "http",
+        }
+        answered: list[str] = []
+        chunks = app(environ, lambda status, headers, exc_info=None: answered.append(status))
+        content = b"".join(chunks)
+        if close := getattr(chunks, "close", None):
+            close()
+        assert answered[0].startswith("2"), (answered, content)
+        return content
+
+    return ask
+
+
+def content(storage: str) -> list[str]:
+    with closing(sqlite3.connect(storage)) as database:
+        return list(database.iterdump())
+
+
+def test_a_study_is_shown_with_figures_notes_and_attachments(
+    copied: str, seen: StudyView, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    figures = told["plotly_graph_objects"]
+    assert [figure["id"].split(".")[0] for figure in figures] == list(FIGURES)
+    assert all(json.loads(figure["graph_object"])["data"] for figure in figures)
+    assert told["objective_names"] == ["val_acc", "params"]
+    note = told["note"]["body"]
+    assert "No search is running" in note and f"export --study-name {NAME}" in note
+    for record in seen.front:
+        assert f"| #{record.number} | {record.num_params:,} | {record.val_acc:.2%} |" in note
+    for trial, shown in zip(seen.trials, told["trials"], strict=True):
+        assert f"Trial {trial.number}" in shown["note"]["body"]
+        assert f"python -m paretrain trial-{trial.number}.yaml\n" in shown["note"]["body"]
+        names = [artifact["filename"] for artifact in shown["artifacts"]]
+        ended_by_itself = "confusion" in trial.user_attrs
+        assert ended_by_itself or trial.state.name != "COMPLETE"
+        tables = ["per_class.csv", "confusion.csv"] if ended_by_itself else []
+        assert names == ["card.png", *tables, "curve.csv"]
+    assert "cannot draw" not in capfd.readouterr().err
+
+
+def test_attachments_are_what_the_trial_has(copied: str, seen: StudyView) -> None:
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    record = seen.front[-1]
+    shown = told["trials"][record.number]
+    files = {
+        artifact["filename"]: ask(f"/artifacts/1/{shown['trial_id']}/{artifact['artifact_id']}")
+        for artifact in shown["artifacts"]
+    }
+    assert files["card.png"].startswith(b"\x89PNG")
+    table = {
+        name: list(csv.reader(io.StringIO(files[name].decode())))
+        for name in files
+        if ".csv" in name
+    }
+    cells = [[int(cell) for cell in row[1:]] for row in table["confusion.csv"][1:]]
+    right, images = sum(cells[i][i] for i in range(10)), sum(map(sum, cells))
+    assert images == seen.attrs["provenance"]["validation_images"]
+    assert right / images == pytest.approx(record.val_acc)
+    assert [row[0] for row in table["per_class.csv"]] == ["label", *map(str, range(10))]
+    assert len(table["curve.csv"]) == 1 + len(record.curve.accs)
+    report = told["artifacts"][0]
+    assert report["filename"] == "report.html" and report["artifact_id"] in told["note"]["body"]
+    assert b"<h1>vgg_reduce-digits</h1>" in ask(f"/artifacts/1/{report['artifact_id']}")
+
+
+def test_looking_writes_nothing_and_people_may_write(copied: str) -> None:
+    before = content(copied)
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    ask("/api/studies")
+    assert content(copied) == before and not uploads_folder(copied).exists()
+    version = told["note"]["version"]
+    ask("/api/studies/1/note", "PUT", {"body": "Mine.", "version": version + 1})
+    trial = told["trials"][2]
+    body = {"body": "Mine, too.", "version": trial["note"]["version"] + 1}
+    ask(f"/api/studies/1/{trial['trial_id']}/note", "PUT", body)
+    for again in (ask, serve(copied)):  # now, and when the dashboard is started again
+        told = json.loads(again("/api/studies/1"))
+        assert told["note"]["body"] == "Mine."
+        assert told["trials"][2]["note"]["body"] == "Mine, too."
+        assert "Trial 3" in told["trials"][3]["note"]["body"]
+        assert len(told["plotly_graph_objects"]) == len(FIGURES)
+    file = {"file": "data:text/plain;base64,aGVsbG8=", "filename": "mine.txt"}
+    uploaded = json.loads(ask("/api/artifacts/1", "POST", file))
+    assert ask(f"/artifacts/1/{uploaded['artifact_id']}") == b"hello"
+    assert len(list(uploads_folder(copied).iterdir())) == 1
+
+
+def test_a_study_of_another_program_is_left_as_it_is(copied: str) -> None:
+    other = optuna.create_study(study_name="other", storage=f"sqlite:///{copied}")
+    other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    told = json.loads(serve(copied)(f"/api/studies/{other._study_id}"))
+    assert told["plotly_graph_objects"] == [] and told["note"]["body"] == ""
+    assert [trial["artifacts"] for trial in told["trials"]] == [[], [], []]
+
+
+def test_a_study_that_goes_on_is_drawn_again(copied: str, seen: StudyView) -> None:
+    ask = serve(copied)
+    first = json.loads(ask("/api/studies/1"))
+    added = seen.study.trials[seen.front[0].number]
+    seen.study.add_trial(added)
+    again = json.loads(ask("/api/studies/1"))
+    count = len(seen.trials)
+    assert f"{count} trials" in first["note"]["body"]
+    assert f"{count + 1} trials" in again["note"]["body"]
+    assert again["note"]["version"] == first["note"]["version"] + 1
+    unchanged = json.loads(ask("/api/studies/1"))
+    assert unchanged["note"]["version"] == again["note"]["version"]
+
+
+def test_drawing_waits_until_it_is_a_small_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("search.painter.time.monotonic", lambda: now)
+    pace = Pace()
+    assert pace.due
+    pace.took(0.2)
+    now += 0.2 / SHARE - 1
+    assert not pace.due
+    now += 2
+    assert pace.due and (pace.times, pace.seconds) == (1, 0.2)
+
+
+def test_wrong_inputs_end_in_one_line(
+    storage: str, tmp_path: Path, run_main: Callable[..., tuple[int, str, str]]
+) -> None:
+    def said(*arguments: object) -> str:
+        code, out, err = run_main(dashboard, *arguments)
+        assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1
+        return err
+
+    missing = tmp_path / "no.db"
+    assert "run python -m search.run first" in said("--storage", missing)
+    assert not missing.exists()
+    wrong = said("--storage", storage, "--study-name", "vgg_reduce-digit")
+    assert "did you mean 'vgg_reduce-digits'?" in wrong
+    for port in ("0", "70000", "x"):
+        assert "--port" in said("--storage", storage, "--port", port)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"--port {port}: Address already in use" in said(
+            "--storage", storage, "--port", port
+        )
+    empty = tmp_path / "empty.db"
+    optuna.storages.RDBStorage(f"sqlite:///{empty}")
+    assert "no study in" in said("--storage", empty)
