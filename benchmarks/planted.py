@@ -172,13 +172,13 @@ def true_effect(
     world: World,
     trials: Sequence[Observed],
     compared: Comparison,
-    children: frozenset[str],
+    belonging: frozenset[str],
     weighted: bool = True,
     outcome: Callable[[World, Params], float] = World.expected,
 ) -> float:
     """What the comparison asks for: the average over its trials, everything else as it is in each,
     of what the level makes of them. Where a level is a range, or brings parameters of its own
-    (`children`), these are taken from the trials of the study that have the level. Weighted as the
+    (`belonging`), these are taken from the trials of the study that have the level. Weighted as the
     effect is, or evenly over the trials."""
     question = compared.question
     ordered = not compared.reference
@@ -189,17 +189,16 @@ def true_effect(
         if ordered or word in names
     }
     some = [t for t in trials if question.level(t.params) in scale]
-    swapped = {*question.params, *children}
     donors: dict[int, list[Params]] = {at: [] for at in scale}
     for trial in some:
         at = question.level(trial.params)
         assert at is not None
-        donors[at].append({k: v for k, v in trial.params.items() if k in swapped})
+        donors[at].append({k: v for k, v in trial.params.items() if k in belonging})
     donors = {at: _several(of) for at, of in donors.items() if of}
     x = np.array([scale[at] for at in donors]) - np.mean([scale[at] for at in donors])
     effects = []
     for trial in some:
-        base = {k: v for k, v in trial.params.items() if k not in swapped}
+        base = {k: v for k, v in trial.params.items() if k not in belonging}
         y = [np.mean([outcome(world, {**base, **of}) for of in all_of]) for all_of in donors.values()]
         effects.append(float(x @ np.array(y) / (x @ x)))
     assert compared.effect is not None

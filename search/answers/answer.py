@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from search.answers.covariates import consequences, features
+from search.answers.covariates import features
 from search.answers.effect import Effect, Floats, effects
 from search.answers.observed import Observed
 from search.answers.questions import Question
@@ -117,7 +117,8 @@ def _compared(
     on_error: Effect | None = None
     on_learned: Effect | None = None
     if fewest >= LEAST_EACH and len(some) >= LEAST:
-        columns = _everything_else(some, question, wanted, drawn, size_kept)
+        left_out = question.belonging([*(t.params for t in trials), *drawn], wanted)
+        columns = features(some, left_out, size=set(question.params) <= set(size_kept))
         on_error, on_learned = effects(columns, treatment, *outcomes(some))
     verdict, more = judge(on_error, typical, len(trials), fewest, len(some))
     return Comparison(
@@ -130,27 +131,6 @@ def outcomes(trials: Sequence[Observed]) -> tuple[Floats, Floats]:
     values = [[log_error(t.val_acc), float(t.learned)] for t in trials]
     deviations = [[t.deviation / (CEILING - t.val_acc), 0.0] for t in trials]
     return np.array(values), np.array(deviations)
-
-
-def _everything_else(
-    trials: Sequence[Observed],
-    question: Question,
-    wanted: Sequence[int],
-    drawn: Sequence[Mapping[str, Any]],
-    size_kept: Collection[str],
-) -> Floats:
-    rows = [*(t.params for t in trials), *drawn]
-    levels: dict[str, list[int]] = {}
-    for i, params in enumerate(rows):
-        if (at := question.level(params)) in wanted:
-            levels.setdefault(str(at), []).append(i)
-    left_out = {*question.params, *consequences(rows, levels)}
-    return features(trials, left_out, size=set(question.params) <= set(size_kept))
-
-
-def _shares(trials: Sequence[Observed], treatment: Floats) -> tuple[float, float]:
-    learned = np.array([t.learned for t in trials], dtype=float)
-    return float(learned[treatment == 1].mean()), float(learned[treatment == 0].mean())
 
 
 def judge(

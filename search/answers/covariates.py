@@ -1,7 +1,7 @@
 """Everything else, as columns of numbers."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,14 +52,3 @@ def position(value: float, distribution: BaseDistribution) -> float:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low or 1.0)
 
-
-def consequences(
-    drawn: Iterable[Mapping[str, Any]], levels: Mapping[str, Sequence[int]]
-) -> frozenset[str]:
-    """Parameters that belong to what is asked about: asked for at one of its levels and never at
-    another. `levels`: level -> indices into `drawn`. They are part of the effect, so they must not
-    be held equal."""
-    rows = list(drawn)
-    there = {level: {name for i in of for name in rows[i]} for level, of in levels.items() if of}
-    every = set().union(*there.values())
-    return frozenset(name for name in every if any(name not in found for found in there.values()))

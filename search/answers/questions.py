@@ -2,7 +2,7 @@
 (`QUESTIONS`), and the comparisons that answer it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,21 @@ class Question:
             third = min(2, int(3 * position(value, self.distribution)))
             return (1, 0, 2)[third]  # the middle is what the others are compared with
         return next((i for i, of in enumerate(self.choices) if value in of), None)
+
+    def belonging(
+        self, rows: Sequence[Mapping[str, Any]], wanted: Collection[int] | None = None
+    ) -> frozenset[str]:
+        """Its parameters, and those that are asked for at one of the wanted levels (all, unless
+        given) and never at another, such as the learning rate of one optimizer. They are part of
+        the effect, so they must not be held equal."""
+        there: dict[int, set[str]] = {}
+        for params in rows:
+            at = self.level(params)
+            if at is not None and (wanted is None or at in wanted):
+                there.setdefault(at, set()).update(params)
+        every = set().union(*there.values())
+        parts = {name for name in every if any(name not in found for found in there.values())}
+        return frozenset({*self.params, *parts})
 
 
 def questions(

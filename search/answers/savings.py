@@ -85,7 +85,7 @@ def savings(
     size_of: SizeOf,
     left_out: Callable[[Sequence[str]], frozenset[str]],
 ) -> Savings:
-    """`left_out`: what belongs to parameters and must not be held equal."""
+    """`left_out`: parameters with what belongs to them, which must not be held equal."""
     typical = typical_accuracy(trials)
     found: dict[str, Effect] = {}
     if len(trials) >= LEAST:
@@ -93,7 +93,7 @@ def savings(
         for lever in levers:
             groups.setdefault(tuple(sorted(lever.open)), []).append(lever)
         for params, group in groups.items():
-            found |= _slopes(trials, group, size_of, left_out(params) | set(params))
+            found |= _slopes(trials, group, size_of, left_out(params))
     each = tuple(
         Saving(lever, found.get(lever.name), typical, _left(found, lever, levers[0]))
         for lever in levers

@@ -12,7 +12,6 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
 from search.anatomy import drawings
 from search.answers.answer import Comparison, compare
-from search.answers.covariates import consequences
 from search.answers.observed import Observed, observed
 from search.answers.questions import questions
 from search.answers.savings import Lever, Savings, SizeOf, savings
@@ -124,14 +123,8 @@ def _belonging(
     known: Mapping[str, BaseDistribution], rows: Sequence[Mapping[str, Any]]
 ) -> Callable[[Sequence[str]], frozenset[str]]:
     def belonging(params: Sequence[str]) -> frozenset[str]:
-        found: set[str] = set()
-        for question in questions({p: known[p] for p in params if p in known}, {}):
-            levels: dict[str, list[int]] = {}
-            for i, row in enumerate(rows):
-                if (at := question.level(row)) is not None:
-                    levels.setdefault(str(at), []).append(i)
-            found |= consequences(rows, levels)
-        return frozenset(found)
+        of = questions({name: known[name] for name in params if name in known}, {})
+        return frozenset(params).union(*(question.belonging(rows) for question in of))
 
     return belonging
 
