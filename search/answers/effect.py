@@ -19,7 +19,7 @@ PENALTIES = np.logspace(-1.5, 3, 10)
 """Tried for every prediction; the one with the least leave-one-out error is taken."""
 SMOOTH = (0.0, 0.5)
 """Shares of the kernel that are Gaussian, likewise; the rest is linear."""
-INTERCEPT = 100.0
+INTERCEPT = 1e4
 """Of the kernel: large enough that the mean is not shrunk."""
 
 
@@ -60,8 +60,8 @@ def residuals(features: Floats, targets: Floats) -> Floats:
     norms = np.diag(inner)
     distances = np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0.0)
     scale = float(norms.mean()) or 1.0
-    best = np.full(targets.shape[1], np.inf)
     left = targets - (targets.sum(axis=0) - targets) / (count - 1)
+    best = (left**2).mean(axis=0)
     for share in SMOOTH:
         kernel = (1 - share) * inner / scale + INTERCEPT
         if share:
