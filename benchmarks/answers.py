@@ -73,7 +73,7 @@ def check(space: Space, trials: int, seed: int, adaptive: bool = True) -> list[C
         question = one.question
         wanted = None if not one.reference else (0, question.levels.index(one.level))
         belonging = question.belonging([*(t.params for t in study), *drawn], wanted)
-        truths = [true_effect(world, study, one, belonging, even) for even in (True, False)]
+        truths = [true_effect(world, study, one, belonging, weighted) for weighted in (True, False)]
         name, told = f"{question.name}: {one.level}", one.verdict in ("better", "worse")
         value, se = one.effect.value, one.effect.se
         found.append(Checked(name, *truths, value, se, *one.interval, told))

@@ -46,7 +46,7 @@ class World:
 
     def chance_to_learn(self, params: Params) -> float:
         """Falls off steeply where the learning rate is too high, and with depth without norm."""
-        odds = self.learns - 1.5 * max(0.0, self._lr_off(params) - 0.5) ** 2 * 2
+        odds = self.learns - 3.0 * max(0.0, self._lr_off(params) - 0.5) ** 2
         norm = self.norm_learns if params["norm"] == "batch" else 0.0
         kaiming = 0.5 * self.norm_learns if params["init"] == "kaiming_uniform" else 0.0
         deep = 0.0 if params["norm"] == "batch" else 0.25 * max(0, convolutions(params) - 4)
@@ -134,8 +134,10 @@ def planted_study(
     space: Space, world: World, count: int, rng: random.Random, adaptive: bool = True
 ) -> list[Observed]:
     """`adaptive`: after a third of random proposals, half are mutations of the best fifth at their
-    size and some take the space's hints; and of trials that promise little most are stopped."""
+    size and some take the space's hints; and of trials in the worse half most are stopped, by a
+    rule whose expectations are off by up to a third of the errors, and a little on the whole."""
     found: list[Observed] = []
+    rule_bias = rng.gauss(0, 0.05)
     while len(found) < count:
         given, hints = None, None
         if adaptive and len(found) > count / 3:
@@ -154,8 +156,10 @@ def planted_study(
         if adaptive and len(found) > 8 and rng.random() < 0.7:
             same = np.median([t.val_acc for t in found])
             if acc < same:  # stopped: what it would have reached is known but roughly
-                deviation = rng.uniform(0.01, 0.06)
-                acc = min(0.995, max(0.05, acc + rng.gauss(0, deviation)))
+                spread = rng.uniform(0.05, 0.3)
+                end = math.exp(-rng.gauss(log_error(acc) + rule_bias, spread))
+                acc = min(1.0, max(0.02, CEILING - end))
+                deviation = spread * (CEILING - acc)
         learned = learned and has_learned(acc, CLASSES)
         found.append(
             Observed(drawing.params, drawing.distributions, acc, deviation, learned, size)

@@ -24,7 +24,7 @@ ENOUGH_EACH = 8
 Verdict = Literal["better", "worse", "same", "unknown", "untried"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """One thing against another, or one step more of it."""
 
@@ -143,17 +143,17 @@ def judge(
         if fewest == 0:
             return "untried", None
         needed = max(ENOUGH_EACH / fewest, LEAST / compared)
-        return "unknown", _about(total * (needed - 1))
+        return "unknown", about(total * (needed - 1))
     (low, high), room = found.interval(), margin(typical)
     if -room < low and high < room:
         return "same", None
     if low > 0 or high < 0:
         return ("better" if low > 0 else "worse"), None
     target = max(abs(found.value), room - abs(found.value))
-    return "unknown", _about(total * ((found.quantile() * found.se / target) ** 2 - 1))
+    return "unknown", about(total * ((found.quantile() * found.se / target) ** 2 - 1))
 
 
-def _about(more: float) -> int:
+def about(more: float) -> int:
     """Two digits are more than enough, and a trial is the least."""
     more = max(1.0, more)
     step = 10 ** max(0, math.floor(math.log10(more)) - 1)

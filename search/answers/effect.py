@@ -23,7 +23,7 @@ INTERCEPT = 1e4
 """Of the kernel: large enough that the mean is not shrunk."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Effect:
     """Of one unit more of the thing, with what its uncertainty is made of."""
 

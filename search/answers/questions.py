@@ -41,7 +41,7 @@ class Question:
             return None
         value = params[name]
         if not self.choices:
-            third = min(2, int(3 * position(value, self.distribution)))
+            third = min(2, max(0, int(3 * position(value, self.distribution))))
             return (1, 0, 2)[third]  # the middle is what the others are compared with
         return next((i for i, of in enumerate(self.choices) if value in of), None)
 
@@ -132,6 +132,8 @@ def _thirds(of: BaseDistribution) -> tuple[str, str, str]:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from search.answers.answer import CEILING, _about, outcomes, typical_accuracy
+from search.answers.answer import CEILING, about, outcomes, typical_accuracy
 from search.answers.covariates import features
 from search.answers.effect import Effect, Floats, residuals
 from search.answers.observed import Observed
@@ -29,18 +29,18 @@ class Lever:
 
     name: str
     open: Mapping[str, Any]
-    """Parameter -> the value that saves nothing. Only those are set that a trial has."""
+    """Parameter -> the value that saves nothing."""
     only: Any = None
     """Where the lever is one choice among several: that choice; others count as open."""
 
     def decades(self, params: Mapping[str, Any], size_of: SizeOf) -> float | None:
         """log10 of how many times fewer parameters a configuration has for the lever."""
-        full = {**params, **{k: v for k, v in self.open.items() if k in params}}
+        full = {**params, **self.open}
         pulled = dict(params)
         if self.only is not None:
-            pulled = {**full, **{k: params[k] for k in self.open if params.get(k) == self.only}}
-        sizes = size_of(full), size_of(pulled)
-        return None if None in sizes else math.log10(sizes[0] / sizes[1])  # type: ignore[operator]
+            pulled = {**full, **{k: self.only for k in self.open if params.get(k) == self.only}}
+        large, small = size_of(full), size_of(pulled)
+        return None if large is None or small is None else math.log10(large / small)
 
 
 @dataclass(frozen=True)
@@ -176,5 +176,5 @@ def _ranked(
         if gap > quantile * se:
             told.append((cheap, dear))
         elif place == 0:
-            more = _about(total * ((quantile * se / gap) ** 2 - 1)) if gap else None
+            more = about(total * ((quantile * se / gap) ** 2 - 1)) if gap else None
     return tuple(told), more
