@@ -46,7 +46,7 @@ def trial(acc: float, deviation: float = 0.0, **params: object) -> Observed:
 
 
 def some(count: int, gain: float, seed: int = 0, deviation: float = 0.0) -> list[Observed]:
-    """BatchNorm multiplies the errors by exp(-gain); the learning rate matters, the batch does not."""
+    """BatchNorm multiplies errors by exp(-gain), the learning rate matters, the batch does not."""
     rng = random.Random(seed)
     found = []
     for _ in range(count):

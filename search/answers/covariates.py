@@ -39,7 +39,7 @@ def _block(values: Sequence[Any], distribution: BaseDistribution) -> Floats:
     if isinstance(distribution, CategoricalDistribution):
         columns = [[float(value == choice) for value in values] for choice in distribution.choices]
         return np.array(columns).T
-    at = np.array([position(value, distribution) if value is not None else 0.0 for value in values])
+    at = np.array([0.0 if value is None else position(value, distribution) for value in values])
     known = there > 0
     at[known] -= at[known].mean()
     return np.column_stack([at / 0.29, there])

@@ -1,5 +1,5 @@
-"""The effect of one thing, everything else being equal: both the outcome and the thing are predicted
-from everything else, and what is left of one is regressed on what is left of the other (Robinson
+"""The effect of one thing, everything else being equal: both outcome and thing are predicted from
+everything else, and what is left of one is regressed on what is left of the other (Robinson
 1988; with flexible predictions Chernozhukov et al. 2018, "Double/debiased machine learning").
 
 The predictions are kernel ridge regressions, whose leave-one-out residuals have a closed form, so

@@ -4,6 +4,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -113,7 +114,7 @@ def _steps(of: BaseDistribution) -> list[float]:
 
 
 def _step(steps: Sequence[float]) -> str:
-    pairs = list(zip(steps, steps[1:], strict=False))
+    pairs = list(pairwise(steps))
     if all(a > 0 and b == 2 * a for a, b in pairs):
         return "each doubling"
     if all(math.isclose(b - a, pairs[0][1] - pairs[0][0]) for a, b in pairs):
@@ -127,7 +128,7 @@ def _thirds(of: BaseDistribution) -> tuple[str, str, str]:
         cuts = [low * (high / low) ** (i / 3) for i in range(4)]
     else:
         cuts = [low + (high - low) * i / 3 for i in range(4)]
-    lowest, middle, highest = (f"{_short(a)} to {_short(b)}" for a, b in zip(cuts, cuts[1:], strict=False))
+    lowest, middle, highest = (f"{_short(a)} to {_short(b)}" for a, b in pairwise(cuts))
     return middle, lowest, highest
 
 
