@@ -9,9 +9,11 @@ prints the answers of a table of recorded trainings.
 
 import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from paretrain.config import DataConfig
 from search.anatomy import drawings
 from search.answers.answer import compare
 from search.answers.observed import Observed, has_learned
-from search.answers.questions import questions
+from search.answers.questions import Question, questions
 from search.answers.study import Answers, answers_of, sizes
 from search.answers.words import row, saving_words, sentence, worded
 from search.drawing import Drawing
@@ -56,16 +58,21 @@ class Checked:
         return self.low <= self.truth <= self.high
 
 
+@cache
+def _asked(space: Space) -> tuple[list[Question], list[Mapping[str, Any]]]:
+    """Questions, and random configurations."""
+    drawn = drawings(space, 200)
+    known = {name: of for d in drawn for name, of in d.distributions.items()}
+    asked = questions(known, {**space.questions, **EXTRA})
+    return [question for question in asked if question.worded], [d.params for d in drawn]
+
+
 def check(space: Space, trials: int, seed: int, adaptive: bool = True) -> list[Checked]:
     """All intervals of one planted study."""
     rng = random.Random(seed)
     world = draw_world(rng)
     study = planted_study(space, world, trials, rng, adaptive)
-    of_space = drawings(space, 200)
-    known = {name: of for d in of_space for name, of in d.distributions.items()}
-    worded = {**space.questions, **EXTRA}
-    asked = [question for question in questions(known, worded) if question.name in worded]
-    drawn = [d.params for d in of_space]
+    asked, drawn = _asked(space)
     found = []
     for one in compare(study, asked, drawn, KEPT):
         if one.effect is None:

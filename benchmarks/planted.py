@@ -16,6 +16,8 @@ from search.drawing import Drawing
 from search.space import Space
 
 CLASSES = 10
+CONVS = tuple(f"convs{stage}" for stage in range(1, 6))
+KERNELS = tuple(f"kernels{stage}" for stage in range(1, 6))
 Params = Mapping[str, Any]
 
 
@@ -58,7 +60,7 @@ class World:
         value = 0.55 + self.capacity * (1 - math.exp(-(math.log10(weights(params)) - 3.0) / 1.2))
         value += norm * (1.3 if convs > 6 else 0.8)  # it helps deep networks more
         value += self.depth * math.log2(convs / 4)
-        value += self.separable * sum(v == "separable" for k, v in params.items() if "kern" in k)
+        value += self.separable * sum([params.get(name) == "separable" for name in KERNELS])
         value += self.adam if params["optimizer"] != "sgd" else 0.0
         value += self.batch * (math.log2(params["batch_size"]) - 5)
         value += self.dropout * (params.get("dropout", 0.0) > 0)
@@ -91,20 +93,21 @@ class World:
 
 def convolutions(params: Params) -> int:
     """Of all stages."""
-    return sum(int(params[f"convs{stage}"]) for stage in range(1, params["stages"] + 1))
+    return sum([params[name] for name in CONVS[: params["stages"]]])
 
 
 def weights(params: Params) -> int:
     """Roughly the number of parameters; no image is involved."""
     width, before, total = float(params["width"]), 3.0, 0.0
-    for stage in range(1, params["stages"] + 1):
-        width *= params[f"growth{stage}"] if stage > 1 else 1.0
-        for conv in range(params[f"convs{stage}"]):
-            kernel = params[f"kernels{stage}"]
-            last = conv == params[f"convs{stage}"] - 1 and conv > 0
-            full = 9.0 if kernel == "3x3" or (kernel == "3x3, last 1x1" and not last) else 1.0
-            total += full * before * width + (9 * before if kernel == "separable" else 0)
-            before = width
+    for stage in range(params["stages"]):
+        width *= params[f"growth{stage + 1}"] if stage else 1.0
+        convs, kernel = params[CONVS[stage]], params[KERNELS[stage]]
+        first = {"3x3": 9.0, "3x3, last 1x1": 9.0, "separable": 1.0}[kernel]
+        last = 1.0 if kernel == "3x3, last 1x1" and convs > 1 else first
+        inside = [before, *[width] * (convs - 1)]
+        total += width * (first * sum(inside[:-1]) + last * inside[-1])
+        total += 9 * sum(inside) if kernel == "separable" else 0.0
+        before = width
     features = width * {"flatten": 4, "adaptive7": 49, "global": 1}[params["pool"]]
     for _ in range(params["fc_layers"]):
         total += features * params["fc_width"]
@@ -161,9 +164,7 @@ def planted_study(
                 acc = min(1.0, max(0.02, CEILING - end))
                 deviation = spread * (CEILING - acc)
         learned = learned and has_learned(acc, CLASSES)
-        found.append(
-            Observed(drawing.params, drawing.distributions, acc, deviation, learned, size)
-        )
+        found.append(Observed(drawing.params, drawing.distributions, acc, deviation, learned, size))
     return found
 
 
@@ -203,13 +204,15 @@ def true_effect(
     effects = []
     for trial in some:
         base = {k: v for k, v in trial.params.items() if k not in belonging}
-        y = [np.mean([outcome(world, {**base, **of}) for of in all_of]) for all_of in donors.values()]
+        y = [
+            np.mean([outcome(world, {**base, **of}) for of in all_of]) for all_of in donors.values()
+        ]
         effects.append(float(x @ np.array(y) / (x @ x)))
     assert compared.effect is not None
     return float(np.average(effects, weights=compared.effect.weights if weighted else None))
 
 
-def _several(rows: Sequence[Params], most: int = 12) -> list[Params]:
+def _several(rows: Sequence[Params], most: int = 5) -> list[Params]:
     """Different ones, at most so many, evenly taken."""
     different = list({tuple(sorted(row.items(), key=str)): row for row in rows}.values())
     step = max(1, len(rows) // most)

@@ -17,6 +17,7 @@ from optuna.distributions import (
 from benchmarks.answers import check
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
+from search.anatomy import drawings
 from search.answers.answer import Comparison, accuracy_change, compare, judge, margin
 from search.answers.effect import Effect, effects, residuals
 from search.answers.observed import Observed, has_learned
@@ -24,7 +25,6 @@ from search.answers.questions import Question, questions
 from search.answers.savings import Lever, slopes
 from search.answers.study import answers_of, size_kept, sizes
 from search.answers.words import answers_frame, row, sentence
-from search.anatomy import drawings
 from search.figures.effects import effects_figure
 from search.space import Space, load_space
 
@@ -264,9 +264,7 @@ def test_the_figure_shows_every_effect_with_units() -> None:
         ("LEVERS = {'a': {'only': 1}}", "'open' is missing"),
     ],
 )
-def test_a_space_whose_questions_are_wrong_is_refused(
-    text: str, said: str, tmp_path: Path
-) -> None:
+def test_a_space_whose_questions_are_wrong_is_refused(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(f"def suggest(trial):\n    return None\n\n{text}\n")
     with pytest.raises(UserError, match=said):

@@ -133,6 +133,11 @@ def outcomes(trials: Sequence[Observed]) -> tuple[Floats, Floats]:
     return np.array(values), np.array(deviations)
 
 
+def _shares(trials: Sequence[Observed], treatment: Floats) -> tuple[float, float]:
+    learned = np.array([t.learned for t in trials], dtype=float)
+    return float(learned[treatment == 1].mean()), float(learned[treatment == 0].mean())
+
+
 def judge(
     found: Effect | None, typical: float, total: int, fewest: int, compared: int
 ) -> tuple[Verdict, int | None]:

@@ -51,4 +51,3 @@ def position(value: float, distribution: BaseDistribution) -> float:
     if getattr(distribution, "log", False):
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low or 1.0)
-

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +34,8 @@ class Question:
     choices: tuple[tuple[Any, ...], ...]
     """Values of each level; empty = thirds of the range."""
     distribution: BaseDistribution
+    worded: bool = False
+    """Whether the space asks it in its own words."""
 
     def level(self, params: Mapping[str, Any]) -> int | None:
         """Index of a trial's level; None where the question does not arise."""
@@ -70,7 +72,8 @@ def questions(
     for name, of in worded.items():
         params = tuple(str(p) for p in of.get("of", ()) if p in distributions)
         if params:
-            found.append(_question(name, of.get("ask"), params, distributions, of.get("levels")))
+            made = _question(name, of["ask"], params, distributions, of.get("levels"))
+            found.append(replace(made, worded=True))
     taken = {param for question in found for param in question.params}
     for name in distributions:
         if name not in taken:
@@ -108,7 +111,7 @@ def _steps(of: BaseDistribution) -> list[float]:
     if isinstance(of, CategoricalDistribution):
         numbers = [c for c in of.choices if isinstance(c, int | float) and not isinstance(c, bool)]
         return sorted(numbers) if 2 < len(numbers) == len(of.choices) else []
-    if isinstance(of, IntDistribution) and 1 < (count := (of.high - of.low) // of.step + 1):
+    if isinstance(of, IntDistribution) and (count := (of.high - of.low) // of.step + 1) > 1:
         return list(range(of.low, of.high + 1, of.step)) if count <= MOST_STEPS else []
     return []
 

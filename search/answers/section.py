@@ -39,9 +39,7 @@ def answers_section(seen: StudyView) -> list[str]:
     if others:
         rows = [[one.question.name, *row(one)] for one in others]
         parts.append(
-            folded(
-                f"{len(rows)} comparisons of other parameters", [table(("Of", *COLUMNS), rows)]
-            )
+            folded(f"{len(rows)} comparisons of other parameters", [table(("Of", *COLUMNS), rows)])
         )
     return [*parts, paragraph(_reading(found), note=True)]
 

@@ -35,8 +35,6 @@ class Answers:
     """That ended, finished or stopped."""
     comparisons: Sequence[Comparison]
     """Those of questions in the space's words first."""
-    worded: frozenset[str]
-    """Names of these questions."""
     savings: Savings | None
     """None where the space has no levers or its sizes are not exact."""
 
@@ -46,9 +44,7 @@ def answers(seen: StudyView) -> Answers:
     return answers_of(observed(seen.trials, seen.classes), seen.space, size_of(seen))
 
 
-def answers_of(
-    trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None
-) -> Answers:
+def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None) -> Answers:
     """Without a study."""
     drawn = drawings(space, DRAWS) if space else []
     known: dict[str, BaseDistribution] = {}
@@ -63,8 +59,7 @@ def answers_of(
     if space and space.levers and size_of:
         levers = [Lever(name, of["open"], of.get("only")) for name, of in space.levers.items()]
         found = savings(trials, levers, size_of, _belonging(known, rows))
-    worded = frozenset(space.questions if space else {})
-    return Answers(len(trials), compare(trials, asked, random_params, kept), worded, found)
+    return Answers(len(trials), compare(trials, asked, random_params, kept), found)
 
 
 def size_of(seen: StudyView) -> SizeOf | None:

@@ -122,9 +122,7 @@ def saving_words(found: Savings, trials: int) -> str:
         return f"What saves most at equal accuracy? {first.capitalize()}, before all others."
     told = f"; {first} for certain before {' and '.join(beaten)}" if beaten else ""
     more = f", {wanted(found.more)}" if found.more else ""
-    return (
-        f"What saves most at equal accuracy? Cannot tell {first} from {second} yet{more}{told}."
-    )
+    return f"What saves most at equal accuracy? Cannot tell {first} from {second} yet{more}{told}."
 
 
 def answers_frame(found: Answers) -> pd.DataFrame:
@@ -178,5 +176,5 @@ def answers_frame(found: Answers) -> pd.DataFrame:
 
 def worded(found: Answers) -> Sequence[Comparison]:
     """Those that answer questions in the space's own words; all where it has none."""
-    own = [one for one in found.comparisons if one.question.name in found.worded]
+    own = [one for one in found.comparisons if one.question.worded]
     return own or list(found.comparisons)

@@ -48,9 +48,7 @@ def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     made.add_vline(x=0, line={"color": GREY, "width": 1})
     typical = f"{shown[0].typical:.1%}" if shown else "typical"
     made.update_xaxes(**axis(title=f"Effect at {typical} (accuracy points)"))
-    made.update_yaxes(
-        **axis(autorange="reversed", categoryorder="array", categoryarray=labels)
-    )
+    made.update_yaxes(**axis(autorange="reversed", categoryorder="array", categoryarray=labels))
     made.update_layout(legend={"y": -90 / made.layout.height * 1.3})
     return made
 
