@@ -59,8 +59,9 @@ class Checked:
 
 
 @cache
-def _asked(space: Space) -> tuple[list[Question], list[Mapping[str, Any]]]:
+def _asked(name: str) -> tuple[list[Question], list[Mapping[str, Any]]]:
     """Questions, and random configurations."""
+    space = load_space(name)
     drawn = drawings(space, 200)
     known = {name: of for d in drawn for name, of in d.distributions.items()}
     asked = questions(known, {**space.questions, **EXTRA})
@@ -72,7 +73,7 @@ def check(space: Space, trials: int, seed: int, adaptive: bool = True) -> list[C
     rng = random.Random(seed)
     world = draw_world(rng)
     study = planted_study(space, world, trials, rng, adaptive)
-    asked, drawn = _asked(space)
+    asked, drawn = _asked(space.name)
     found = []
     for one in compare(study, asked, drawn, KEPT):
         if one.effect is None:

@@ -7,6 +7,7 @@ every trial is predicted from all others without fitting once a trial. Standard 
 (MacKinnon & White 1985), degrees of freedom those of Satterthwaite (Bell & McCaffrey 2002)."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,16 +57,9 @@ def residuals(features: Floats, targets: Floats) -> Floats:
     """What is left of each target, of shape (trials, targets), when each trial is predicted from
     all others. `features`: (trials, columns), as `covariates.features` scales them."""
     count = len(targets)
-    inner = features @ features.T
-    norms = np.diag(inner)
-    distances = np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0.0)
-    scale = float(norms.mean()) or 1.0
-    left = targets - (targets.sum(axis=0) - targets) / (count - 1)
+    left: Floats = targets - (targets.sum(axis=0) - targets) / (count - 1)
     best = (left**2).mean(axis=0)
-    for share in SMOOTH:
-        kernel = (1 - share) * inner / scale + INTERCEPT
-        if share:
-            kernel = kernel + share * np.exp(-distances / (2 * scale))
+    for kernel in kernels(features):
         values, vectors = np.linalg.eigh(kernel)
         rotated = vectors.T @ targets
         for penalty in PENALTIES:
@@ -77,6 +71,17 @@ def residuals(features: Floats, targets: Floats) -> Floats:
             best = np.where(better, errors, best)
             left = np.where(better[None, :], one_out, left)
     return left
+
+
+def kernels(features: Floats) -> Iterator[Floats]:
+    """Those that are tried, each (trials, trials)."""
+    inner = features @ features.T
+    norms = np.diag(inner)
+    scale = float(norms.mean()) or 1.0
+    distances = np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0.0)
+    for share in SMOOTH:
+        smooth = np.exp(-distances / (2 * scale)) if share else 0.0
+        yield (1 - share) * inner / scale + share * smooth + INTERCEPT
 
 
 def effects(
