@@ -21,6 +21,9 @@ LEAST_EACH, LEAST = 3, 8
 ENOUGH_EACH = 8
 """Trials of each side that are asked for where there are fewer than LEAST_EACH."""
 
+TWO_SIDED = 1.96
+"""Half a 95 % interval's width in standard errors, with many trials."""
+
 Verdict = Literal["better", "worse", "same", "unknown", "untried"]
 
 
@@ -44,7 +47,7 @@ class Comparison:
     """Accuracy, 0 to 1, at which effects are told."""
     verdict: Verdict
     more: int | None
-    """About so many trials more would tell; None where it is told."""
+    """About so many random trials more would tell; None where it is told, or never drawn."""
     holds: bool = False
     """Whether better or worse holds for all comparisons of the study together (Holm 1979)."""
 
@@ -120,7 +123,8 @@ def _compared(
         left_out = question.belonging([*(t.params for t in trials), *drawn], wanted)
         columns = features(some, left_out, size=set(question.params) <= set(size_kept))
         on_error, on_learned = effects(columns, treatment, *outcomes(some))
-    verdict, more = judge(on_error, typical, len(trials), fewest, len(some))
+    rate, short = _random_trials(question, wanted, of, drawn or [t.params for t in trials])
+    verdict, more = judge(on_error, typical, rate, short)
     return Comparison(
         question, *words, counts, on_error, on_learned, shares, typical, verdict, more
     )
@@ -138,24 +142,44 @@ def _shares(trials: Sequence[Observed], treatment: Floats) -> tuple[float, float
     return float(learned[treatment == 1].mean()), float(learned[treatment == 0].mean())
 
 
+def _random_trials(
+    question: Question,
+    wanted: Collection[int],
+    of: Sequence[int | None],
+    drawn: Sequence[Mapping[str, Any]],
+) -> tuple[float, float]:
+    """What a random trial more adds to an effect's `information`, and how many of them it takes
+    until each level has ENOUGH_EACH; infinite where one is never drawn."""
+    at = [question.level(params) for params in drawn]
+    kept = [float(a) for a in at if a is not None and a in wanted]
+    if len(set(kept)) < 2:
+        return 0.0, math.inf
+    steps = kept if question.ordered else [float(a > 0) for a in kept]
+    rate = float(np.var(steps)) * len(kept) / len(at)
+    short = [(ENOUGH_EACH - of.count(a)) * len(at) / max(at.count(a), 0.1) for a in wanted]
+    return rate, max(0.0, *short)
+
+
 def judge(
-    found: Effect | None, typical: float, total: int, fewest: int, compared: int
+    found: Effect | None, typical: float, rate: float, short: float
 ) -> tuple[Verdict, int | None]:
-    """The verdict, and about how many trials more would tell: until the interval is as narrow as
-    the effect, or as the room that is left within PRACTICAL, as the standard error falls with the
-    root of the trials."""
+    """The verdict, and about how many random trials more would tell: until the interval is as
+    narrow as the effect, or as the room that is left within PRACTICAL. `rate` and `short` as
+    `_random_trials` gives them."""
     if found is None:
-        if fewest == 0:
-            return "untried", None
-        needed = max(ENOUGH_EACH / fewest, LEAST / compared)
-        return "unknown", about(total * (needed - 1))
+        return ("unknown", about(short)) if math.isfinite(short) else ("untried", None)
     (low, high), room = found.interval(), margin(typical)
     if -room < low and high < room:
         return "same", None
     if low > 0 or high < 0:
         return ("better" if low > 0 else "worse"), None
+    if rate <= 0:
+        return "unknown", None
     target = max(abs(found.value), room - abs(found.value))
-    return "unknown", about(total * ((found.quantile() * found.se / target) ** 2 - 1))
+    needed = found.information * ((TWO_SIDED * found.se / target) ** 2 - 1) / rate
+    # A few trials of a level say little of how uncertain they are.
+    least = min(short, LEAST) if math.isfinite(short) else LEAST
+    return "unknown", about(max(needed, least))
 
 
 def about(more: float) -> int:

@@ -32,6 +32,8 @@ class Effect:
     se: float
     df: float
     """Degrees of freedom of the standard error."""
+    information: float
+    """Sum of squares of what is left of the thing; the standard error falls with its root."""
     weights: Floats
     """How much each trial says, of shape (trials,), summing to 1: the effect is the average over
     trials with these weights. Those count most whose level could as well have been another."""
@@ -103,6 +105,6 @@ def effects(
         rest = (y - value * d) / np.maximum(1 - weights, 0.05)
         influence = d * rest / total
         variance = float(influence @ influence) + float(weights @ deviation**2) / total
-        made = Effect(value, math.sqrt(variance), df, weights, influence)
+        made = Effect(value, math.sqrt(variance), df, total, weights, influence)
         found.append(made if variance > 1e-18 else None)
     return found

@@ -91,6 +91,6 @@ def _reading(found: Answers) -> str:
         "about configurations as this study tried them. Left and right of a slash: what is named "
         "first, and what it is compared with. Intervals are 95 % each: of "
         f"{told}, about {max(1, round(told / 20))} will miss the truth; what holds for all "
-        "together says so (Holm). Numbers of trials are what it takes if the effect is as large "
-        "as it seems now."
+        "together says so (Holm). More trials: random ones (--sampler random), because the search "
+        "itself tries only what is good; their number if the effect is as large as it seems now."
     )

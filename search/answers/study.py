@@ -125,7 +125,8 @@ def _belonging(
 
 
 def command(seen: StudyView, more: int) -> str:
-    """What trains so many trials more."""
+    """What trains so many random trials more: the search itself goes on with what is good, and
+    hardly tries what a comparison lacks."""
     configs = [t.user_attrs[CONFIG]["data"] for t in seen.trials if CONFIG in t.user_attrs]
     data = configs[-1] if configs else {}
     words = ["python -m search.run", f"--space {seen.identity.get('space', '')}"]
@@ -138,4 +139,4 @@ def command(seen: StudyView, more: int) -> str:
     if seen.max_params is not None:
         words.append(f"--max-params {seen.max_params}")
     ended = sum(trial.state in COUNTED for trial in seen.trials)
-    return " ".join([*words, seen.options, f"--trials {ended + more}"])
+    return " ".join([*words, seen.options, "--sampler random", f"--trials {ended + more}"])

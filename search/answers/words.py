@@ -24,7 +24,7 @@ def named(one: Comparison) -> str:
 def sentence(one: Comparison) -> str:
     """An effect with its interval, or what would tell."""
     if one.verdict == "untried":
-        return f"{named(one)}: cannot tell, only one of them was tried."
+        return f"{named(one)}: cannot tell, the space does not draw both."
     if one.effect is None:
         return f"{named(one)}: cannot tell yet, too few trials; {wanted(one.more)}."
     value, (low, high) = one.effect.value, one.interval
@@ -41,6 +41,8 @@ def sentence(one: Comparison) -> str:
 
 def wanted(more: int | None) -> str:
     """How many trials more would tell."""
+    if more is None:
+        return "and no trials of this space would"
     return f"about {more:,} more trials" if more != 1 else "about one more trial"
 
 
