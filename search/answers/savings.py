@@ -135,7 +135,16 @@ def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
         weights = pull[:, k] ** 2 / float(pull[:, k] @ pull[:, k])
         variance = float(influence[:, k] @ influence[:, k] + pull[:, k] ** 2 @ deviation**2)
         df = max(1.0, 1 / float(weights @ weights) - d.shape[1])
-        found.append(Effect(float(value[k]), math.sqrt(variance), df, 1 / float(inverse[k, k]), weights, influence[:, k]))
+        found.append(
+            Effect(
+                float(value[k]),
+                math.sqrt(variance),
+                df,
+                1 / float(inverse[k, k]),
+                weights,
+                influence[:, k],
+            )
+        )
     return found
 
 
