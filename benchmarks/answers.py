@@ -26,7 +26,7 @@ from search.answers.answer import compare
 from search.answers.observed import Observed, has_learned
 from search.answers.questions import Question, questions
 from search.answers.study import Answers, answers_of, sizes
-from search.answers.words import row, saving_words, sentence, worded
+from search.answers.words import cost, left, row, saving_words, sentence, worded
 from search.drawing import Drawing
 from search.space import Space, load_space
 
@@ -133,15 +133,18 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--trials", default="40,80,160")
     parser.add_argument("--seed", type=int, default=1000)
-    parser.add_argument("--table", type=Path)
+    parser.add_argument("--table", type=Path, nargs="+", help="Several are taken as one.")
     parser.add_argument("--out", type=Path, help="File that the tables are added to.")
     given = parser.parse_args()
     space = load_space("vgg_reduce")
     if given.table:
-        found = recorded(space, read_table(given.table, 1 / CLASSES).rows)
+        tables = [read_table(path, 1 / CLASSES).rows for path in given.table]
+        found = recorded(space, [row for rows in tables for row in rows])
         asked = worded(found)
         print("\n".join(f"- {one.question.text} {sentence(one)}" for one in asked))
         print(*(" | ".join(row(one)) for one in found.comparisons), sep="\n")
+        for one in found.savings.each if found.savings else ():
+            print(one.lever.name, cost(one), left(one), sep=" | ")
         if found.savings:
             print(saving_words(found.savings, found.trials))
         return

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from search.answers.answer import CEILING, about, outcomes, typical_accuracy
+from search.answers.answer import about, accuracy_change, outcomes, typical_accuracy
 from search.answers.covariates import features
 from search.answers.effect import Effect, Floats, residuals
 from search.answers.observed import Observed
 
 LEAST = 15
 """Trials that a comparison of levers takes."""
+
+WIDEST = 8.0
+"""An interval of times fewer whose ends are further apart, as a ratio, tells nothing."""
 
 SizeOf = Callable[[Mapping[str, Any]], int | None]
 """Exact number of parameters of a configuration; None where it cannot be built."""
@@ -55,11 +58,11 @@ class Saving:
     left: tuple[float, float, float] | None
     """Of a halving by this lever, how many times fewer parameters are left when the network is
     widened until the accuracy is back, with its 95 % interval; None for the first lever, which is
-    the one that is widened with, and where its own cost is not told from 0."""
+    the one that is widened with, and where the interval would be too wide."""
 
     def points(self, value: float) -> float:
         """Accuracy points from the typical one, of halving with a slope a decade of `value`."""
-        return 100 * (CEILING - self.typical) * -math.expm1(-value * math.log10(2))
+        return 100 * accuracy_change(value * math.log10(2), self.typical)
 
 
 @dataclass(frozen=True)
@@ -135,16 +138,9 @@ def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
         weights = pull[:, k] ** 2 / float(pull[:, k] @ pull[:, k])
         variance = float(influence[:, k] @ influence[:, k] + pull[:, k] ** 2 @ deviation**2)
         df = max(1.0, 1 / float(weights @ weights) - d.shape[1])
-        found.append(
-            Effect(
-                float(value[k]),
-                math.sqrt(variance),
-                df,
-                1 / float(inverse[k, k]),
-                weights,
-                influence[:, k],
-            )
-        )
+        known = 1 / float(inverse[k, k])
+        spread = math.sqrt(variance)
+        found.append(Effect(float(value[k]), spread, df, known, weights, influence[:, k]))
     return found
 
 
@@ -165,7 +161,7 @@ def _left(
     root = math.sqrt(b**2 - a * c)
     ratios = one.value / wide.value, (b + root) / a, (b - root) / a
     middle, low, high = (2 ** (1 - ratio) for ratio in ratios)
-    return middle, low, high
+    return (middle, low, high) if high < WIDEST * low else None
 
 
 def _ranked(

@@ -54,7 +54,10 @@ def _sentences(asked: Sequence[Comparison]) -> list[str]:
 
 def _savings(found: Savings, trials: int) -> list[str]:
     first = found.each[0].lever.name
-    rows = [[saving.lever.name, cost(saving), left(saving)] for saving in found.each]
+    rows = [
+        [saving.lever.name, cost(saving), "1" if at == 0 else left(saving)]
+        for at, saving in enumerate(found.each)
+    ]
     columns = ("Lever", "Points, of halving", "Times fewer at equal accuracy, per halving")
     return [
         bullets([saving_words(found, trials)]),

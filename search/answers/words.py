@@ -59,7 +59,9 @@ def verdict(one: Comparison) -> str:
 
 def row(one: Comparison) -> list[str]:
     """Of the table, as COLUMNS."""
-    trials = f"{one.trials[0]} / {one.trials[1]}" if one.reference else str(one.trials[0])
+    trials = (
+        _unbroken(f"{one.trials[0]} / {one.trials[1]}") if one.reference else str(one.trials[0])
+    )
     learned = ""
     if one.shares:
         learned = f"{one.shares[0]:.0%} / {one.shares[1]:.0%}"
@@ -71,15 +73,20 @@ def row(one: Comparison) -> list[str]:
         named(one),
         trials,
         errors,
-        f"{points(one.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})",
+        _unbroken(f"{points(one.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})"),
         learned,
         verdict(one),
     ]
 
 
+def _unbroken(text: str) -> str:
+    """Figures with their interval stay in one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _errors(value: float, low: float, high: float) -> str:
     factors = [math.exp(-v) for v in (value, high, low)]
-    return f"{factors[0]:.2f} ({factors[1]:.2f} to {factors[2]:.2f})"
+    return _unbroken(f"{factors[0]:.2f} ({factors[1]:.2f} to {factors[2]:.2f})")
 
 
 def _learning(one: Comparison) -> str:
@@ -102,15 +109,17 @@ def cost(saving: Saving) -> str:
         return "cannot tell yet: too few trials"
     low, high = saving.effect.interval()
     points = saving.points
-    return f"{points(saving.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})"
+    return _unbroken(
+        f"{points(saving.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})"
+    )
 
 
 def left(saving: Saving) -> str:
     """Of a halving, at equal accuracy."""
     if saving.left is None:
-        return ""
+        return "cannot tell yet"
     middle, low, high = saving.left
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+    return _unbroken(f"{middle:.2f} ({low:.2f} to {high:.2f})")
 
 
 def saving_words(found: Savings, trials: int) -> str:

@@ -13,14 +13,16 @@ KINDS = (
     ("no practical difference", ("same",), ORANGE, "diamond"),
     ("cannot tell yet", ("unknown",), GREY, "circle-open"),
 )
-WIDEST = 26
+HEADER = 170
+"""Pixels of title, axis and legend."""
+WIDEST = 24
 """Letters of a label in a line."""
 
 
 def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     """In accuracy points at the study's typical network; the band is what has no practical size."""
     shown = [one for one in found if one.effect]
-    made = figure("Effects, everything else being equal", 190 + 44 * max(3, len(shown)))
+    made = figure("Effects, everything else being equal", HEADER + 46 * max(3, len(shown)))
     labels = [_folded(f"{one.question.name}: {named(one)}") for one in shown]
     for name, verdicts, colour, symbol in KINDS:
         rows = [(label, one) for label, one in zip(labels, shown, strict=True)]
@@ -49,7 +51,8 @@ def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     typical = f"{shown[0].typical:.1%}" if shown else "typical"
     made.update_xaxes(**axis(title=f"Effect at {typical} (accuracy points)"))
     made.update_yaxes(**axis(autorange="reversed", categoryorder="array", categoryarray=labels))
-    made.update_layout(legend={"y": -90 / made.layout.height * 1.3})
+    plot = made.layout.height - HEADER
+    made.update_layout(legend={"y": -70 / plot}, margin={"b": HEADER - 60, "l": 10})
     return made
 
 
