@@ -32,8 +32,11 @@ from search.space import Space, load_space
 
 EXTRA = {"FC layers": {"ask": "More FC layers?", "of": ["fc_layers"]}}
 """Asked beside the space's own: of what changes the size."""
-KEPT = ("norm", "optimizer", "batch_size", "sgd.lr", "adam.lr", "sgd.momentum")
-KEPT = (*KEPT, "dropout_after.1", "dropout_after.2")
+KEPT = frozenset(
+    {"norm", "optimizer", "batch_size", "sgd.lr", "adam.lr", "sgd.momentum"}
+    | {"dropout_after.1", "dropout_after.2"}
+)
+"""Changes no planted size."""
 CLASSES, IMAGE_SIZE = 10, 16
 
 
@@ -81,10 +84,10 @@ def check(space: Space, trials: int, seed: int, adaptive: bool = True) -> list[C
         question = one.question
         wanted = None if not one.reference else (0, question.levels.index(one.level))
         belonging = question.belonging([*(t.params for t in study), *drawn], wanted)
-        truths = [true_effect(world, study, one, belonging, weighted) for weighted in (True, False)]
+        truth, even = (true_effect(world, study, one, belonging, w) for w in (True, False))
         name, told = f"{question.name}: {one.level}", one.verdict in ("better", "worse")
         value, se = one.effect.value, one.effect.se
-        found.append(Checked(name, *truths, value, se, *one.interval, told))
+        found.append(Checked(name, truth, even, value, se, *one.interval, told))
     return found
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from search.answers.answer import CEILING, Comparison, log_error
+from search.answers.answer import Comparison
 from search.answers.observed import Observed, has_learned
 from search.drawing import Drawing
 from search.space import Space
+from search.surrogate import CEILING, log_error
 
 CLASSES = 10
 CONVS = tuple(f"convs{stage}" for stage in range(1, 6))
@@ -52,7 +53,7 @@ class World:
         norm = self.norm_learns if params["norm"] == "batch" else 0.0
         kaiming = 0.5 * self.norm_learns if params["init"] == "kaiming_uniform" else 0.0
         deep = 0.0 if params["norm"] == "batch" else 0.25 * max(0, convolutions(params) - 4)
-        return 1 / (1 + math.exp(-(odds + norm + kaiming - deep)))
+        return 1 / (1 + math.exp(-float(odds + norm + kaiming - deep)))
 
     def mean(self, params: Params) -> float:
         """Of a network that learns."""

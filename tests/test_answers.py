@@ -155,7 +155,7 @@ def test_what_belongs_to_a_level_is_not_held_equal() -> None:
     """An optimizer's own learning rate is part of what it does."""
     distributions = {"optimizer": OPTIMIZER, "sgd.lr": LR, "norm": NORM}
     (question,) = questions({"optimizer": OPTIMIZER}, {})
-    rows = [
+    rows: list[dict[str, object]] = [
         {"optimizer": "sgd", "sgd.lr": 0.1, "norm": "none"},
         {"optimizer": "adam", "norm": "none"},
     ]

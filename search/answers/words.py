@@ -163,7 +163,7 @@ def answers_frame(found: Answers) -> pd.DataFrame:
             }
         )
     for saving in found.savings.each if found.savings else ():
-        low, high = saving.effect.interval() if saving.effect else (None, None)
+        low, high = saving.effect.interval() if saving.effect else (math.nan, math.nan)
         effect = saving.effect
         rows.append(
             {
@@ -175,8 +175,8 @@ def answers_frame(found: Answers) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "points": saving.points(effect.value) if effect else None,
-                "points_low": saving.points(low) if effect and low is not None else None,
-                "points_high": saving.points(high) if effect and high is not None else None,
+                "points_low": saving.points(low) if effect else None,
+                "points_high": saving.points(high) if effect else None,
                 "typical_acc": saving.typical,
                 "times_fewer_at_equal_accuracy": saving.left[0] if saving.left else None,
                 "verdict": "told" if effect and not low <= 0 <= high else "unknown",
