@@ -53,7 +53,7 @@ class World:
         norm = self.norm_learns if params["norm"] == "batch" else 0.0
         kaiming = 0.5 * self.norm_learns if params["init"] == "kaiming_uniform" else 0.0
         deep = 0.0 if params["norm"] == "batch" else 0.25 * max(0, convolutions(params) - 4)
-        return 1 / (1 + math.exp(-float(odds + norm + kaiming - deep)))
+        return 1 / (1 + math.exp(-(odds + norm + kaiming - deep)))
 
     def mean(self, params: Params) -> float:
         """Of a network that learns."""
@@ -66,7 +66,7 @@ class World:
         value += self.batch * (math.log2(params["batch_size"]) - 5)
         value += self.dropout * (params.get("dropout", 0.0) > 0)
         value += 0.15 * (params["schedule"] == "cosine") + 0.1 * (params["augment"] != "none")
-        return value - 0.25 * min(4.0, self._lr_off(params) ** 2)
+        return float(value - 0.25 * min(4.0, self._lr_off(params) ** 2))
 
     def expected(self, params: Params) -> float:
         """Over learning and not."""
@@ -200,21 +200,29 @@ def true_effect(
         at = question.level(trial.params)
         assert at is not None
         donors[at].append({k: v for k, v in trial.params.items() if k in belonging})
-    donors = {at: _several(of) for at, of in donors.items() if of}
+    donors = {at: _different(of) for at, of in donors.items() if of}
     x = np.array([scale[at] for at in donors]) - np.mean([scale[at] for at in donors])
     effects = []
-    for trial in some:
+    for i, trial in enumerate(some):
         base = {k: v for k, v in trial.params.items() if k not in belonging}
-        y = [
-            np.mean([outcome(world, {**base, **of}) for of in all_of]) for all_of in donors.values()
-        ]
+        y = []
+        for of in donors.values():
+            ends = [outcome(world, {**base, **donor}) for donor in _turn(of, i)]
+            y.append(sum(ends) / len(ends))
         effects.append(float(x @ np.array(y) / (x @ x)))
     assert compared.effect is not None
     return float(np.average(effects, weights=compared.effect.weights if weighted else None))
 
 
-def _several(rows: Sequence[Params], most: int = 5) -> list[Params]:
-    """Different ones, at most so many, evenly taken."""
+def _different(rows: Sequence[Params]) -> list[Params]:
+    """One of each where there are few; else all, because how often a value was tried counts."""
     different = list({tuple(sorted(row.items(), key=str)): row for row in rows}.values())
-    step = max(1, len(rows) // most)
-    return different if len(different) <= 3 else list(rows)[::step]
+    return different if len(different) <= 3 else list(rows)
+
+
+def _turn(rows: Sequence[Params], turn: int, most: int = 5) -> list[Params]:
+    """At most so many, evenly taken, others at every turn: over all trials every row is used as
+    often, so that the few that each trial takes add no error to the average."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[(turn + k * len(rows) // most) % len(rows)] for k in range(most)]

@@ -185,7 +185,7 @@ def judge(
 def about(more: float) -> int:
     """Two digits are more than enough, and a trial is the least."""
     more = max(1.0, more)
-    step = 10 ** max(0, math.floor(math.log10(more)) - 1)
+    step = int(10 ** max(0, math.floor(math.log10(more)) - 1))
     return math.ceil(more / step) * step
 
 
