@@ -5,6 +5,7 @@ from search.storage import load_study
 trials = trials_frame(load_study("studies.db", "vgg_reduce-digits"))
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,13 @@ def epochs_frame(study: optuna.Study) -> pd.DataFrame:
     return found.reindex(columns=columns)
 
 
-def write_csv(study: optuna.Study, folder: Path) -> list[Path]:
-    """`trials.csv` and `epochs.csv`; earlier ones are replaced. Raises UserError where they cannot
-    be written."""
+def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """`NAME.csv` of each; earlier ones are replaced. Raises UserError where they cannot be
+    written."""
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, made in (("trials", trials_frame(study)), ("epochs", epochs_frame(study))):
+        for name, made in tables.items():
             path = folder / f"{name}.csv"
             made.to_csv(path, index=False)
             paths.append(path)

@@ -28,6 +28,7 @@ td.number { text-align: right; white-space: nowrap; }
 td.long { min-width: 17rem; }
 pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 .figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
+summary { cursor: pointer; margin: 0.5rem 0; }
 .note { font-size: 0.9rem; opacity: 0.85; }
 .picked { border-left: 4px solid var(--line); padding-left: 0.8rem; }
 .picked p { margin: 0.3rem 0; }
@@ -89,6 +90,11 @@ def paragraph(text: str, note: bool = False) -> str:
 def bullets(lines: Sequence[str]) -> str:
     """A list of sentences."""
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def folded(summary: str, parts: Sequence[str]) -> str:
+    """Shown when asked for."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def commands(lines: Sequence[str]) -> str:

@@ -15,6 +15,9 @@ from typer import Option
 
 from paretrain import __version__
 from paretrain.cli import UserError, run_command
+from search.answers.section import answers_section
+from search.answers.study import answers
+from search.answers.words import answers_frame
 from search.baselines import verdicts
 from search.control import control_arm
 from search.diagnosis import diagnose
@@ -23,7 +26,7 @@ from search.figures.growth import growth_figure
 from search.figures.importances import importances_by_objective, importances_figure
 from search.figures.pareto import pareto_figure
 from search.figures.spending import spending_figure
-from search.frames import write_csv
+from search.frames import epochs_frame, trials_frame, write_csv
 from search.importance import LEAST_TRIALS, Importance
 from search.page import bullets, commands, drawing, heading, page, paragraph, picker, table
 from search.records import TrialRecord
@@ -40,13 +43,19 @@ def report(
     storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
     out: Annotated[Path | None, Option(help="The file. Default: STUDY-NAME.html.")] = None,
     csv: Annotated[
-        Path | None, Option(help="Folder for trials.csv and epochs.csv; then no HTML unless --out.")
+        Path | None,
+        Option(help="Folder for trials, epochs and answers.csv; then no HTML unless --out."),
     ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""
     seen = view(storage, study_name)
     if csv is not None:
-        for path in write_csv(seen.study, csv):
+        tables = {
+            "trials": trials_frame(seen.study),
+            "epochs": epochs_frame(seen.study),
+            "answers": answers_frame(answers(seen)),
+        }
+        for path in write_csv(tables, csv):
             typer.echo(f"wrote {path}")
     if csv is None or out is not None:
         path = out or Path(f"{study_name.replace('/', '-')}.html")
@@ -87,6 +96,7 @@ def report_page(seen: StudyView) -> str:
                 ],
             ),
             *_hand_made(seen),
+            *answers_section(seen),
             heading("Learning curves"),
             drawing(curves_figure(seen), "curves"),
             *_what_mattered(seen),

@@ -1,13 +1,13 @@
 """A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
 has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters), `CLAIMS` (name
--> reported accuracy), `TABLE` (row -> column -> name), `HINTS` (parameter -> value) and `DEFAULTS`
-(option -> value)."""
+-> reported accuracy), `TABLE` (row -> column -> name), `HINTS` (parameter -> value), `DEFAULTS`
+(option -> value), `QUESTIONS` and `LEVERS` (what the report of a study should answer)."""
 
 import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ class Space:
     """A report's table: row -> column -> name of a baseline."""
     defaults: Mapping[str, int | None] = field(default_factory=dict)
     """Instead of the program's own where neither the user nor an earlier run has decided."""
+    questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """In its own words: name -> `ask`, `of` (parameters), and maybe `levels` (words -> values)."""
+    levers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Ways to save parameters: name -> `open` (parameter -> value that saves nothing), and maybe
+    `only` (the choice that is the lever). The first is the one that networks are widened with."""
     line: str = ""
     """File and line where `suggest` begins."""
 
@@ -94,6 +99,8 @@ def load_space(reference: str) -> Space:
         claims=_claims(module, path),
         table=_tables(module, "TABLE", path),
         defaults=_defaults(module, path),
+        questions=_described(module, "QUESTIONS", ("ask", "of"), ("levels",), path),
+        levers=_described(module, "LEVERS", ("open",), ("only",), path),
         line=_defined(path, suggest),
     )
 
@@ -146,6 +153,21 @@ def _tables(module: Any, name: str, path: Path) -> Mapping[str, Mapping[str, Any
             raise UserError(
                 f"{name}['{key}'] in {path} is {type(params).__name__}, must be a dict of "
                 "parameters: docs/spaces.md shows one"
+            )
+    return found
+
+
+def _described(
+    module: Any, name: str, needed: Sequence[str], allowed: Sequence[str], path: Path
+) -> Mapping[str, Mapping[str, Any]]:
+    found = _tables(module, name, path)
+    for key, of in found.items():
+        known = [*needed, *allowed]
+        for word in [*(w for w in needed if w not in of), *(w for w in of if w not in known)]:
+            what = "is missing" if word in needed else f"is unknown{nearest(str(word), known)}"
+            raise UserError(
+                f"{name}['{key}'] in {path}: '{word}' {what}: it has {', '.join(needed)} and may "
+                f"have {', '.join(allowed)}"
             )
     return found
 

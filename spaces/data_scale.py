@@ -22,6 +22,24 @@ DEFAULTS = {"max_params": None, "epochs": 5}
 # Batch 32, Adam with 1e-4 and dropout 0.2 was the report's best for both networks.
 HINTS = {"optimizer": "adam", "adam.lr": 1e-4, "batch_size": 32, "share": 1.0, "dropout": 0.2}
 
+# What report D asked. The first level is what the others are compared with.
+QUESTIONS = {
+    "network": {"ask": "A small or a large network?", "of": ["depth"]},
+    "images": {"ask": "How much do more images help?", "of": ["share"]},
+    "weights": {
+        "ask": "Do pretrained weights help?",
+        "of": ["weights"],
+        "levels": {"random": ["none"], "pretrained": ["imagenet"]},
+    },
+    "optimizer": {
+        "ask": "Adam or SGD?",
+        "of": ["optimizer"],
+        "levels": {"SGD": ["sgd"], "Adam": ["adam"]},
+    },
+    "Adam learning rate": {"ask": "Which learning rate for Adam?", "of": ["adam.lr"]},
+    "batch size": {"ask": "Which batch size?", "of": ["batch_size"]},
+}
+
 
 def suggest(trial: Trial) -> TrainConfig:
     """One residual network; `search.run` sets data, epochs and weights_dir."""

@@ -66,6 +66,28 @@ HINTS = {
     "batch_size": 32,
 }
 
+# What report B asked. The first level is what the others are compared with.
+QUESTIONS = {
+    "norm": {
+        "ask": "Does VGG need BatchNorm?",
+        "of": ["vgg.norm"],
+        "levels": {"no norm": ["none"], "BatchNorm": ["batch"], "LRN": ["lrn"]},
+    },
+    "network": {
+        "ask": "VGG or ResNet?",
+        "of": ["network"],
+        "levels": {"VGG": ["vgg"], "ResNet": ["resnet"]},
+    },
+    "initialisation": {"ask": "Which initialisation?", "of": ["init"]},
+    "clipping": {"ask": "Does clipping gradients help?", "of": ["clip"]},
+    "optimizer": {
+        "ask": "Adam or SGD?",
+        "of": ["optimizer"],
+        "levels": {"SGD": ["sgd"], "Adam": ["adam"]},
+    },
+    "SGD learning rate": {"ask": "Which learning rate for SGD?", "of": ["sgd.lr"]},
+}
+
 
 def suggest(trial: Trial) -> TrainConfig:
     """One network with random weights; `search.run` sets data and epochs."""

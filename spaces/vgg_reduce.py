@@ -58,6 +58,39 @@ HINTS = {
     "adam.lr": 0.004,
 }
 
+# What report A asked. The first level is what the others are compared with.
+QUESTIONS = {
+    "BatchNorm": {
+        "ask": "Does BatchNorm matter here?",
+        "of": ["norm"],
+        "levels": {"no norm": ["none"], "BatchNorm": ["batch"], "LRN": ["lrn"]},
+    },
+    "optimizer": {
+        "ask": "Adam or SGD?",
+        "of": ["optimizer"],
+        "levels": {"SGD": ["sgd"], "Adam or AdamW": ["adam", "adamw"]},
+    },
+    "SGD learning rate": {"ask": "Which learning rate for SGD?", "of": ["sgd.lr"]},
+    "Adam learning rate": {"ask": "Which learning rate for Adam?", "of": ["adam.lr"]},
+    "momentum": {"ask": "Which momentum?", "of": ["sgd.momentum"]},
+    "dropout": {
+        "ask": "Does dropout help, where there are FC layers?",
+        "of": ["dropout_after.1", "dropout_after.2"],
+        "levels": {"no dropout": ["none"], "dropout": ["first", "both"]},
+    },
+    "batch size": {"ask": "Which batch size?", "of": ["batch_size"]},
+}
+
+# The report's ways to save parameters. Networks are widened again with the first one.
+_STAGES = range(1, 6)
+LEVERS = {
+    "narrower layers": {"open": {"width": 64}},
+    "fewer layers": {"open": {f"convs{i}": 2 if i <= 2 else 4 for i in _STAGES}},
+    "1x1 kernels": {"open": {f"kernels{i}": "3x3" for i in _STAGES}, "only": "3x3, last 1x1"},
+    "separable kernels": {"open": {f"kernels{i}": "3x3" for i in _STAGES}, "only": "separable"},
+    "smaller classifier": {"open": {"fc_layers": 2, "fc_width": 4096, "pool": "flatten"}},
+}
+
 
 def suggest(trial: Trial) -> TrainConfig:
     """One network of the VGG family with its training; `search.run` sets data and epochs."""

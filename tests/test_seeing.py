@@ -48,7 +48,7 @@ def test_tables_have_every_trial_and_every_epoch(seen: StudyView, tmp_path: Path
     front = wide[wide["on_front"]].sort_values("size")
     assert list(front["trial"]) == [record.number for record in seen.front]
     assert {"config.batch_size", "config.network.norm", "param.optimizer"} <= set(wide.columns)
-    written = write_csv(seen.study, tmp_path / "numbers")
+    written = write_csv({"trials": wide, "epochs": long}, tmp_path / "numbers")
     assert [len(pd.read_csv(path)) for path in written] == [len(wide), len(long)]
 
 
@@ -85,13 +85,13 @@ def test_the_report_is_one_file_that_needs_no_network(
     assert 'src="' not in own and '<link rel="icon" href="data:,">' in own
     for record in seen.front:
         assert f"#{record.number}" in own and f"{record.val_acc:.2%}" in own
-    for figure in ("pareto", "curves", "growth", "spending"):
+    for figure in ("pareto", "effects", "curves", "growth", "spending"):
         assert f'id="{figure}"' in own
     assert "58-59 %" in own and "prefers-color-scheme: dark" in own
     assert [p.name for p in tmp_path.iterdir() if "report" in p.name] == ["report.html"]
     numbers = tmp_path / "numbers"
     assert run(report, [*name, "--csv", str(numbers)], monkeypatch) == 0
-    assert {p.name for p in numbers.iterdir()} == {"trials.csv", "epochs.csv"}
+    assert {p.name for p in numbers.iterdir()} == {"trials.csv", "epochs.csv", "answers.csv"}
 
 
 def test_a_report_that_cannot_be_written_says_so(
