@@ -31,16 +31,13 @@ def answers_section(seen: StudyView) -> list[str]:
     parts = [heading("Answers"), bullets(_sentences(asked))]
     if any(one.effect for one in asked):
         parts.append(drawing(effects_figure(asked), "effects"))
-    parts.append(table(COLUMNS, [row(one) for one in asked]))
+    parts.append(_table(asked))
     if found.savings:
         parts += _savings(found.savings, found.trials)
     if undecided := _commands(seen, found, asked):
         parts += [paragraph("To tell what cannot be told yet:"), commands(undecided)]
     if others:
-        rows = [[one.question.name, *row(one)] for one in others]
-        parts.append(
-            folded(f"{len(rows)} comparisons of other parameters", [table(("Of", *COLUMNS), rows)])
-        )
+        parts.append(folded(f"{len(others)} comparisons of other parameters", [_table(others)]))
     return [*parts, paragraph(_reading(found), note=True)]
 
 
@@ -50,6 +47,10 @@ def _sentences(asked: Sequence[Comparison]) -> list[str]:
     for one in asked:
         texts.setdefault(one.question.text, []).append(sentence(one))
     return [f"{text} {' '.join(said)}" for text, said in texts.items()]
+
+
+def _table(found: Sequence[Comparison]) -> str:
+    return table(("Of", *COLUMNS), [[one.question.name, *row(one)] for one in found])
 
 
 def _savings(found: Savings, trials: int) -> list[str]:
