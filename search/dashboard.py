@@ -51,8 +51,6 @@ def dashboard(
     """Serves until Ctrl-C, on this machine only."""
     names = _names(storage, study_name)
     began = time.monotonic()
-    if hasattr(os, "nice"):
-        os.nice(NICE)
     with quiet_optuna(), terminable():
         # Here, because drawing threads cannot keep each other from hearing warnings.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
@@ -68,6 +66,8 @@ def dashboard(
             typer.echo(f"{name:<{width}}  {place}")
         sys.stdout.flush()
         typer.echo("Ctrl-C ends it", err=True)
+        if hasattr(os, "nice"):
+            os.nice(NICE)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
