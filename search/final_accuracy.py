@@ -99,6 +99,23 @@ class CompletedCurves:
             freedom,
         )
 
+    def unseen(self, num_params: int, chance: float) -> Posterior:
+        """Of a trial that has not begun to learn."""
+        gains = self._finals - chance
+        guess = 0.15
+        design = np.stack(
+            [np.ones(len(self)), self._sizes - math.log10(num_params)], axis=1
+        )
+        prior = np.diag([(guess / 0.3) ** 2, (guess / 0.2) ** 2])
+        inverse = np.linalg.inv(design.T @ design / 1.0 + prior)
+        weights = inverse @ (design.T @ gains)
+        residuals = gains - design @ weights
+        freedom = len(self) + GUESS_WORTH
+        noise = (float(residuals @ residuals) + GUESS_WORTH * guess**2) / freedom
+        return Posterior(
+            chance + float(weights[0]), math.sqrt(noise * (1 + float(inverse[0, 0]))), freedom
+        )
+
     def _levels_at(self, progress: float) -> Floats:
         """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
         if progress not in self._levels:

@@ -61,6 +61,12 @@ class FrontRule:
     """... and longer while such trials have taken less than this share of all epochs."""
     look: int = 2
     """The first so many trials are stopped after an epoch to have something to compare with."""
+    guard: int = 0
+    prior_starts: float = 0.5
+    wait_caution: float = 0.0
+    wait_prior: float = 0.3
+    look_waiting: bool = False
+    share_needed: float = 1.0
     _firsts: dict[int, float] = field(default_factory=dict, init=False)
     _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
     _ended: tuple[int, int] | None = field(default=None, init=False)
@@ -94,7 +100,7 @@ class FrontRule:
             self._ended = ended
         rate = self.caution * self._promised(trial, gain, view)
         if self._realised is not None:
-            rate = min(rate, self._realised)
+            rate = min(rate, self.share_needed * self._realised)
         left = view.epochs - len(trial.accs)
         low, high = posterior.quantile(0.05), posterior.quantile(0.95)
         numbers = {
@@ -117,6 +123,8 @@ class FrontRule:
         against = asked if rival is None else f"; #{rival.number} has {height:.1%}"
         if probability < self.hopeless:
             return Decision(True, words + against, numbers)
+        if self.guard and self._guarded(trial, view):
+            return Decision(False, words + against, numbers)
         if probability <= self.likely and gain / left < rate:
             return Decision(True, f"{words}; others gain more", numbers)
         return Decision(False, words + against, numbers)
@@ -130,7 +138,7 @@ class FrontRule:
 
     def _promised(self, trial: Curve, gain: float, view: View) -> float:
         """Gain an epoch that looking at many and training the best offers."""
-        if len(trial.accs) - trial.epochs_waited == 1:
+        if trial.epochs_waited == 0 and len(trial.accs) == 0 or len(trial.accs) - trial.epochs_waited == 1:
             self._firsts[trial.number] = gain
         firsts = sorted(list(self._firsts.values())[-self.recent :], reverse=True)
         if len(firsts) < 4:
@@ -144,6 +152,15 @@ class FrontRule:
     def _still_waiting(self, trial: Curve, view: View) -> Decision:
         done = len(trial.accs)
         everything = [*view.finished, *view.stopped, *view.running, trial]
+        if (
+            self.look_waiting
+            and done == 1
+            and not view.finished
+            and len(everything) <= self.look
+        ):
+            return Decision(True, "epoch 1: one class, only looked at to compare")
+        if self.wait_caution and self._waits_in_vain(trial, everything, view):
+            return Decision(True, "one class: others likelier to learn")
         if all(curve.waiting[-1] for curve in [*view.finished, *view.running]):
             return Decision(False, "predicts one class, but nothing has learned yet")
         starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
@@ -163,6 +180,55 @@ class FrontRule:
             started = "have begun to learn"
         reason = f"one class at epoch {done}; others {started}"
         return Decision(True, reason, numbers)
+
+    def _start_chance(self, trial: Curve, everything: Sequence[Curve], epochs: int) -> float:
+        """Probability that a waiting trial begins to learn before its last epoch."""
+        waited = trial.epochs_waited
+        stays, left = 1.0, waited
+        edge = 1
+        while edge <= waited:
+            edge *= 2
+        while left < epochs:
+            right = min(edge, epochs)
+            started = sum(left <= c.epochs_waited < min(right, len(c.accs)) for c in everything)
+            exposed = sum(
+                c.epochs_waited >= left and (len(c.accs) >= right or c.epochs_waited < len(c.accs))
+                for c in everything
+            )
+            p = (started + self.prior_starts * self.wait_prior) / (exposed + self.prior_starts)
+            stays *= 1 - p
+            left, edge = right, 2 * edge
+        return 1 - stays
+
+    def _waits_in_vain(self, trial: Curve, everything: Sequence[Curve], view: View) -> bool:
+        learned = [curve for curve in view.finished if not curve.waiting[-1]]
+        if len(learned) < self.min_finished:
+            return False
+        completed = self._curves(learned, view.epochs)
+        posterior = completed.unseen(trial.num_params, view.chance)
+        chance = self._start_chance(trial, everything, view.epochs)
+        rival = best_at_size(view.finished, trial.num_params)
+        floor = view.aim.reference(view.finished)
+        height = max(floor, rival.val_acc if rival else floor)
+        if chance * posterior.above(height) < self.hopeless:
+            return True
+        gain = chance * _gain(trial, posterior, view)
+        if (ended := (len(view.finished), len(view.stopped))) != self._ended:
+            self._catch_up(view, completed)
+            self._ended = ended
+        rate = self.caution * self._promised(trial, 0.0, view)
+        if self._realised is not None:
+            rate = min(rate, self.share_needed * self._realised)
+        return gain / (view.epochs - len(trial.accs)) < self.wait_caution * rate
+
+    def _guarded(self, trial: Curve, view: View) -> bool:
+        done, best = len(trial.accs), max(trial.accs)
+        pools = [view.finished] if self.guard == 1 else [view.finished, view.stopped, view.running]
+        return not any(
+            len(c.accs) >= done and c.num_params <= trial.num_params and max(c.accs[:done]) >= best
+            for pool in pools
+            for c in pool
+        )
 
     def _curves(self, learned: Sequence[Curve], epochs: int) -> CompletedCurves:
         numbers = tuple(curve.number for curve in learned)
