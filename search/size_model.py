@@ -86,35 +86,6 @@ def expected_volume_gain(
     return gains
 
 
-def mixture_gains(
-    sizes: Sequence[int],
-    ended: Sequence[tuple[int, float, float]],
-    front_sizes: Sequence[int],
-    front_accs: Sequence[float],
-    chance: float,
-    largest: int,
-    bandwidth: float = 0.2,
-    weight: float = 0.5,
-    deviation: float = 0.15,
-    local: float = 0.03,
-) -> Floats:
-    x0 = np.log([float(p) for p, _, _ in ended])
-    y0 = np.array([a for _, a, _ in ended])
-    d0 = np.array([d for _, _, d in ended])
-    x = np.log(np.asarray(sizes, dtype=np.float64))
-    wide = max(bandwidth * float(np.ptp(x0)), 0.1)
-    k = np.exp(-0.5 * ((x[:, None] - x0) / wide) ** 2)
-    p = np.concatenate([k, np.full((len(x), 1), weight)], axis=1)
-    p /= p.sum(axis=1, keepdims=True)
-    mean = np.append(y0, y0.mean())
-    sd = np.append(np.hypot(local, d0), deviation)
-    heights = np.maximum(np.array([chance, *front_accs]), chance)
-    z = (mean[:, None] - heights) / sd[:, None]
-    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    excess = sd[:, None] * np.maximum(z * normal_cdf(z) + density, 0.0)
-    return (front_widths(sizes, front_sizes, largest) * (p @ excess)).sum(axis=1)
-
-
 def front_widths(sizes: Sequence[int], front_sizes: Sequence[int], largest: int) -> Floats:
     """For each size the log10 width of the part of each step of a front that lies right of it, of
     shape (len(sizes), len(front_sizes) + 1): the steps begin at minus infinity and at each of the

@@ -9,15 +9,12 @@ from benchmarks.replay.features import described
 from benchmarks.replay.front import Front
 from benchmarks.replay.tables import Row, Table
 from search.scoring import expected_gains
-from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, mixture_gains, spread
+from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, spread
 from search.surrogate import Ended as ModelEnded
 from search.surrogate import Row as ModelRow
 
 CANDIDATES = 16
 """Free candidates for one start; as many as search.proposals.LITTER."""
-
-
-KDE, KDE_DEV, KDE_BW, KDE_W, KDE_SD = 0.0, 1.0, 0.2, 0.5, 0.15
 
 
 @dataclass(frozen=True)
@@ -100,19 +97,6 @@ class BySize:
         sizes = [row.num_params for row in rows]
         if len(ended) < MIN_COMPLETED:
             return rows[spread(sizes, started)]
-        if KDE:
-            points = [
-                (e.row.num_params, max(self._chance, e.val_acc), KDE_DEV * e.deviation)
-                for e in ended
-            ]
-            return rows[
-                int(
-                    mixture_gains(
-                        sizes, points, front.sizes, front.accs, self._chance, self._largest,
-                        KDE_BW, KDE_W, KDE_SD, KDE,
-                    ).argmax()
-                )
-            ]
         model = SizeModel([(e.row.num_params, max(self._chance, e.val_acc)) for e in ended])
         gains = expected_volume_gain(
             sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
