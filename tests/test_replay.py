@@ -464,7 +464,7 @@ def test_the_table_is_markdown_and_fits_the_screen(tmp_path: Path, command: Comm
     rows = [line for line in out.splitlines() if line.startswith("|")]
     assert len(rows) == 4 * 4
     assert max(map(len, rows)) <= 100
-    assert all(line.count("|") == 9 for line in rows)
+    assert all(line.count("|") == 10 for line in rows)
 
 
 def test_files_of_one_name_keep_apart(tmp_path: Path, command: Command) -> None:

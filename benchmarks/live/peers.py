@@ -70,8 +70,9 @@ class Optuna:
 
     def refused(self) -> None:
         """Failed trials are nothing to TPE, so that it can propose for ever what is refused; from
-        pruned ones it learns. But they count for its ten random trials to begin with."""
-        trained = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        pruned ones it learns. But those count for its ten random trials to begin with."""
+        counted = (TrialState.COMPLETE, TrialState.PRUNED)
+        trained = self.study.get_trials(deepcopy=False, states=counted)
         state = TrialState.FAIL if len(trained) < STARTUP else TrialState.PRUNED
         self.study.tell(self._trial.number, state=state)
 
