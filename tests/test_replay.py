@@ -204,8 +204,8 @@ def test_a_choice_by_size_or_model_beats_random_order() -> None:
     draws = Draws(rows)
 
     def mean(selection: Selection) -> float:
-        traces = [simulate(rows, DivergenceRule(), selection, o, 8 * EPOCHS, 1) for o in range(6)]
-        return sum(share_at(trace, rows, 8 * EPOCHS) for trace in traces) / 6
+        traces = [simulate(rows, DivergenceRule(), selection, o, 16 * EPOCHS, 1) for o in range(6)]
+        return sum(share_at(trace, rows, 16 * EPOCHS) for trace in traces) / 6
 
     anyhow = mean(RandomOrder(draws))
     assert mean(BySize(draws, rows)) > anyhow + 0.05
