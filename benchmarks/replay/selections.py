@@ -106,8 +106,8 @@ class BySize:
 
 
 class ByModel:
-    """The choice that the sampler of a search would make: `search.scoring` is its own, and it begins
-    as early."""
+    """The choice that the sampler of a search would make: `search.scoring` is its own, and
+    it begins as early."""
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
