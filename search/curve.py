@@ -1,6 +1,7 @@
 """A trial's validation curve, as rules and models see it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Curve:
             waiting=self.waiting + self.waiting[-1:] * missing,
         )
 
-    @property
+    @cached_property
     def epochs_waited(self) -> int:
         """Epochs at the beginning with one class for all images."""
         return next((i for i, one in enumerate(self.waiting) if not one), len(self.waiting))

@@ -30,6 +30,9 @@ _NORMAL = NormalDist()
 GUESS, FLOOR = 0.05, 0.01
 GUESS_WORTH = 1.0
 WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
+UNSEEN, UNSEEN_DEVIATIONS = 0.15, (0.3, 0.2)
+"""Before learning: the guess of the noise, and prior deviations in accuracy of what a network gains
+above chance, and of that with ten times the parameters."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,23 @@ class CompletedCurves:
             ],
             axis=1,
         )
-        prior = np.diag([(guess / deviation) ** 2 for deviation in WEIGHT_DEVIATIONS])
-        precision = design.T @ design + prior
-        inverse = np.linalg.inv(precision)
+        return self._regress(level, gains, design, guess, WEIGHT_DEVIATIONS)
+
+    def before_learning(self, num_params: int, chance: float) -> Posterior:
+        """Of a trial that has yet to begin to learn, if it does: regression on size alone."""
+        design = np.stack([np.ones(len(self)), self._sizes - math.log10(num_params)], axis=1)
+        return self._regress(chance, self._finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
+
+    def _regress(
+        self,
+        level: float,
+        gains: Floats,
+        design: Floats,
+        guess: float,
+        deviations: tuple[float, ...],
+    ) -> Posterior:
+        prior = np.diag([(guess / deviation) ** 2 for deviation in deviations])
+        inverse = np.linalg.inv(design.T @ design + prior)
         weights = inverse @ (design.T @ gains)
         residuals = gains - design @ weights
         freedom = len(self) + GUESS_WORTH

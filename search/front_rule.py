@@ -22,7 +22,7 @@ docs/pruning.md has the reasons, the sources and what was measured.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -30,6 +30,7 @@ import numpy as np
 from search.curve import Curve
 from search.final_accuracy import CompletedCurves, Posterior
 from search.front import best_at_size, hypervolume, pareto_front
+from search.late_start import start_chance, still_waiting
 from search.rule import Decision, DivergenceRule, View
 from search.size_model import expected_volume_gain
 from search.warm_up import warm_up
@@ -75,8 +76,8 @@ class FrontRule:
         if done not in _judged(view.epochs, self.growth):
             return Decision(False, "not judged after this epoch", judged=False)
         if trial.epochs_waited == done:
-            return self._still_waiting(trial, view)
-        learned = [curve for curve in view.finished if not curve.waiting[-1]]
+            return self._judge_waiting(trial, view)
+        learned = _learned(view)
         if len(learned) < self.min_finished:
             return warm_up(trial, view, self.look)
         return self._judge(trial, view, self._curves(learned, view.epochs))
@@ -89,12 +90,10 @@ class FrontRule:
         height = floor if rival is None else rival.val_acc
         probability = posterior.above(height)
         gain = _gain(trial, posterior, view)
-        if (ended := (len(view.finished), len(view.stopped))) != self._ended:
-            self._catch_up(view, completed)
-            self._ended = ended
-        rate = self.caution * self._promised(trial, gain, view)
-        if self._realised is not None:
-            rate = min(rate, self._realised)
+        self._catch_up(view, completed)
+        if len(trial.accs) - trial.epochs_waited == 1:
+            self._firsts[trial.number] = gain
+        rate = self._rate_needed(view)
         left = view.epochs - len(trial.accs)
         low, high = posterior.quantile(0.05), posterior.quantile(0.95)
         numbers = {
@@ -123,15 +122,21 @@ class FrontRule:
 
     def _catch_up(self, view: View, completed: CompletedCurves) -> None:
         """What changes only when a trial ends."""
+        if (ended := (len(view.finished), len(view.stopped))) == self._ended:
+            return
+        self._ended = ended
         self._realised = _realised(view, self.memory)
         for curve in [*view.finished, *view.stopped]:  # of an earlier run
             if curve.number not in self._firsts:
                 self._firsts[curve.number] = _first_gain(curve, view, completed)
 
-    def _promised(self, trial: Curve, gain: float, view: View) -> float:
+    def _rate_needed(self, view: View) -> float:
+        """Gain an epoch that a trial has to offer."""
+        rate = self.caution * self._promised(view)
+        return rate if self._realised is None else min(rate, self._realised)
+
+    def _promised(self, view: View) -> float:
         """Gain an epoch that looking at many and training the best offers."""
-        if len(trial.accs) - trial.epochs_waited == 1:
-            self._firsts[trial.number] = gain
         firsts = sorted(list(self._firsts.values())[-self.recent :], reverse=True)
         if len(firsts) < 4:
             return 0.0
@@ -141,27 +146,33 @@ class FrontRule:
             best = max(best, total / (len(firsts) + k * (view.epochs - 1)))
         return best
 
-    def _still_waiting(self, trial: Curve, view: View) -> Decision:
-        done = len(trial.accs)
-        everything = [*view.finished, *view.stopped, *view.running, trial]
-        if all(curve.waiting[-1] for curve in [*view.finished, *view.running]):
-            return Decision(False, "predicts one class, but nothing has learned yet")
-        starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
-        latest = max(starts, default=0)
-        patience = max(math.ceil(self.late_start * view.epochs), latest)
-        spent = sum(len(curve.accs) for curve in everything)
-        waited = sum(len(c.accs) for c in everything if c.epochs_waited == len(c.accs))
-        numbers = {
-            "epoch": float(done),
-            "latest_start": float(latest),
-            "waiting_share": waited / spent,
+    def _judge_waiting(self, trial: Curve, view: View) -> Decision:
+        """One class so far: it is worth the gain of a network of its size that learns, times the
+        chance that it begins to."""
+        waits = still_waiting(trial, view, self.late_start, self.waiting_share)
+        learned = _learned(view)
+        if waits.stop or len(learned) < self.min_finished:
+            return waits
+        completed = self._curves(learned, view.epochs)
+        posterior = completed.before_learning(trial.num_params, view.chance)
+        rival = best_at_size(view.finished, trial.num_params)
+        floor = view.aim.reference(view.finished)
+        height = floor if rival is None else max(floor, rival.val_acc)
+        begins = start_chance(trial, view)
+        probability = begins * posterior.above(height)
+        rate = begins * _gain(trial, posterior, view) / (view.epochs - len(trial.accs))
+        self._catch_up(view, completed)
+        needed = self._rate_needed(view)
+        numbers = waits.numbers | {
+            "epoch": float(len(trial.accs)),
+            "start_chance": begins,
+            "rate": rate,
+            "rate_needed": needed,
         }
-        if done <= patience or waited <= self.waiting_share * spent:
-            return Decision(False, "predicts one class, may still start", numbers)
-        started = f"began by epoch {latest + 1}" if latest else "learned at once"
-        if not starts:
-            started = "have begun to learn"
-        reason = f"one class at epoch {done}; others {started}"
+        if probability >= self.hopeless and (probability > self.likely or rate >= needed):
+            return replace(waits, numbers=numbers)
+        what = "cannot reach the front" if probability < self.hopeless else "others gain more"
+        reason = f"one class at epoch {len(trial.accs)}, {begins:.0%} to start; {what}"
         return Decision(True, reason, numbers)
 
     def _curves(self, learned: Sequence[Curve], epochs: int) -> CompletedCurves:
@@ -169,6 +180,10 @@ class FrontRule:
         if self._completed is None or self._completed[0] != numbers:
             self._completed = (numbers, CompletedCurves(learned, epochs))
         return self._completed[1]
+
+
+def _learned(view: View) -> list[Curve]:
+    return [curve for curve in view.finished if not curve.waiting[-1]]
 
 
 @cache

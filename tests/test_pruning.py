@@ -6,6 +6,7 @@ import pytest
 
 from search.curve import Curve
 from search.front_rule import FrontRule
+from search.late_start import start_chance
 from search.pruning import WithControlArm, make_rule
 from search.rule import DivergenceRule, View
 
@@ -160,20 +161,48 @@ def test_one_class_is_left_alone_until_the_latest_start_of_the_study() -> None:
     late = [*FINISHED, rising(8, 9000, 0.9, waiting=5)]
     rule = FrontRule(waiting_share=0.0)
     for done in range(1, 6):
-        waits = curve(20, 9500, *[0.1] * done, waiting=done)
+        waits = curve(20, 500, *[0.1] * done, waiting=done)
         assert not rule.decide(waits, view(late)).stop
-    decision = rule.decide(curve(20, 9500, *[0.1] * 7, waiting=7), view(late))
+    decision = rule.decide(curve(20, 500, *[0.1] * 7, waiting=7), view(late))
     assert decision.stop and decision.numbers["latest_start"] == 5
 
 
 def test_one_class_is_stopped_after_a_quarter_where_all_started_at_once() -> None:
     rule = FrontRule(waiting_share=0.0)
-    assert not rule.decide(curve(20, 9500, *[0.1] * 3, waiting=3), view(FINISHED)).stop
-    assert rule.decide(curve(20, 9500, *[0.1] * 5, waiting=5), view(FINISHED)).stop
+    assert not rule.decide(curve(20, 500, *[0.1] * 3, waiting=3), view(FINISHED)).stop
+    assert rule.decide(curve(20, 500, *[0.1] * 5, waiting=5), view(FINISHED)).stop
+
+
+def test_waiting_is_worth_what_a_start_would_gain_at_its_size() -> None:
+    """The same wait: where the front is high little can come of it, where it is low much."""
+    strong = [rising(i, 4000 + 100 * i, 0.5 + 0.01 * i) for i in range(3)]
+    promising = [start_of(rising(10 + i, 2000 + i, 0.5), 1) for i in range(6)]
+    seen = View(EPOCHS, 0.1, 100_000, strong, (), promising)
+    large, small = (curve(99, size, *[0.1] * 2, waiting=2) for size in (90_000, 200))
+    decision = FrontRule().decide(large, seen)
+    assert decision.stop and "others gain more" in decision.reason
+    assert 0 < decision.numbers["rate"] < decision.numbers["rate_needed"]
+    assert not FrontRule().decide(small, seen).stop
+
+
+def test_waiting_is_given_up_sooner_where_nobody_has_begun_late() -> None:
+    waits = curve(99, 9500, *[0.1] * 2, waiting=2)
+    late = [rising(20 + i, 9000, 0.9, waiting=4) for i in range(6)]
+    never = [curve(20 + i, 9000, *[0.1] * EPOCHS, waiting=EPOCHS) for i in range(6)]
+    fresh, some, none = (
+        start_chance(waits, view([*FINISHED, *more])) for more in ([], late, never)
+    )
+    assert none < 0.1 < fresh < some < 1
+
+
+def test_a_trial_that_was_stopped_early_does_not_count_against_late_starts() -> None:
+    waits = curve(99, 9500, *[0.1] * 4, waiting=4)
+    stopped = [curve(20 + i, 9000, *[0.1] * 3, waiting=3) for i in range(9)]
+    assert start_chance(waits, view(FINISHED, stopped)) == start_chance(waits, view(FINISHED))
 
 
 def test_waiting_for_a_start_has_a_budget() -> None:
-    waits = curve(20, 9500, *[0.1] * 5, waiting=5)
+    waits = curve(20, 500, *[0.1] * 5, waiting=5)
     assert not FrontRule().decide(waits, view(FINISHED)).stop  # 5 of 85 epochs
     others = [curve(30 + i, 900, *[0.1] * 5, waiting=5) for i in range(3)]
     assert FrontRule().decide(waits, View(EPOCHS, 0.1, 100_000, FINISHED, (), others)).stop

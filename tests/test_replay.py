@@ -203,13 +203,14 @@ def test_a_choice_by_size_or_model_beats_random_order() -> None:
     rows = big()
     draws = Draws(rows)
 
-    def mean(selection: Selection) -> float:
-        traces = [simulate(rows, DivergenceRule(), selection, o, 8 * EPOCHS, 1) for o in range(6)]
-        return sum(share_at(trace, rows, 8 * EPOCHS) for trace in traces) / 6
+    def mean(selection: Selection, trainings: int) -> float:
+        epochs = trainings * EPOCHS
+        traces = [simulate(rows, DivergenceRule(), selection, o, epochs, 1) for o in range(6)]
+        return sum(share_at(trace, rows, epochs) for trace in traces) / 6
 
-    anyhow = mean(RandomOrder(draws))
-    assert mean(BySize(draws, rows)) > anyhow + 0.05
-    assert mean(ByModel(draws, rows)) > anyhow + 0.05
+    assert mean(BySize(draws, rows), 8) > mean(RandomOrder(draws), 8) + 0.05
+    # The first eight trainings are chosen by size alone.
+    assert mean(ByModel(draws, rows), 16) > mean(RandomOrder(draws), 16) + 0.03
 
 
 def test_false_stops_by_hand() -> None:
@@ -219,10 +220,22 @@ def test_false_stops_by_hand() -> None:
     trace.endings += play(three, Scripted({20, 30}), 3).endings[1:3]
     (line,) = results(three, "random", "x", [trace], [3], target=0.5)
     assert line.false_stop == pytest.approx(0.5)
+    assert line.lost == pytest.approx(0.5)
     assert line.slow_share is None
     assert line.hv_se is None
     (line,) = results(three, "random", "x", [trace], [3], target=1.0)
     assert line.epochs_to_target is None
+
+
+def test_what_a_later_trial_makes_up_for_is_not_lost() -> None:
+    """20 would have been on the front when it was stopped, but 10 is smaller and ends higher."""
+    three = table((10, 0.7), (20, 0.6), (5, 0.2))
+    rule = Scripted({20, 5})
+    trace = play(three, rule, 3)
+    (line,) = results(three, "random", "x", [trace], [3], target=0.5)
+    stopped = [ending.row.num_params for ending in trace.endings if not ending.completed]
+    assert {20, 5} <= set(stopped)
+    assert line.lost == pytest.approx(stopped.count(5) / len(stopped))
 
 
 def test_target_is_counted_in_full_trainings() -> None:
@@ -235,7 +248,8 @@ def test_target_is_counted_in_full_trainings() -> None:
 def test_slow_starters_and_their_share() -> None:
     late = make_row(50, (0.1, 0.12, 0.12, 0.3, 0.4, 0.6), {}, 0.1)
     soon = make_row(60, tuple(rising(0.7)), {}, 0.1)
-    assert late.slow and not soon.slow
+    never = make_row(70, (0.1, 0.12, 0.1, 0.1, 0.1, 0.11), {}, 0.1)
+    assert late.slow and not soon.slow and not never.slow
     assert late.waiting == (True, False, False, False, False, False)
     both = make_table("both", (late, soon), 0.1)
     trace = play(both, DivergenceRule(), 4)
@@ -416,7 +430,7 @@ def test_json_has_a_line_for_every_table_selection_budget_and_rule(
     assert {tuple(line) for line in lines} == {
         (
             *("table", "select", "budget", "rule", "hv_mean", "hv_se", "epochs_to_target"),
-            *("false_stop", "slow_share", "ms_per_decision"),
+            *("false_stop", "lost", "slow_share", "ms_per_decision"),
         )
     }
     assert len(lines) == 2 * 2 * 2 * 6
@@ -451,7 +465,7 @@ def test_the_table_is_markdown_and_fits_the_screen(tmp_path: Path, command: Comm
     rows = [line for line in out.splitlines() if line.startswith("|")]
     assert len(rows) == 4 * 4
     assert max(map(len, rows)) <= 100
-    assert all(line.count("|") == 9 for line in rows)
+    assert all(line.count("|") == 10 for line in rows)
 
 
 def test_files_of_one_name_keep_apart(tmp_path: Path, command: Command) -> None:

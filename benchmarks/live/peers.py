@@ -26,6 +26,9 @@ from search.samplers import DIRECTIONS
 from search.space import Suggest
 from search.storage import quiet_optuna
 
+STARTUP = 10
+"""Random trials before Optuna's TPE begins, by default."""
+
 
 class Peer(Protocol):
     """Proposes one trial after another and hears how it goes."""
@@ -66,8 +69,12 @@ class Optuna:
             return self._suggest(self._trial)
 
     def refused(self) -> None:
-        """See Peer."""
-        self.study.tell(self._trial.number, state=TrialState.FAIL)
+        """Failed trials are nothing to TPE, so that it can propose for ever what is refused; from
+        pruned ones it learns. But those count for its ten random trials to begin with."""
+        counted = (TrialState.COMPLETE, TrialState.PRUNED)
+        trained = self.study.get_trials(deepcopy=False, states=counted)
+        state = TrialState.FAIL if len(trained) < STARTUP else TrialState.PRUNED
+        self.study.tell(self._trial.number, state=state)
 
     def goes_on(self, epoch: int, val_acc: float, num_params: int) -> bool:
         """See Peer."""

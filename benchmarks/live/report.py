@@ -69,9 +69,9 @@ def _setting(settings: Mapping[str, Any]) -> list[str]:
         "method knows hand-made networks. All have the same size gate: a proposal that is over the "
         "cap or too deep for the images is refused before it is trained, costs no epoch "
         "(`refused`; of ours, also candidates that were only compared), and is told to Optuna as "
-        "failed. The n-th trial of a seed has the same "
-        "training seed everywhere. Every epoch is charged, also of stopped trials; none is begun "
-        "that could exceed the budget. A diverged network ends at once.",
+        "failed, after ten trials as pruned, from which TPE learns. The n-th trial of a seed has "
+        "the same training seed everywhere. Every epoch is charged, also of stopped trials; none "
+        "is begun that could exceed the budget. A diverged network ends at once.",
         "HV: hypervolume of the completed trials in (validation accuracy after the last epoch, "
         f"log10 parameters), from chance ({settings['chance']:.3g}) and the cap on, as a share of "
         f"that of all runs' trials together; mean and standard error over seeds. {clock}, from the "

@@ -12,8 +12,9 @@ HV: hypervolume of the completed trials in (final accuracy, log10 parameters) fr
 largest size) on, as a share of the whole table's; mean and standard error over orders.
 to target: median of the full trainings until HV is what `none` under random order has after 40.
 false: stopped share of the trials whose final accuracy was above the best completed one at their
-size or below. slow: share of completed trials that were within 0.05 of chance for a fifth of the
-epochs (- where the table has none). Both up to the largest budget. ms: per decision of the rule.
+size or below. lost: share of the stopped trials that would be on the front at the end. slow: share
+of completed trials that were within 0.05 of chance for a fifth of the epochs and not at the end (-
+where the table has none). All up to the largest budget. ms: per decision of the rule.
 
 --rules: none; median and asha on accuracy; last-q95, the last accuracy plus the 95 % quantile of
 the gains of completed trials; mo-asha-1 and mo-asha-20, Syne Tune's with a grace of one epoch and a

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.replay.front import Front
 from benchmarks.replay.simulation import Ending, Trace
 from benchmarks.replay.tables import Table
 
@@ -27,6 +28,9 @@ class Result:
     """Median over orders, in full trainings; None when it is not reached."""
     false_stop: float | None
     """Stopped share of all trials that were worthy of the front; None when there were none."""
+    lost: float | None
+    """Share of the stopped trials that would be on the front as it is at the end of the budget;
+    None when nothing was stopped."""
     slow_share: float | None
     """Slow starters among completed trials; None when the table has none."""
     ms_per_decision: float
@@ -81,6 +85,7 @@ def results(
                 statistics.stdev(shares) / math.sqrt(len(shares)) if len(shares) > 1 else None,
                 reached / table.epochs if math.isfinite(reached) else None,
                 _false_stops(endings),
+                _lost([[e for e in t.endings if e.spent <= epochs] for t in traces], table),
                 _slow_share(endings) if any(row.slow for row in table.rows) else None,
                 ms,
             )
@@ -93,9 +98,22 @@ def _false_stops(endings: Sequence[Ending]) -> float | None:
     return sum(not e.completed for e in worthy) / len(worthy) if worthy else None
 
 
+def _lost(runs: Sequence[Sequence[Ending]], table: Table) -> float | None:
+    stopped = lost = 0
+    for endings in runs:
+        front = Front(table.chance, table.largest)
+        for ending in endings:
+            if ending.completed:
+                front.add(ending.row.num_params, ending.row.val_acc)
+        given_up = [ending.row for ending in endings if not ending.completed]
+        stopped += len(given_up)
+        lost += sum(row.val_acc > front.best_at_size(row.num_params) for row in given_up)
+    return lost / stopped if stopped else None
+
+
 def _slow_share(endings: Sequence[Ending]) -> float | None:
     completed = [ending for ending in endings if ending.completed]
-    return sum(e.slow for e in completed) / len(completed) if completed else None
+    return sum(e.row.slow for e in completed) / len(completed) if completed else None
 
 
 def markdown(lines: Sequence[Result], budgets: Sequence[int]) -> str:
@@ -103,7 +121,8 @@ def markdown(lines: Sequence[Result], budgets: Sequence[int]) -> str:
     out: list[str] = []
     for table, select in dict.fromkeys((line.table, line.select) for line in lines):
         block = [line for line in lines if (line.table, line.select) == (table, select)]
-        heads = ["rule", *(f"HV % @{b}" for b in budgets), "to target", "false %", "slow %", "ms"]
+        heads = ["rule", *(f"HV % @{b}" for b in budgets), "to target", "false %", "lost %"]
+        heads += ["slow %", "ms"]
         rows = [heads, ["---"] * len(heads)]
         for rule in dict.fromkeys(line.rule for line in block):
             mine = [line for line in block if line.rule == rule]
@@ -115,6 +134,7 @@ def markdown(lines: Sequence[Result], budgets: Sequence[int]) -> str:
                     *(_volume(line) for line in mine),
                     f">{budgets[-1]}" if target is None else f"{target:.1f}",
                     _percent(last.false_stop),
+                    _percent(last.lost),
                     _percent(last.slow_share),
                     f"{last.ms_per_decision:.3f}",
                 ]

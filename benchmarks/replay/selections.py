@@ -8,6 +8,7 @@ from typing import Protocol
 from benchmarks.replay.features import described
 from benchmarks.replay.front import Front
 from benchmarks.replay.tables import Row, Table
+from search.proposals import RANDOM_START
 from search.scoring import expected_gains
 from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, spread
 from search.surrogate import Ended as ModelEnded
@@ -105,7 +106,8 @@ class BySize:
 
 
 class ByModel:
-    """The choice that the sampler of a search would make: `search.scoring` is its own."""
+    """The choice that the sampler of a search would make: `search.scoring` is its own, and
+    it begins as early."""
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
@@ -124,7 +126,7 @@ class ByModel:
     ) -> Row:
         """See Selection."""
         rows = self._draws.candidates(order, started)
-        if sum(e.completed for e in ended) < MIN_COMPLETED:
+        if started < RANDOM_START or not any(e.completed for e in ended):
             return rows[spread([row.num_params for row in rows], started)]
         gains = expected_gains(
             [self._inputs[id(row)] for row in rows],

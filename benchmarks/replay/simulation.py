@@ -20,7 +20,7 @@ class Ending:
     worthy: bool
     """Whether its final accuracy, known from the table, exceeded the best completed accuracy at its
     size or below."""
-    slow: bool
+    row: Row
     volume: float
     """Hypervolume of the completed trials, this one included."""
 
@@ -69,7 +69,7 @@ def simulate(
                 worthy = front.add(row.num_params, row.val_acc)
                 finished = (*finished, curve)
                 ended.append(Ended(row, row.val_acc, True))
-                trace.endings.append(Ending(spent, True, worthy, row.slow, front.volume))
+                trace.endings.append(Ending(spent, True, worthy, row, front.volume))
                 running[worker] = None
             else:
                 others = [t.curve for t in running if t is not None and t is not trial and t.curve]
@@ -90,7 +90,7 @@ def simulate(
                     stopped = (*stopped, curve)
                     expected, deviation = expected_end(decision.numbers, curve.val_acc)
                     ended.append(Ended(row, expected, False, deviation))
-                    trace.endings.append(Ending(spent, False, worthy, row.slow, front.volume))
+                    trace.endings.append(Ending(spent, False, worthy, row, front.volume))
                     running[worker] = None
             if spent == epochs:
                 break

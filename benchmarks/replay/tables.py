@@ -16,7 +16,8 @@ ONE_CLASS = 0.005
 """Within this of chance from the first epoch on, a network is taken to predict one class for all
 images, which tables do not say."""
 SLOW_MARGIN, SLOW_SHARE = 0.05, 0.2
-"""A slow starter is within this of chance for this share of its epochs."""
+"""A slow starter is within this of chance for this share of its epochs, but not in the end: what
+never learns is no starter."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def make_row(
     """A row with what follows from its curve."""
     waits = next((i for i, acc in enumerate(accs) if abs(acc - chance) > ONE_CLASS), len(accs))
     start = accs[: math.ceil(SLOW_SHARE * len(accs))]
-    slow = all(abs(acc - chance) <= SLOW_MARGIN for acc in start)
+    slow = abs(accs[-1] - chance) > SLOW_MARGIN >= max(abs(acc - chance) for acc in start)
     waiting = tuple(i < waits for i in range(len(accs)))
     return Row(num_params, accs, config, waiting, slow)
 
