@@ -29,7 +29,7 @@ def figure(grown: Sequence[Growth]) -> Figure:
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("Hypervolume (% of all runs together)")
     panels[0].set_ylim(0, 100)
-    panels[-1].legend(loc="lower right")
+    panels[-1].legend(loc="best")
     return fig
 
 
