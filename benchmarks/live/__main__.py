@@ -7,7 +7,7 @@ space (vgg_reduce), images, size cap, trainer, training seeds; one trial at a ti
 
 Each search is recorded in OUT/live-DATA/METHOD-SEED.json; running the command again skips what is
 recorded, so it can be done in parts. The table of all that is recorded is OUT/live-DATA.md, with a
-picture: .png where kaleido is installed, else .html.
+picture, OUT/live-DATA.png.
 
 A method whose package is missing (pip install 'paretrain[bench]') is left out with a reason.
 """
@@ -78,9 +78,8 @@ def live(
     if not runs:
         raise UserError(f"nothing has run: {'; '.join([*failed, *left_out.values()])}")
     picture = save(figure(growths(runs, identity)), out / f"live-{settings.name}")
-    shown = picture.name if picture.suffix == ".png" else None
     command = " ".join(["python -m benchmarks.live", *sys.argv[1:]])
-    text = markdown(runs, identity, command, left_out, shown)
+    text = markdown(runs, identity, command, left_out, picture.name)
     (out / f"live-{settings.name}.md").write_text(text)
     print(text)
     return 1 if failed else 0

@@ -23,9 +23,9 @@ def markdown(
     settings: Mapping[str, Any],
     command: str,
     left_out: Mapping[str, str],
-    figure: str | None,
+    figure: str,
 ) -> str:
-    """`left_out`: reasons by method; `figure`: file name of the picture, if there is one."""
+    """`left_out`: reasons by method; `figure`: file name of the picture."""
     grown = growths(runs, settings)
     lines = [
         f"# Searches by several methods, real trainings: {settings['source']}",
@@ -37,8 +37,7 @@ def markdown(
         *_setting(settings),
         "",
     ]
-    if figure is not None:
-        lines += [f"![Hypervolume against epochs and seconds]({figure})", ""]
+    lines += [f"![Hypervolume against epochs and seconds]({figure})", ""]
     lines += ["| method | what it is |", "|---|---|"]
     lines += [f"| {name} | {METHODS[name].words} |" for name in _methods(runs)]
     lines += [
