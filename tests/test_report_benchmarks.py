@@ -76,9 +76,9 @@ def test_every_report_has_its_final_network_and_its_forms(report: str) -> None:
 
 
 RESULTS = [
-    by_hand.Result(0, 1000, 0.50, 0.40, 400, 0.56, 0.52, 0.47, 300, {"VGG": 0.25}),
-    by_hand.Result(1, 1000, 0.60, 0.50, 450, 0.54, 0.56, 0.44, None, {"VGG": 0.75}),
-    by_hand.Result(2, 1000, 0.55, 0.45, None, 0.0, 0.0, None, None, {"VGG": 0.5}),
+    by_hand_results.Result(0, 1000, 0.50, 0.40, 400, 0.56, 0.52, 0.47, 300, {"VGG": 0.25}),
+    by_hand_results.Result(1, 1000, 0.60, 0.50, 450, 0.54, 0.56, 0.44, None, {"VGG": 0.75}),
+    by_hand_results.Result(2, 1000, 0.55, 0.45, None, 0.0, 0.0, None, None, {"VGG": 0.5}),
 ]
 
 
