@@ -6,14 +6,15 @@
 Same images, epochs and image size for both. The report's final network (`--form`: with every width
 divided, where the space has such forms) is trained once a seed; the search has the same seeds, no
 hand-made networks, and a cap of the share of the report's parameters that it must do with. What
-comes after `--` goes to `python -m search.run`, `--weights-dir` too.
+comes after `--` goes to `python -m search.run`, `--weights-dir` too. A found network is the best of
+many on the validation images, so it is trained once more with a fresh seed, and both are measured
+on the test part. With `--out` each seed is kept when it has ended, and the same command goes on.
 """
 
 import argparse
 import json
 import random
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,16 +22,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markdown import report
+from optuna.trial import TrialState
+
+from benchmarks.by_hand_results import Result, read_results, settings, table, write_results
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
-from paretrain.data.parts import ImageData
+from paretrain.data.parts import ImageData, Part
 from paretrain.device import pick_device
 from paretrain.networks.build import count_parameters
+from paretrain.testset import load_test
 from paretrain.training import Training
 from search.drawing import Drawing
+from search.front import pareto_front
+from search.records import TrialRecord, read_records
+from search.repeats import fresh_seeds
 from search.space import Space, load_space
+from search.storage import load_study
 
 
 @dataclass(frozen=True)
@@ -54,20 +62,6 @@ FORMS = {"E": "ResNet9"}
 """Baselines whose divided forms are not named after the final one."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """One seed."""
-
-    seed: int
-    by_hand_params: int
-    by_hand_acc: float
-    found_params: int | None
-    """Of the most accurate network under the cap."""
-    found_acc: float
-    smallest: int | None
-    """Parameters of the smallest network that is at least as accurate as the report's."""
-
-
 def baseline_params(space: Space, name: str) -> dict[str, Any]:
     """Raises UserError when there is no such form."""
     known = dict(space.nets) | dict(space.settings)
@@ -76,23 +70,30 @@ def baseline_params(space: Space, name: str) -> dict[str, Any]:
     return dict(known[name])
 
 
-def search_config(options: argparse.Namespace, space: Space) -> tuple[TrainConfig, list[str]]:
-    """The report's network as the search would complete it, from the search's own dry run, and the
-    options for the search."""
-    words = ["--space", space.name, "--data", options.data, "--epochs", str(options.epochs)]
-    words += ["--image-size", str(options.image_size), *options.rest]
-    drawing = Drawing(random.Random(0), baseline_params(space, options.baseline))
-    config = space.suggest(drawing)
+def header(options: argparse.Namespace, space: Space) -> dict[str, Any]:
+    """What a search with these options says first, from its own dry run."""
+    words = [*search_words(options, space), "--trials", "1", "--max-params", "none", "--dry-run"]
     with tempfile.TemporaryDirectory() as folder:
-        out = _search([*words, "--trials", "1", "--max-params", "none", "--dry-run"], folder)
-    header = next(event for event in out if event["event"] == "study")
-    values = config.to_dict() | {"data": header["data"], "epochs": options.epochs}
+        events = _search(words, folder)
+    return next(event for event in events if event["event"] == "study")
+
+
+def completed(space: Space, name: str, header: dict[str, Any]) -> TrainConfig:
+    """A hand-made network as the search would complete it."""
+    config = space.suggest(Drawing(random.Random(0), baseline_params(space, name)))
+    values = config.to_dict() | {"data": header["data"], "epochs": header["epochs"]}
     if config.start.pretrained and header["weights_dir"] is not None:
         values["start"] = values["start"] | {"weights_dir": header["weights_dir"]}
     if not header["pretrained"]:
         values["start"] = {}
     values["precision"] = header["precision"]
-    return TrainConfig.from_dict(values), words
+    return TrainConfig.from_dict(values)
+
+
+def search_words(options: argparse.Namespace, space: Space) -> list[str]:
+    """The options that all searches have."""
+    words = ["--space", space.name, "--data", options.data, "--epochs", str(options.epochs)]
+    return [*words, "--image-size", str(options.image_size), *options.rest]
 
 
 def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
@@ -107,68 +108,72 @@ def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def by_hand(config: TrainConfig, data: ImageData, device: str) -> float:
-    """Validation accuracy of the report's network, of the epoch that it keeps."""
+def train(
+    config: TrainConfig, data: ImageData, test: Part | None, device: str
+) -> tuple[float, float | None]:
+    """Accuracy on the validation images and on the test part, of the epoch that is kept."""
     training = Training(config, data, pick_device(device))
     for result in training.epochs():
-        print(f"  by hand, epoch {result.epoch}: {result.val_acc:.2%}", file=sys.stderr)
-    return training.kept.val_acc
+        print(f"  epoch {result.epoch}: {result.val_acc:.2%}", file=sys.stderr)
+    on_test = None if test is None else training.evaluate(test.to(training.device)).acc
+    return training.kept.val_acc, on_test
+
+
+def search(options: argparse.Namespace, space: Space, cap: int, seed: int) -> list[TrialRecord]:
+    """The front of one search, smallest first."""
+    words = [*search_words(options, space), "--max-params", str(cap), "--seed", str(seed)]
+    words += ["--trials", str(options.trials), "--device", options.device]
+    with tempfile.TemporaryDirectory() as folder:
+        events = _search(words, folder)
+        name = next(event["study"] for event in events if event["event"] == "study")
+        study = load_study(str(Path(folder) / "studies.db"), name)
+        return pareto_front(read_records(study, TrialState.COMPLETE))
 
 
 def one_seed(
-    seed: int, options: argparse.Namespace, config: TrainConfig, data: ImageData, words: list[str]
+    seed: int,
+    options: argparse.Namespace,
+    space: Space,
+    configs: dict[str, TrainConfig],
+    images: tuple[ImageData, Part | None],
 ) -> Result:
-    """The report's network, then the search."""
-    goal = GOALS[options.report]
-    classes, size = len(data.classes), config.data.image_size
-    params = count_parameters(config.network, classes, size)
-    acc = by_hand(config.model_copy(update={"seed": seed}), data, options.device)
-    cap = str(params // goal.share)
-    more = ["--max-params", cap, "--trials", str(options.trials), "--seed", str(seed)]
-    with tempfile.TemporaryDirectory() as folder:
-        events = _search([*words, *more, "--device", options.device], folder)
-    front = events[-1]["front"]
-    best = max(front, key=lambda point: point["val_acc"], default=None)
-    enough = [point["params"] for point in front if point["val_acc"] >= acc]
-    return Result(
-        seed,
-        params,
-        acc,
-        None if best is None else best["params"],
-        0.0 if best is None else best["val_acc"],
-        min(enough, default=None),
-    )
+    """The report's network (the first of `configs`) and others by hand, then the search."""
+    accs = {}
+    for name, config in configs.items():
+        print(f"by hand: {name}", file=sys.stderr)
+        seeded = config.model_copy(update={"seed": seed})
+        accs[name] = train(seeded, *images, options.device)
+    config = configs[options.baseline]
+    size = config.data.image_size
+    params = count_parameters(config.network, len(images[0].classes), size)
+    acc, on_test = accs.pop(options.baseline)
+    also = {name: other for name, (other, _) in accs.items()}
+    front = search(options, space, params // GOALS[options.report].share, seed)
+    if not front:
+        return Result(seed, params, acc, on_test, None, 0.0, 0.0, None, None, also)
+    best = front[-1]
+    print("found, trained once more", file=sys.stderr)
+    fresh = best.config.model_copy(update={"seed": fresh_seeds(best.number, 1)[0]})
+    again = train(fresh, *images, options.device)
+    smallest = next((record.num_params for record in front if record.val_acc >= acc), None)
+    return Result(seed, params, acc, on_test, best.num_params, best.val_acc, *again, smallest, also)
 
 
-def table(results: list[Result], options: argparse.Namespace, data: ImageData) -> str:
-    """Markdown; the verdict counts each seed against the mean of the report's network."""
-    goal = GOALS[options.report]
-    mean = statistics.fmean(result.by_hand_acc for result in results)
-    met = sum(result.found_acc >= mean for result in results)
-    claim = load_space(goal.space).claims.get(options.baseline)
-    rows: list[dict[str, object]] = [
-        {
-            "seed": r.seed,
-            "by hand": f"{r.by_hand_acc:.2%}",
-            "parameters": r.by_hand_params,
-            "best found": f"{r.found_acc:.2%}",
-            "its parameters": "-" if r.found_params is None else r.found_params,
-            "smallest as accurate": "-" if r.smallest is None else r.smallest,
-        }
-        for r in results
-    ]
-    words = [
+def compared(
+    options: argparse.Namespace, space: Space, first: dict[str, Any], test: Part | None
+) -> str:
+    """In words, for the table."""
+    claim = space.claims.get(options.baseline)
+    missing = first["without_weights"]
+    return (
         f"Report {options.report}, its `{options.baseline}`"
         + (f" (claim, on its own images: {claim})" if claim else "")
-        + f"; search under 1/{goal.share} of its parameters, {options.trials} trials of at most "
-        f"{options.epochs} epochs, {len(data.train):,} training and {len(data.val):,} validation "
-        f"images of {len(data.classes)} classes at {options.image_size} pixels.",
-        "Found accuracies are the best of many networks on the same validation images, which",
-        "flatters them (`python -m search.confirm` says how much); those by hand are of one each.",
-        f"At least as accurate as the mean by hand ({mean:.2%}): {met} of {len(results)} seeds.",
-    ]
-    command = f"python -m benchmarks.by_hand {shlex.join(options.typed)}"
-    return report("Better than by hand?", command, words, rows)
+        + f"; searches under 1/{GOALS[options.report].share} of its parameters, {options.trials} "
+        f"trials of at most {options.epochs} epochs. {first['training_images']:,} training, "
+        f"{first['validation_images']:,} validation and {0 if test is None else len(test):,} test "
+        f"images of {first['classes']} classes at {options.image_size} pixels."
+        + (f" Without weights, so not proposed with them: {', '.join(missing)}." if missing else "")
+    )
 
 
 def main() -> None:
@@ -193,29 +198,34 @@ def _main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--also", nargs="+", default=[], help="other hand-made networks")
     parser.add_argument("--out", type=Path, help="folder for by_hand_REPORT.md and .json")
     options = parser.parse_args(own)
+    wanted = settings(options, rest)
     # The search runs in a folder of its own.
     options.rest = [str(Path(w).resolve()) if "/" in w and Path(w).exists() else w for w in rest]
-    options.typed = typed
+    command = f"python -m benchmarks.by_hand {shlex.join(typed)}"
     if Path(options.data).exists():
         options.data = str(Path(options.data).resolve())
     goal = GOALS[options.report]
     final = FORMS.get(options.report, goal.baseline) if options.form else goal.baseline
     options.baseline = final + options.form
     space = load_space(goal.space)
-    config, words = search_config(options, space)
-    data = load_data(config.data)
-    results = []
-    for seed in range(options.seeds):
-        results.append(one_seed(seed, options, config, data, words))
+    first = header(options, space)
+    names = (options.baseline, *options.also)
+    configs = {name: completed(space, name, first) for name in names}
+    config = configs[options.baseline]
+    images = load_data(config.data), load_test(config.data)
+    kept = None if options.out is None else options.out / f"by_hand_{options.report}.json"
+    results = [] if kept is None else read_results(kept, wanted)
+    what = compared(options, space, first, images[1])
+    for seed in range(len(results), options.seeds):
+        results.append(one_seed(seed, options, space, configs, images))
         print(json.dumps(asdict(results[-1])), file=sys.stderr, flush=True)
-    text = table(results, options, data)
-    if options.out is not None:
-        (options.out / f"by_hand_{options.report}.md").write_text(text)
-        rows = json.dumps([asdict(result) for result in results], indent=1) + "\n"
-        (options.out / f"by_hand_{options.report}.json").write_text(rows)
-    print(text)
+        if kept is not None:
+            write_results(kept, wanted, results)
+            kept.with_suffix(".md").write_text(table(results, command, what, goal.share))
+    print(table(results, command, what, goal.share))
 
 
 if __name__ == "__main__":

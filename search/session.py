@@ -75,7 +75,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
             expected = _forecast(plan, study, pool, hand_made, examples, done)
             _say_time(screen, plan, expected, done)
             if style == "json":
-                emit(_header(plan, data, hand_made, expected, done))
+                emit(_header(plan, data, gate, hand_made, expected, done))
                 for note in data.warnings:
                     emit({"event": "note", "text": note})
             if study is None:
@@ -265,6 +265,7 @@ def _say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int)
 def _header(
     plan: Plan,
     data: ImageData,
+    gate: Gate,
     hand_made: Sequence[Baseline],
     expected: Forecast | None,
     done: int,
@@ -284,6 +285,7 @@ def _header(
         "precision": plan.precision,
         "pretrained": plan.pretrained,
         "weights_dir": plan.weights_dir,
+        "without_weights": sorted(gate.without_weights),
         "max_params": plan.max_params,
         "min_acc": plan.min_acc,
         "trials": plan.trials,

@@ -1,17 +1,18 @@
 """The measurements beside the reports: what they compare is comparable."""
 
 import argparse
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import augment, by_hand, pretrain
+from benchmarks import augment, by_hand, by_hand_results, fidelity, pretrain
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
-from paretrain.data.parts import ImageData, Part
 from paretrain.networks.published import checked_weights
 from search.space import load_space
 
@@ -74,19 +75,76 @@ def test_every_report_has_its_final_network_and_its_forms(report: str) -> None:
         by_hand.baseline_params(space, f"{goal.baseline}/3")
 
 
+RESULTS = [
+    by_hand_results.Result(0, 1000, 0.50, 0.40, 400, 0.56, 0.52, 0.47, 300, {"VGG": 0.25}),
+    by_hand_results.Result(1, 1000, 0.60, 0.50, 450, 0.54, 0.56, 0.44, None, {"VGG": 0.75}),
+    by_hand_results.Result(2, 1000, 0.55, 0.45, None, 0.0, 0.0, None, None, {"VGG": 0.5}),
+]
+
+
 def test_verdict_counts_seeds_against_the_mean_by_hand() -> None:
-    part = Part(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
-    data = ImageData(("a", "b"), part, part, (0.0,) * 3, (1.0,) * 3, "x")
-    options = argparse.Namespace(
-        report="E", baseline="ResNet9 halved", epochs=3, trials=9, image_size=8, typed=["--x"]
-    )
-    results = [
-        by_hand.Result(0, 1000, 0.50, 400, 0.56, 300),
-        by_hand.Result(1, 1000, 0.60, 450, 0.54, None),
-        by_hand.Result(2, 1000, 0.55, None, 0.0, None),
+    text = by_hand_results.table(RESULTS, "the command", "what it is", 2)
+    assert "mean by hand 55.00%, mean found 36.67%: at least as accurate" in text
+    assert "1/2 of the parameters in 1 of 3 seeds" in text
+    assert "trained again, mean 36.00%: 1 of 3 seeds" in text
+    assert "Test part, mean by hand 45.00%, mean trained again 45.50%: 1 of 3 seeds" in text
+    assert "`VGG`, validation mean 50.00% (25.00%, 75.00%, 50.00%)" in text
+    assert "| 0 | 50.00% | 40.00% | 1,000 | 56.00% | 400 | 52.00% | 47.00% | 300 |" in text
+    assert "| 2 | 55.00% | 45.00% | 1,000 | 0.00% | - | 0.00% | - | - |" in text
+
+
+def test_measurement_goes_on_with_the_same_settings_only(tmp_path: Path) -> None:
+    kept = tmp_path / "by_hand_E.json"
+    assert by_hand_results.read_results(kept, {"epochs": 3}) == []
+    by_hand_results.write_results(kept, {"epochs": 3}, RESULTS[:2])
+    assert by_hand_results.read_results(kept, {"epochs": 3}) == RESULTS[:2]
+    with pytest.raises(UserError, match="of other settings"):
+        by_hand_results.read_results(kept, {"epochs": 4})
+
+
+def test_by_hand_and_found_are_measured_on_the_same_images(
+    image_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = image_folder(train=4, val=2, test=2)
+    words = ["--report", "E", "--form", "/16", "--data", str(data), "--image-size", "16"]
+    words += ["--epochs", "1", "--trials", "2", "--seeds", "1", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["by_hand", *words, "--out", str(tmp_path)])
+    by_hand.main()
+    (result,) = json.loads((tmp_path / "by_hand_E.json").read_text())["results"]
+    assert result["found_params"] <= result["by_hand_params"] // 2
+    for key in ("by_hand_acc", "by_hand_test", "again_acc", "again_test"):
+        assert 0 <= result[key] <= 1
+    assert "8 training, 4 validation and 4 test images of 2 classes" in capsys.readouterr().out
+    by_hand.main()  # nothing is left to measure
+    assert "epoch" not in capsys.readouterr().err
+
+
+def test_cheap_ways_are_ranked_against_the_full_training() -> None:
+    full = [0.2, 0.3, 0.5, 0.4]
+    rows = [
+        {"full": acc, "cut": 1 - acc, "fewer epochs": acc, "fewer images": one}
+        | {"full seconds": 4.0, "fewer images seconds": 1.0}
+        for acc, one in zip(full, [0.1, 0.2, 0.3, 0.4], strict=True)
     ]
-    text = by_hand.table(results, options, data)
-    assert "mean by hand (55.00%): 1 of 3 seeds" in text
-    assert "claim, on its own images: 72.04 %" in text
-    assert "| 0 | 50.00% | 1,000 | 56.00% | 400 | 300 |" in text
-    assert "| 2 | 55.00% | 1,000 | 0.00% | - | - |" in text
+    found = fidelity.correlations(rows)
+    assert found["cut"][0] == pytest.approx(-1)
+    assert found["fewer epochs"][0] == pytest.approx(1)
+    assert found["fewer images"][0] == pytest.approx(0.8)
+    text = fidelity.table(rows, "the command", 4, 8)
+    assert "| 1/4 of the images, all epochs | 0.80 |" in text
+    assert "took 25% of the time" in text
+
+
+def test_cheap_ways_are_those_of_one_training(image_folder: Callable[..., Path]) -> None:
+    config = DataConfig(source=str(image_folder(train=8, val=4)), image_size=16)
+    data = load_data(config)
+    update = {"data": config, "epochs": 4, "share": 1.0}
+    networks = fidelity.random_networks(load_space("resnet9"), data, update, 2, 60_000, 0)
+    assert len(networks) == 2 and networks[0].network != networks[1].network
+    row = fidelity.measure(networks[0], data, 4, "cpu")
+    cut = fidelity.measure(networks[0].model_copy(update={"epochs": 1}), data, 1, "cpu")
+    assert cut["full"] == cut["cut"] == cut["fewer epochs"] == cut["fewer images"]
+    assert row["fewer epochs"] == cut["full"]

@@ -1,0 +1,161 @@
+"""What tells cheaply how networks will rank: some of the images, or some of the epochs?
+
+    python -m benchmarks.fidelity --space vgg_reduce --data cifar10 --fraction 0.05 \
+        --image-size 32 --epochs 8 --networks 16 --max-params 200k --out benchmarks/results
+
+Random networks of a space are trained in full, which gives the accuracy that counts; and, at the
+same share of the training steps each: on a share of the images (nested and stratified, as
+`TrainConfig.share` takes them) for all epochs; for a share of the epochs, the schedule to its end;
+and the full training cut there, which costs nothing, because a training that is stopped late has
+gone through it anyway. Rank correlations are Spearman's.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from benchmarks.markdown import report
+from paretrain.config import DataConfig, TrainConfig
+from paretrain.data.load import load_data
+from paretrain.data.locate import resolve_source
+from paretrain.data.parts import ImageData
+from paretrain.device import pick_device
+from paretrain.training import Training
+from search.drawing import Drawing
+from search.gate import Gate
+from search.parsing import parse_count
+from search.space import Space, load_space
+
+WAYS = {
+    "cut": "the full training, cut after {epochs} epochs",
+    "fewer epochs": "{epochs} epochs, the schedule to its end",
+    "fewer images": "1/{part} of the images, all epochs",
+}
+RESAMPLES = 2000
+"""Of the networks, for the intervals (bootstrap)."""
+
+
+def random_networks(
+    space: Space, data: ImageData, update: dict[str, Any], count: int, cap: int, seed: int
+) -> list[TrainConfig]:
+    """As a search draws its first ones: with the space's hints, under the cap, random weights.
+    `update` goes into every configuration."""
+    gate = Gate(lambda c: c.model_copy(update=update), len(data.classes), cap, len(data.train))
+    rng = random.Random(seed)
+    found: list[TrainConfig] = []
+    while len(found) < count:
+        config = gate.complete(space.suggest(Drawing(rng, hints=space.hints)))
+        if not config.start.pretrained and gate.obstacle(config, gate.size(config)) is None:
+            found.append(config.model_copy(update={"seed": len(found)}))
+    return found
+
+
+def measure(config: TrainConfig, data: ImageData, part: int, device: str) -> dict[str, float]:
+    """Validation accuracies of one network, by way, and in full; seconds of two of them."""
+
+    def trained(**update: object) -> Training:
+        training = Training(config.model_copy(update=update), data, pick_device(device))
+        for _ in training.epochs():
+            pass
+        return training
+
+    few = max(1, config.epochs // part)
+    full, images = trained(), trained(share=1 / part)
+    return {
+        "full": full.kept.val_acc,
+        "cut": full.curve[min(few, len(full.curve)) - 1].val_acc,
+        "fewer epochs": trained(epochs=few).kept.val_acc,
+        "fewer images": images.kept.val_acc,
+        "full seconds": sum(epoch.seconds for epoch in full.curve),
+        "fewer images seconds": sum(epoch.seconds for epoch in images.curve),
+    }
+
+
+def correlations(rows: Sequence[dict[str, float]]) -> dict[str, tuple[float, float, float]]:
+    """Spearman's with the accuracy in full, by way, with a 95 % interval (resampled networks)."""
+    rng = np.random.default_rng(0)
+    full = np.array([row["full"] for row in rows])
+    found = {}
+    for way in WAYS:
+        cheap = np.array([row[way] for row in rows])
+        drawn = []
+        for _ in range(RESAMPLES):
+            chosen = rng.integers(len(rows), size=len(rows))
+            if len(set(full[chosen])) > 1 and len(set(cheap[chosen])) > 1:
+                drawn.append(spearmanr(full[chosen], cheap[chosen]).statistic)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        found[way] = (float(spearmanr(full, cheap).statistic), float(low), float(high))
+    return found
+
+
+def table(rows: Sequence[dict[str, float]], command: str, part: int, epochs: int) -> str:
+    """Markdown."""
+    best = int(np.argmax([row["full"] for row in rows]))
+    lines: list[dict[str, object]] = []
+    for way, (value, low, high) in correlations(rows).items():
+        above = sum(row[way] > rows[best][way] for row in rows)
+        lines.append(
+            {
+                "way": WAYS[way].format(part=part, epochs=max(1, epochs // part)),
+                "rank correlation": value,
+                "95 %": f"{low:.2f} to {high:.2f}",
+                "ranked above the best network": above,
+            }
+        )
+    seconds = [sum(row[key] for row in rows) for key in ("fewer images seconds", "full seconds")]
+    words = [
+        f"Rank correlation (Spearman) of validation accuracies with those of the full training of "
+        f"{len(rows)} random networks ({min(row['full'] for row in rows):.1%} to "
+        f"{max(row['full'] for row in rows):.1%} in full), {epochs} epochs.",
+        f"The trainings on 1/{part} of the images took {seconds[0] / seconds[1]:.0%} of the time "
+        "of the full ones: validation costs the same.",
+    ]
+    return report("Fewer images or fewer epochs?", command, words, lines)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--space", default="vgg_reduce")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--fraction", type=float, default=1.0)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--networks", type=int, default=16)
+    parser.add_argument("--part", type=int, default=4, help="1/part of images or epochs")
+    parser.add_argument("--max-params", default="200k")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, help="folder for fidelity_SPACE.md and .json")
+    options = parser.parse_args()
+    images = DataConfig(
+        source=resolve_source(options.data),
+        image_size=options.image_size,
+        fraction=options.fraction,
+    )
+    space, data = load_space(options.space), load_data(images)
+    rows: list[dict[str, float]] = []
+    cap = parse_count(options.max_params, "--max-params")
+    update = {"data": images, "epochs": options.epochs, "share": 1.0}
+    networks = random_networks(space, data, update, options.networks, cap, options.seed)
+    for config in networks:
+        rows.append(measure(config, data, options.part, options.device))
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    words = " ".join(sys.argv[1:])
+    text = table(rows, f"python -m benchmarks.fidelity {words}", options.part, options.epochs)
+    if options.out is not None:
+        (options.out / f"fidelity_{space.name}.md").write_text(text)
+        kept = json.dumps(rows, indent=1) + "\n"
+        (options.out / f"fidelity_{space.name}.json").write_text(kept)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
