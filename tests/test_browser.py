@@ -166,7 +166,7 @@ def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> N
     command += ["--storage", storage, "--trials"]
 
     def ended() -> int:
-        return len(view(storage, NAME).finished)
+        return sum(trial.state.is_finished() for trial in view(storage, NAME).trials)
 
     with subprocess.Popen([*command, "500"], stderr=subprocess.DEVNULL) as search:
         try:
@@ -185,8 +185,7 @@ def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> N
         finally:
             search.send_signal(signal.SIGINT)
     assert search.returncode == 130
-    done = [trial for trial in view(storage, NAME).trials if trial.state.is_finished()]
-    again = subprocess.run([*command, str(len(done) + 1)], capture_output=True, text=True)
+    again = subprocess.run([*command, str(ended() + 1)], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
 
 
