@@ -1,8 +1,8 @@
 """Augmentation of whole batches on their device, with one draw for each image.
 
-torchvision's v2 transforms draw once per batch (pytorch/vision issue 2929); per-image calls cost
-ten times more. Each operation here equals torchvision's functional one on the same draw
-(tests/test_augment.py).
+torchvision's v2 transforms draw once per batch (pytorch/vision issue 2929); calls per image cost
+more on small images (benchmarks/results/augment.md). Each operation here equals torchvision's
+functional one on the same draw (tests/test_augment.py).
 """
 
 import torch
