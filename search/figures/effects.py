@@ -13,7 +13,7 @@ KINDS = (
     ("no practical difference", ("same",), ORANGE, "diamond"),
     ("cannot tell yet", ("unknown",), GREY, "circle-open"),
 )
-HEADER = 170
+HEADER = 188
 """Pixels of title, axis and legend."""
 WIDEST = 24
 """Letters of a label in a line."""
@@ -49,10 +49,10 @@ def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     made.add_vrect(x0=-edge, x1=edge, fillcolor=GREY, opacity=0.25, line_width=0)
     made.add_vline(x=0, line={"color": GREY, "width": 1})
     typical = f"{shown[0].typical:.1%}" if shown else "typical"
-    made.update_xaxes(**axis(title=f"Effect at {typical} (accuracy points)"))
+    made.update_xaxes(**axis(title=f"Effect at {typical}<br>(accuracy points)"))
     made.update_yaxes(**axis(autorange="reversed", categoryorder="array", categoryarray=labels))
     plot = made.layout.height - HEADER
-    made.update_layout(legend={"y": -70 / plot}, margin={"b": HEADER - 60, "l": 10})
+    made.update_layout(legend={"y": -88 / plot}, margin={"b": HEADER - 60, "l": 10})
     return made
 
 
