@@ -13,7 +13,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from search.attachments import of_study, of_trial
-from search.storage import LOCK_TIMEOUT_S, sqlite_path, storage_url
+from search.storage import engine_arguments, sqlite_path, storage_url
 from search.study import IDENTITY
 
 
@@ -22,8 +22,7 @@ class Board(RDBStorage):
 
     def __init__(self, storage: str) -> None:
         """Of a database that there is."""
-        is_sqlite = sqlite_path(storage) is not None
-        arguments = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+        arguments = engine_arguments(sqlite_path(storage) is not None)
         super().__init__(storage_url(storage), engine_kwargs=arguments)
         self._pinned: dict[int, dict[str, Any]] = {}
         self._opened: dict[int, optuna.Study] = {}

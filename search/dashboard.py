@@ -16,17 +16,16 @@ from socketserver import ThreadingMixIn
 from typing import Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import optuna
 import optuna_dashboard
 import typer
 from typer import Option
 
-from paretrain.cli import UserError, nearest, run_command, terminable
+from paretrain.cli import UserError, run_command, terminable
 from search.attachments import Attachments
 from search.board import Board
 from search.forecast import duration
 from search.painter import Painter
-from search.storage import check_storage, exists, open_storage, quiet_optuna, sqlite_path
+from search.storage import check_name, open_studies, quiet_optuna, sqlite_path
 
 HOST, PORT = "127.0.0.1", 8080
 NICE = 5
@@ -103,23 +102,11 @@ def fresh(shown: Application, painter: Painter) -> Application:
 
 def _names(storage: str, wanted: str | None) -> list[str]:
     """Of the studies to name. Raises UserError where there is nothing to show."""
-    check_storage(storage)
-    if not exists(storage):
-        raise UserError(f"no database {storage}: run python -m search.run first")
-    opened = open_storage(storage)
-    try:
-        names = sorted(optuna.study.get_all_study_names(opened))
-    finally:
-        opened.engine.dispose()
-    if not names:
-        raise UserError(f"no study in {storage}: run python -m search.run first")
+    opened, names = open_studies(storage)
+    opened.engine.dispose()
     if wanted is None:
         return names
-    if wanted not in names:
-        raise UserError(
-            f"no study '{wanted}' in {storage}{nearest(wanted, names)}: there are "
-            f"{', '.join(names)}"
-        )
+    check_name(storage, wanted, names)
     return [wanted]
 
 

@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import run_command
 from search.control import control_arm
 from search.diagnosis import diagnose
-from search.storage import check_storage, exists, load_study, open_storage
+from search.storage import load_study, open_studies
 from search.summary import ledger_lines
 from search.view import StudyView, view_of
 
@@ -33,16 +33,10 @@ def status(
 ) -> int:
     """One row a study."""
     if study_name is None:
-        check_storage(storage)
-        if not exists(storage):
-            raise UserError(f"no database {storage}: run python -m search.run first")
-        opened = open_storage(storage)
-        names = sorted(optuna.study.get_all_study_names(opened))
+        opened, names = open_studies(storage)
         studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
     else:
         studies = [load_study(storage, study_name)]
-    if not studies:
-        raise UserError(f"no study in {storage}: run python -m search.run first")
     seen = [view_of(study, storage) for study in studies]
     table = Table(box=None)
     for column in COLUMNS:

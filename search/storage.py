@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.parse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,13 @@ def open_storage(storage: str) -> RDBStorage:
     return opened
 
 
+def engine_arguments(is_sqlite: bool) -> dict[str, Any]:
+    """Of SQLAlchemy's `create_engine`: SQLite waits for who is writing."""
+    return {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+
+
 def _opened(url: str, is_sqlite: bool) -> RDBStorage:
-    arguments: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+    arguments = engine_arguments(is_sqlite)
     for _ in range(TRIES):
         try:
             return RDBStorage(url, engine_kwargs=arguments)
@@ -170,15 +175,32 @@ def _write_ahead(engine: Engine) -> None:
 
 def load_study(storage: str, name: str) -> optuna.Study:
     """An existing study. Raises UserError naming the ones that there are."""
+    opened, names = _existing(storage)
+    check_name(storage, name, names)
+    return optuna.load_study(study_name=name, storage=opened)
+
+
+def open_studies(storage: str) -> tuple[RDBStorage, list[str]]:
+    """An existing database, and the names of its studies. Raises UserError when it has none."""
+    opened, names = _existing(storage)
+    if not names:
+        raise UserError(f"no study in {storage}: run python -m search.run first")
+    return opened, names
+
+
+def check_name(storage: str, name: str, names: Sequence[str]) -> None:
+    """Raises UserError when no study has that name."""
+    if name not in names:
+        listed = ", ".join(names) or "none"
+        raise UserError(f"no study '{name}' in {storage}{nearest(name, names)}: there are {listed}")
+
+
+def _existing(storage: str) -> tuple[RDBStorage, list[str]]:
     check_storage(storage)
     if not exists(storage):
         raise UserError(f"no database {storage}: run python -m search.run first")
     opened = open_storage(storage)
-    names = sorted(optuna.study.get_all_study_names(opened))
-    if name not in names:
-        listed = ", ".join(names) or "none"
-        raise UserError(f"no study '{name}' in {storage}{nearest(name, names)}: there are {listed}")
-    return optuna.load_study(study_name=name, storage=opened)
+    return opened, sorted(optuna.study.get_all_study_names(opened))
 
 
 def set_state(study: optuna.Study, trial_id: int, state: TrialState) -> None:
