@@ -53,18 +53,13 @@ class Budget:
             return None
         return max(0.0, self._limits.seconds - (time.monotonic() - self._began))
 
-    @property
-    def counts_epochs(self) -> bool:
-        """Whether epochs are limited."""
-        return self._limits.epochs is not None
-
-    def end(self, running: int = 0, epochs_to_come: int = 0, had: int = 0) -> End | None:
-        """The limit that keeps another trial, which has had so many of its epochs, from beginning
+    def end(self, running: int = 0, epochs_to_come: int = 0, spared: int = 0) -> End | None:
+        """The limit that keeps another trial, which is spared so many of its epochs, from beginning
         beside `running` ones, which may take so many epochs more, or None when it may begin."""
         if self.done + running >= self._limits.trials:
             return "done"
         if self._limits.epochs is not None:
-            planned = self.epochs_spent + epochs_to_come + self._epochs_a_trial - had
+            planned = self.epochs_spent + epochs_to_come + self._epochs_a_trial - spared
             if planned > self._limits.epochs:
                 return "epochs"
         return "plateau" if self._stands_still() else None

@@ -198,6 +198,7 @@ class Coordinator:
             attrs.get(attr.BASELINE),
             size=None if self._plan.objective == "params" else axis,
             measured=attrs.get(attr.MEASURED, False),
+            epochs_spared=checkpoint_epochs(self._checkpoint(trial.number)),
             epochs_spent=spent.get("epochs", 0),
             seconds_spent=spent.get("seconds", 0.0),
             seconds_lost=spent.get("lost_seconds", 0.0),
@@ -221,10 +222,8 @@ class Coordinator:
         """What keeps the next trial from beginning beside those under way."""
         trials = [*self._busy.values(), *self._alone]
         to_come = sum(self._plan.epochs - len(t.results) for t in trials)
-        had = 0
-        if self._queue and self._budget.counts_epochs:
-            had = checkpoint_epochs(self._checkpoint(self._queue[0]))
-        return self._budget.end(len(trials), to_come, had)
+        spared = self._queue[0].epochs_spared if self._queue else 0
+        return self._budget.end(len(trials), to_come, spared)
 
     def _next(self) -> Running | None:
         """What an idle worker is to train now, or None when there is nothing, or not yet."""
@@ -270,14 +269,14 @@ class Coordinator:
 
     def _train(self, worker: int, running: Running) -> None:
         running.start()
-        path = str(self._checkpoint(running))
+        path = str(self._checkpoint(running.number))
         measure = self._gate.latency is not None and not running.measured
         number, config = running.number, running.config
         order = Train(trial=number, config=config, checkpoint=path, measure=measure)
         self._pool.send(worker, order)
 
-    def _checkpoint(self, running: Running) -> Path:
-        return self._checkpoints / f"{running.number}.pt"
+    def _checkpoint(self, number: int) -> Path:
+        return self._checkpoints / f"{number}.pt"
 
     # --- hearing
 
@@ -398,10 +397,7 @@ class Coordinator:
             self._fail(running, failed.error, {"stderr": failed.traceback})
             return
         if len(self._busy) > 1 and not running.alone:
-            del self._busy[worker]
-            running.alone = True
-            self._alone.append(running)
-            self._tell(Note(f"#{running.number}: out of memory, tried again alone"))
+            self._set_aside(worker, running, "out of memory, tried again alone")
             return
         pieces = self._smaller_pieces(running.config)
         if pieces is not None:
@@ -415,6 +411,13 @@ class Coordinator:
         self._ahead.learn_memory(running.config)
         why = "does not fit into memory"
         self._fail(running, why, {attr.INFEASIBLE: why, "stderr": failed.traceback}, counts=False)
+
+    def _set_aside(self, worker: int, running: Running, why: str) -> None:
+        """Until nothing else runs."""
+        del self._busy[worker]
+        running.alone = True
+        self._alone.append(running)
+        self._tell(Note(f"#{running.number}: {why}"))
 
     def _smaller_pieces(self, config: TrainConfig) -> int | None:
         """Images for one forward pass: half as many, where it is the same training or allowed."""
@@ -444,10 +447,7 @@ class Coordinator:
         if running.deaths == 1:
             running.stop = None
             if died.killed and len(self._busy) > 1:
-                del self._busy[worker]
-                running.alone = True
-                self._alone.append(running)
-                self._tell(Note(f"#{running.number}: {died}; tried again alone"))
+                self._set_aside(worker, running, f"{died}; tried again alone")
                 return
             self._tell(Note(f"#{running.number}: {died}; tried once more"))
             self._train(worker, running)
@@ -478,7 +478,7 @@ class Coordinator:
         self._ahead.learn(running.shadow, val_acc, finished, deviation, size)
 
     def _drop_checkpoint(self, running: Running) -> None:
-        self._checkpoint(running).unlink(missing_ok=True)
+        self._checkpoint(running.number).unlink(missing_ok=True)
 
     def _report(self, running: Running, ending: Ending, reason: str) -> None:
         record = None

@@ -40,6 +40,8 @@ class Running:
     """Workers that died of it."""
     alone: bool = False
     """Memory was short: nothing else may run beside it."""
+    epochs_spared: int = 0
+    """That it need not train, because an earlier run's checkpoint has them."""
     epochs_spent: int = 0
     """All that were trained, also those that were lost."""
     seconds_spent: float = 0.0
