@@ -84,10 +84,7 @@ class FrontRule:
 
     def _judge(self, trial: Curve, view: View, completed: CompletedCurves) -> Decision:
         posterior = completed.posterior(trial)
-        rival = best_at_size(view.finished, trial.num_params)
-        floor = view.aim.reference(view.finished)
-        rival = rival if rival is not None and rival.val_acc > floor else None
-        height = floor if rival is None else rival.val_acc
+        height, rival = _to_beat(trial, view)
         probability = posterior.above(height)
         gain = _gain(trial, posterior, view)
         self._catch_up(view, completed)
@@ -155,11 +152,8 @@ class FrontRule:
             return waits
         completed = self._curves(learned, view.epochs)
         posterior = completed.before_learning(trial.num_params, view.chance)
-        rival = best_at_size(view.finished, trial.num_params)
-        floor = view.aim.reference(view.finished)
-        height = floor if rival is None else max(floor, rival.val_acc)
         begins = start_chance(trial, view)
-        probability = begins * posterior.above(height)
+        probability = begins * posterior.above(_to_beat(trial, view)[0])
         rate = begins * _gain(trial, posterior, view) / (view.epochs - len(trial.accs))
         self._catch_up(view, completed)
         needed = self._rate_needed(view)
@@ -180,6 +174,15 @@ class FrontRule:
         if self._completed is None or self._completed[0] != numbers:
             self._completed = (numbers, CompletedCurves(learned, epochs))
         return self._completed[1]
+
+
+def _to_beat(trial: Curve, view: View) -> tuple[float, Curve | None]:
+    """The accuracy that counts at its size, and the trial that has it, where one does."""
+    rival = best_at_size(view.finished, trial.num_params)
+    floor = view.aim.reference(view.finished)
+    if rival is None or rival.val_acc <= floor:
+        return floor, None
+    return rival.val_acc, rival
 
 
 def _learned(view: View) -> list[Curve]:
