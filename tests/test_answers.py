@@ -19,10 +19,10 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from search.anatomy import drawings
 from search.answers.answer import Comparison, accuracy_change, compare, judge, margin
-from search.answers.effect import PENALTIES, Effect, effects, kernels, residuals
+from search.answers.effect import PENALTIES, Effect, effects, kernels, residuals, slopes
 from search.answers.observed import Observed, has_learned
 from search.answers.questions import Question, questions
-from search.answers.savings import Lever, slopes
+from search.answers.savings import Lever
 from search.answers.study import answers_of, size_kept, sizes
 from search.answers.words import answers_frame, row, sentence
 from search.figures.effects import effects_figure

@@ -94,17 +94,32 @@ def effects(
     they widen the interval as drawing them would. None where there is nothing to tell from."""
     left = residuals(features, np.column_stack([treatment, outcomes]))
     d = left[:, 0]
-    total = float(d @ d)
-    if total < 1e-9 * len(d):
+    if float(d @ d) < 1e-9 * len(d):
         return [None] * outcomes.shape[1]
-    weights = d**2 / total
-    df = max(1.0, 1 / float(weights @ weights) - 1)
-    found: list[Effect | None] = []
-    for y, deviation in zip(left[:, 1:].T, deviations.T, strict=True):
-        value = float(d @ y) / total
-        rest = (y - value * d) / np.maximum(1 - weights, 0.05)
-        influence = d * rest / total
-        variance = float(influence @ influence) + float(weights @ deviation**2) / total
-        made = Effect(value, math.sqrt(variance), df, total, weights, influence)
-        found.append(made if variance > 1e-18 else None)
+    found = [
+        slopes(left[:, :1], y, deviation)[0]
+        for y, deviation in zip(left[:, 1:].T, deviations.T, strict=True)
+    ]
+    return [one if one.se**2 > 1e-18 else None for one in found]
+
+
+def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
+    """Least squares of `y` (trials,) on all columns of `d` (trials, things), with HC3. Empty where
+    columns cannot be told apart."""
+    gram = d.T @ d
+    if np.linalg.cond(gram) > 1e8:
+        return []
+    inverse = np.linalg.inv(gram)
+    pull = d @ inverse
+    value = pull.T @ y
+    leverage = np.einsum("ij,ij->i", pull, d)
+    influence = pull * ((y - d @ value) / np.maximum(1 - leverage, 0.05))[:, None]
+    found = []
+    for k in range(d.shape[1]):
+        weights = pull[:, k] ** 2 / float(pull[:, k] @ pull[:, k])
+        variance = float(influence[:, k] @ influence[:, k] + pull[:, k] ** 2 @ deviation**2)
+        df = max(1.0, 1 / float(weights @ weights) - d.shape[1])
+        known = 1 / float(inverse[k, k])
+        spread = math.sqrt(variance)
+        found.append(Effect(float(value[k]), spread, df, known, weights, influence[:, k]))
     return found

@@ -13,7 +13,7 @@ from scipy import stats
 
 from search.answers.answer import about, accuracy_change, outcomes, typical_accuracy
 from search.answers.covariates import features
-from search.answers.effect import Effect, Floats, residuals
+from search.answers.effect import Effect, residuals, slopes
 from search.answers.observed import Observed
 
 LEAST = 15
@@ -120,28 +120,6 @@ def _slopes(
     left = residuals(columns, np.column_stack([saved[:, there], ends[:, 0]]))
     made = slopes(left[:, :-1], left[:, -1], deviations[:, 0])
     return {group[k].name: one for k, one in zip(there, made, strict=True)}
-
-
-def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
-    """Least squares of `y` (trials,) on all columns of `d` (trials, things), with HC3. Empty where
-    columns cannot be told apart."""
-    gram = d.T @ d
-    if np.linalg.cond(gram) > 1e8:
-        return []
-    inverse = np.linalg.inv(gram)
-    pull = d @ inverse
-    value = pull.T @ y
-    leverage = np.einsum("ij,ij->i", pull, d)
-    influence = pull * ((y - d @ value) / np.maximum(1 - leverage, 0.05))[:, None]
-    found = []
-    for k in range(d.shape[1]):
-        weights = pull[:, k] ** 2 / float(pull[:, k] @ pull[:, k])
-        variance = float(influence[:, k] @ influence[:, k] + pull[:, k] ** 2 @ deviation**2)
-        df = max(1.0, 1 / float(weights @ weights) - d.shape[1])
-        known = 1 / float(inverse[k, k])
-        spread = math.sqrt(variance)
-        found.append(Effect(float(value[k]), spread, df, known, weights, influence[:, k]))
-    return found
 
 
 def _left(

@@ -1,7 +1,7 @@
 """Answers in sentences and table rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,10 +28,8 @@ def sentence(one: Comparison) -> str:
     if one.effect is None:
         return f"{named(one)}: cannot tell yet, too few trials; {wanted(one.more)}."
     value, (low, high) = one.effect.value, one.interval
-    told = (
-        f"{one.points(value):+.1f} points ({one.points(low):+.1f} to {one.points(high):+.1f}) "
-        f"from a typical {one.typical:.1%}"
-    )
+    points = f"{one.points(value):+.1f} points ({one.points(low):+.1f} to {one.points(high):+.1f})"
+    told = f"{points} from a typical {one.typical:.1%}"
     if one.verdict == "same":
         return f"{named(one)}: no difference of practical size: {told}."
     if one.verdict == "unknown":
@@ -68,15 +66,9 @@ def row(one: Comparison) -> list[str]:
     if one.effect is None:
         return [named(one), trials, "", "", learned, verdict(one)]
     low, high = one.interval
-    errors, points = _errors(one.effect.value, low, high), one.points
-    return [
-        named(one),
-        trials,
-        errors,
-        _unbroken(f"{points(one.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})"),
-        learned,
-        verdict(one),
-    ]
+    errors = _interval([math.exp(-v) for v in (one.effect.value, high, low)], ".2f")
+    points = _interval(map(one.points, (one.effect.value, low, high)), "+.1f")
+    return [named(one), trials, errors, points, learned, verdict(one)]
 
 
 def _unbroken(text: str) -> str:
@@ -84,9 +76,10 @@ def _unbroken(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _errors(value: float, low: float, high: float) -> str:
-    factors = [math.exp(-v) for v in (value, high, low)]
-    return _unbroken(f"{factors[0]:.2f} ({factors[1]:.2f} to {factors[2]:.2f})")
+def _interval(values: Iterable[float], form: str) -> str:
+    """A value, and its interval's ends."""
+    value, low, high = (format(v, form) for v in values)
+    return _unbroken(f"{value} ({low} to {high})")
 
 
 def _learning(one: Comparison) -> str:
@@ -107,19 +100,14 @@ def cost(saving: Saving) -> str:
     """Of halving the parameters by a lever."""
     if saving.effect is None:
         return "cannot tell yet: too few trials"
-    low, high = saving.effect.interval()
-    points = saving.points
-    return _unbroken(
-        f"{points(saving.effect.value):+.1f} ({points(low):+.1f} to {points(high):+.1f})"
-    )
+    return _interval(map(saving.points, (saving.effect.value, *saving.effect.interval())), "+.1f")
 
 
 def left(saving: Saving) -> str:
     """Of a halving, at equal accuracy."""
     if saving.left is None:
         return "cannot tell yet"
-    middle, low, high = saving.left
-    return _unbroken(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+    return _interval(saving.left, ".2f")
 
 
 def saving_words(found: Savings, trials: int) -> str:
@@ -140,8 +128,6 @@ def answers_frame(found: Answers) -> pd.DataFrame:
     """One row a comparison and one a lever. Effects are of `log_error`: -log(1.005 - accuracy)."""
     rows: list[dict[str, Any]] = []
     for one in found.comparisons:
-        low, high = one.interval
-        effect = one.effect
         rows.append(
             {
                 "question": one.question.text,
@@ -149,13 +135,7 @@ def answers_frame(found: Answers) -> pd.DataFrame:
                 "comparison": named(one),
                 "trials": one.trials[0],
                 "reference_trials": one.trials[1] if one.reference else None,
-                "effect": effect.value if effect else None,
-                "low": low,
-                "high": high,
-                "points": one.points(effect.value) if effect else None,
-                "points_low": one.points(low) if effect else None,
-                "points_high": one.points(high) if effect else None,
-                "typical_acc": one.typical,
+                **_effect(one),
                 "learned_effect": one.learned.value if one.learned else None,
                 "verdict": one.verdict,
                 "holds_for_all": one.holds,
@@ -163,26 +143,33 @@ def answers_frame(found: Answers) -> pd.DataFrame:
             }
         )
     for saving in found.savings.each if found.savings else ():
-        low, high = saving.effect.interval() if saving.effect else (math.nan, math.nan)
-        effect = saving.effect
+        told = saving.effect is not None and math.prod(saving.effect.interval()) > 0
         rows.append(
             {
                 "question": "What does halving the parameters cost?",
                 "parameter": saving.lever.name,
                 "comparison": "a decade of parameters saved",
                 "trials": found.trials,
-                "effect": effect.value if effect else None,
-                "low": low,
-                "high": high,
-                "points": saving.points(effect.value) if effect else None,
-                "points_low": saving.points(low) if effect else None,
-                "points_high": saving.points(high) if effect else None,
-                "typical_acc": saving.typical,
+                **_effect(saving),
                 "times_fewer_at_equal_accuracy": saving.left[0] if saving.left else None,
-                "verdict": "told" if effect and not low <= 0 <= high else "unknown",
+                "verdict": "told" if told else "unknown",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _effect(of: Comparison | Saving) -> dict[str, float | None]:
+    """Columns of the frame; empty without an effect."""
+    low, high = of.effect.interval() if of.effect else (math.nan, math.nan)
+    return {
+        "effect": of.effect.value if of.effect else None,
+        "low": low,
+        "high": high,
+        "points": of.points(of.effect.value) if of.effect else None,
+        "points_low": of.points(low) if of.effect else None,
+        "points_high": of.points(high) if of.effect else None,
+        "typical_acc": of.typical,
+    }
 
 
 def worded(found: Answers) -> Sequence[Comparison]:

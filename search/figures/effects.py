@@ -1,6 +1,7 @@
 """Effects with their intervals, everything else being equal."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import plotly.graph_objects as go
 
@@ -23,9 +24,13 @@ def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     """In accuracy points at the study's typical network; the band is what has no practical size."""
     shown = [one for one in found if one.effect]
     made = figure("Effects, everything else being equal", HEADER + 46 * max(3, len(shown)))
-    labels = [_folded(f"{one.question.name}: {named(one)}") for one in shown]
+    texts = [f"{one.question.name}: {named(one)}" for one in shown]
+    labels = [
+        "<br>".join(wrap(text, WIDEST, break_long_words=False, break_on_hyphens=False))
+        for text in texts
+    ]
+    rows = list(zip(labels, shown, strict=True))
     for name, verdicts, colour, symbol in KINDS:
-        rows = [(label, one) for label, one in zip(labels, shown, strict=True)]
         of = [(label, one) for label, one in rows if one.verdict in verdicts]
         values = [one.points(one.effect.value) for _, one in of if one.effect]
         lows = [one.points(one.interval[0]) for _, one in of]
@@ -54,13 +59,3 @@ def effects_figure(found: Sequence[Comparison]) -> go.Figure:
     plot = made.layout.height - HEADER
     made.update_layout(legend={"y": -88 / plot}, margin={"b": HEADER - 60, "l": 10})
     return made
-
-
-def _folded(text: str) -> str:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > WIDEST:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)
