@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.training import recalls
 from search.baselines import verdicts
 from search.explain import story_among
 from search.records import CONFUSION, PER_CLASS, TrialRecord, read_record
@@ -90,25 +91,22 @@ def labels(seen: StudyView, count: int) -> list[str]:
 
 
 def _classes(seen: StudyView, trial: FrozenTrial) -> list[str]:
-    recalls = trial.user_attrs.get(PER_CLASS, ())
     confusion = trial.user_attrs.get(CONFUSION)
-    names = labels(seen, len(recalls))
-    if confusion is None:
-        rows = [[name, f"{share:.1%}"] for name, share in zip(names, recalls, strict=True)]
-        title, epoch = ["Class", "Right"], "last"
-        order = sorted(range(len(rows)), key=lambda i: recalls[i])
-    else:
-        rows, shares = [], []
-        for i, cells in enumerate(confusion):
-            images, others = sum(cells), [0 if j == i else cell for j, cell in enumerate(cells)]
-            shares.append(cells[i] / max(1, images))
-            taken = f"{names[others.index(max(others))]} ({max(others)})" if any(others) else ""
-            rows.append([names[i], str(images), f"{shares[i]:.1%}", taken])
-        title, epoch = ["Class", "Images", "Right", "Most often taken for"], "kept"
-        order = sorted(range(len(rows)), key=lambda i: shares[i])
-    if not rows:
+    right = trial.user_attrs.get(PER_CLASS, ()) if confusion is None else recalls(confusion)
+    if not right:
         return []
-    shown = sorted(order[:MOST_CLASSES])
+    names = labels(seen, len(right))
+    if confusion is None:
+        rows = [[name, f"{share:.1%}"] for name, share in zip(names, right, strict=True)]
+        title, epoch = ["Class", "Right"], "last"
+    else:
+        rows = []
+        for i, cells in enumerate(confusion):
+            others = [0 if j == i else cell for j, cell in enumerate(cells)]
+            taken = f"{names[others.index(max(others))]} ({max(others)})" if any(others) else ""
+            rows.append([names[i], str(sum(cells)), f"{right[i]:.1%}", taken])
+        title, epoch = ["Class", "Images", "Right", "Most often taken for"], "kept"
+    shown = sorted(sorted(range(len(rows)), key=lambda i: right[i])[:MOST_CLASSES])
     said = f"Validation images, after the {epoch} epoch."
     if len(shown) < len(rows):
         said += f" The {len(shown)} worst of {len(rows)} classes."

@@ -57,6 +57,11 @@ Confusion = tuple[tuple[int, ...], ...]
 """Images by true class (rows) and predicted class (columns)."""
 
 
+def recalls(confusion: Sequence[Sequence[int]]) -> tuple[float, ...]:
+    """Of each class; 0 for a class without images."""
+    return tuple(row[i] / max(1, sum(row)) for i, row in enumerate(confusion))
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Result on one part."""
@@ -68,7 +73,7 @@ class Evaluation:
     @property
     def per_class(self) -> tuple[float, ...]:
         """Recall of each class; 0 for a class without images."""
-        return tuple(row[i] / max(1, sum(row)) for i, row in enumerate(self.confusion))
+        return recalls(self.confusion)
 
     @property
     def classes_predicted(self) -> int:
