@@ -150,21 +150,13 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
             notes.append(note)
         return default
 
-    usual_size = DIGITS_SIZE if digits else GPU_SIZE if gpu else CPU_SIZE
     of_space = plan.space.defaults
-    size = of_space.get("image_size") or SIDES.get(plan.data.source, usual_size)
     epochs = of_space.get("epochs") or (DIGITS_EPOCHS if digits else EPOCHS)
     where = "digits" if digits else "a GPU" if gpu else "a CPU"
-    of = plan.data.source if plan.data.source in SIDES else where
-    of = f"default for {plan.space.name if 'image_size' in of_space else of}"
-    known = given.get("image_size") is not None or "image_size" in (stored or {})
-    files = not digits and plan.data.source not in SIDES
-    if files and not known and "image_size" not in of_space:
-        native = native_side(plan.data)
-        if native is not None and native < size:  # larger ones would show nothing more
-            size = max(native, SMALLEST_SIZE)
-            of = "their own size" if native == size else f"their own is {native}"
-    image_size = choose("image_size", size, f"images at {size}x{size} ({of}; --image-size)")
+    image_size = choose("image_size", None)
+    if image_size is None:
+        image_size, why = _usual_size(plan, where)
+        notes.append(f"images at {image_size}x{image_size} ({why}; --image-size)")
     data = replace_data(
         plan.data,
         val_fraction=choose("val_fraction", DIGITS_VAL if digits else plan.data.val_fraction),
@@ -197,6 +189,23 @@ def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> 
         objective=choose("objective", _stored_objective(stored)),
         notes=tuple(notes),
     )
+
+
+def _usual_size(plan: Plan, where: str) -> tuple[int, str]:
+    """Side of the images where neither the user nor an earlier run has chosen, and why."""
+    source = plan.data.source
+    if side := plan.space.defaults.get("image_size"):
+        return side, f"default for {plan.space.name}"
+    if source in SIDES:
+        return SIDES[source], f"default for {source}"
+    if source == "digits":
+        return DIGITS_SIZE, f"default for {where}"
+    most, native = CPU_SIZE if plan.device.type == "cpu" else GPU_SIZE, native_side(plan.data)
+    if native is None or native >= most:
+        return most, f"default for {where}"
+    # Larger ones would show nothing more.
+    side = max(native, SMALLEST_SIZE)
+    return side, "their own size" if native == side else f"their own is {native}"
 
 
 def _stored_objective(stored: dict[str, Any] | None) -> Objective:
