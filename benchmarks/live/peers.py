@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 from benchmarks.replay.rivals import Unavailable, load_pruner, mo_asha_ranks
 from paretrain.config import TrainConfig
 from search.drawing import Drawing
+from search.records import COUNTED
 from search.samplers import DIRECTIONS
 from search.space import Suggest
 from search.storage import quiet_optuna
@@ -71,8 +72,7 @@ class Optuna:
     def refused(self) -> None:
         """Failed trials are nothing to TPE, so that it can propose for ever what is refused; from
         pruned ones it learns. But those count for its ten random trials to begin with."""
-        counted = (TrialState.COMPLETE, TrialState.PRUNED)
-        trained = self.study.get_trials(deepcopy=False, states=counted)
+        trained = self.study.get_trials(deepcopy=False, states=COUNTED)
         state = TrialState.FAIL if len(trained) < STARTUP else TrialState.PRUNED
         self.study.tell(self._trial.number, state=state)
 
