@@ -88,7 +88,7 @@ def dashboard(browser: Browser, storage: str) -> Iterator[str]:
             browser.get("about:blank")  # else the page goes on to ask
             complaints(browser)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=120)
         assert process.returncode == 0 and "of the time" in said and "cannot draw" not in said, said
 
 
