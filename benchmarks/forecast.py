@@ -4,7 +4,8 @@
 
 Each run is another seed with other epochs, trials, image size, cap and number of workers. The
 forecast is in the first line of --json, the time that it took in the last one; the memory is the
-workers' highest resident size as Linux keeps it.
+workers' highest resident size as Linux keeps it. With --rows FILE a run that has ended is kept
+there and not run again, so that the benchmark can be run in parts while a machine is quiet.
 """
 
 import argparse
@@ -57,13 +58,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=len(RUNS))
     parser.add_argument("--trials", type=int, help="Of every run: to try this script out.")
+    parser.add_argument("--rows", type=Path, help="File that keeps what runs gave, in order.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
-    results = []
-    for seed, settings in enumerate(RUNS[: options.runs]):
+    kept = options.rows.read_text().splitlines() if options.rows and options.rows.exists() else []
+    results = [json.loads(row) for row in kept[: options.runs]]
+    for seed, settings in list(enumerate(RUNS[: options.runs]))[len(results) :]:
         fewer = {} if options.trials is None else {"trials": options.trials}
         results.append(run(seed, settings | fewer))
         print(json.dumps(results[-1]), flush=True)
+        if options.rows:
+            with options.rows.open("a") as rows:
+                rows.write(json.dumps(results[-1]) + "\n")
     words = [
         f"Within {NEAR:.0%}: time in {near(results, 'time ratio')} runs, "
         f"memory in {near(results, 'memory ratio')}.",

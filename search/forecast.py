@@ -3,7 +3,7 @@ it will try first: the hand-made ones, and proposals of its own sampler, spread 
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from paretrain.config import TrainConfig
@@ -11,11 +11,15 @@ from search.pool import Died, WorkerPool
 from search.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
-STOPPED_SHARE = 0.35
-"""Share of the time of proposed trials that stopping has saved in studies of 20 to 40 trials on the
-digits (19 to 40 %); used until a study knows its own."""
-TRIAL_SECONDS = 0.2
-"""Of a trial beside its epochs: its proposal, its records."""
+PROBE_S = 0.25
+"""Of steps of each network: on a shared machine shorter ones say little."""
+LATER = 1.15
+"""Time of a network that the front sampler proposes once it has learned, over that of its first
+ones: 0.7 to 1.8 in 27 studies of the digits, and nothing that is known before told which."""
+HANDING_OVER_S = 0.05
+"""A trial: until its worker has the next one."""
+COORDINATOR_S = 0.35
+"""A trial, of a core: its proposal, its records. The workers lack it where they have all cores."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +47,58 @@ class Forecast:
         )
 
 
+@dataclass(frozen=True)
+class Course:
+    """How the run is expected to go on."""
+
+    trials: int
+    """That are left, hand-made ones included."""
+    share: Callable[[int], float]
+    """Of its epochs that the n-th of the proposals to come takes until it is stopped, n from 0."""
+    later: float = 1.0
+    """Time of a network of a sampler that has learned over that of an example."""
+    fresh: bool = True
+    """The examples are the run's very first proposals."""
+    crowded: bool = False
+    """The workers leave no core to the coordinator."""
+
+
 def forecast(
     pool: WorkerPool,
     hand_made: Sequence[TrainConfig],
     examples: Sequence[TrainConfig],
-    trials_left: int,
-    saved_share: float,
+    course: Course,
 ) -> Forecast | None:
-    """`hand_made` will run first, to their end, then `examples`, then others like them. None when
-    nothing could be measured: a forecast that fails must not keep a run from starting."""
-    hand_made = hand_made[:trials_left]
+    """`hand_made` will run first, to their end. None when nothing could be measured: a forecast
+    that fails must not keep a run from starting."""
+    hand_made = hand_made[: course.trials]
     for config in (*hand_made, *examples)[:1]:
         probe_all(pool, config)  # a worker's first network pays for the libraries of all
-    measured = [_probe(pool, config) for config in (*hand_made, *examples)]
-    by_hand = [found for found in measured[: len(hand_made)] if found is not None]
-    like = [found for found in measured[len(hand_made) :] if found is not None]
+    by_hand = [found for config in hand_made if (found := _probe(pool, config))]
+    like = [found for config in examples if (found := _probe(pool, config))]
     if not like and not by_hand:
         return None
-    fixed, others = sum(seconds for seconds, _ in by_hand), trials_left - len(hand_made)
+    fixed = sum(seconds for seconds, _ in by_hand)
     seconds = [seconds for seconds, _ in like or by_hand]
-    known = seconds[:others]
-    # One expensive network in eight is no rule, and a sampler that weighs cost proposes few more.
-    typical = statistics.median(seconds)
-    to_come = sum(known) + (others - len(known)) * typical + others * TRIAL_SECONDS
+    others = course.trials - len(hand_made)
+    first = seconds[:others] if like and course.fresh else []
+    to_come = first + [course.later * statistics.fmean(seconds)] * (others - len(first))
+    expected = fixed + sum(each * course.share(n) for n, each in enumerate(to_come))
     workers = len(pool.workers)
     return Forecast(
-        seconds=(fixed + (1 - saved_share) * to_come) / workers,
-        seconds_at_most=(fixed + to_come) / workers,
+        seconds=wall_seconds(expected, course.trials, workers, course.crowded),
+        seconds_at_most=wall_seconds(fixed + sum(to_come), course.trials, workers, course.crowded),
         memory_bytes=max(memory for _, memory in by_hand + like),
         probed=len(by_hand) + len(like),
     )
+
+
+def wall_seconds(work: float, trials: int, workers: int, crowded: bool) -> float:
+    """Of `trials` that keep workers busy for `work` seconds in all. While the last one ends, the
+    other workers wait, each for half a trial."""
+    waiting = (workers - 1) / 2 * work / max(1, trials)
+    taken = trials * COORDINATOR_S if crowded else 0.0
+    return (work + taken + waiting) / workers + trials * HANDING_OVER_S
 
 
 def probe_all(pool: WorkerPool, config: TrainConfig, seconds: float = 0.0) -> list[Probed] | None:
@@ -99,7 +125,7 @@ def probe_all(pool: WorkerPool, config: TrainConfig, seconds: float = 0.0) -> li
 
 def _probe(pool: WorkerPool, config: TrainConfig) -> tuple[float, int] | None:
     """(seconds of a trial on a worker beside the others, bytes of all workers)."""
-    probed = probe_all(pool, config) or []
+    probed = probe_all(pool, config, PROBE_S) or []
     seconds = [
         p.setup_seconds + config.epochs * p.epoch_seconds
         for p in probed

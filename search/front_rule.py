@@ -73,7 +73,7 @@ class FrontRule:
         if diverged.stop:
             return diverged
         done = len(trial.accs)
-        if done not in _judged(view.epochs, self.growth):
+        if done not in judged_epochs(view.epochs, self.growth):
             return Decision(False, "not judged after this epoch", judged=False)
         if trial.epochs_waited == done:
             return self._judge_waiting(trial, view)
@@ -190,7 +190,7 @@ def _learned(view: View) -> list[Curve]:
 
 
 @cache
-def _judged(epochs: int, growth: float) -> set[int]:
+def judged_epochs(epochs: int, growth: float) -> set[int]:
     """Epochs after which a trial is judged."""
     judged, nearly = set(), 1.0
     while nearly < epochs:

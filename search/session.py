@@ -22,18 +22,19 @@ from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.control import control_arm
 from search.coordinator import Coordinator, Outcome
-from search.forecast import STOPPED_SHARE, Forecast, duration, forecast
+from search.forecast import LATER, Course, Forecast, duration, forecast
 from search.gate import Gate
 from search.ledger import ledger
 from search.objective import WORDS
 from search.owner import refuse_unless_owned, sole_owner
-from search.plan import Plan
+from search.plan import Plan, cores
 from search.pool import WorkerPool
 from search.progress import emit, reporter
 from search.proposals import COST_POWER, Proposer
 from search.pruning import WithControlArm, make_rule
 from search.records import BASELINE, COUNTED, read_ends, read_records
 from search.sizing import choose
+from search.stopping import expected_share
 from search.study import (
     OWNER,
     checkpoint_folder,
@@ -64,7 +65,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     gate, notes = with_weights(plan, gate, by_hand)
     plan = replace(plan, notes=(*plan.notes, *notes))
     hand_made = baselines(plan.space, gate, plan.baselines)
-    examples = _examples(plan, gate, data)
+    examples = _examples(plan, gate, data, hand_made)
     owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
     with owner, terminable():
         plan = _with_workers(plan, examples, screen)
@@ -72,7 +73,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
             study = None if dry_run else open_study(plan, data)
             done = 0 if study is None else _count(study)
             _say_first(screen, plan, data, hand_made, done)
-            expected = _forecast(plan, study, pool, hand_made, examples, done)
+            expected = _forecast(plan, study, pool, hand_made, examples)
             _say_time(screen, plan, expected, done)
             if style == "json":
                 emit(_header(plan, data, gate, hand_made, expected, done))
@@ -104,26 +105,30 @@ def _forecast(
     pool: WorkerPool,
     hand_made: Sequence[Baseline],
     examples: Sequence[TrainConfig],
-    done: int,
 ) -> Forecast | None:
     trials = [] if study is None else study.get_trials(deepcopy=False)
+    done = sum(trial.state in COUNTED for trial in trials)
     known = {trial.user_attrs.get(BASELINE) for trial in trials}
     first = [b.config for b in hand_made if not b.obstacle and b.name not in known]
-    so_far = ledger(trials, plan.epochs)
-    if plan.pruner == "none":
-        saved = 0.0
-    elif done >= ENOUGH:
-        saved = so_far.saved.epochs / max(1, so_far.saved.epochs + so_far.spent.epochs)
-    else:
-        saved = STOPPED_SHARE
-    left = max(0, plan.trials - done)
-    expected = forecast(pool, first, examples, left, saved)
-    limits = plan.limits
+    so_far, left = ledger(trials, plan.epochs), max(0, plan.trials - done)
+
+    def share(place: int) -> float:
+        if plan.pruner == "none":
+            return 1.0
+        if done >= ENOUGH:
+            spent = so_far.spent.epochs
+            return spent / max(1, spent + so_far.saved.epochs)
+        return expected_share(plan.epochs, done + place)
+
+    later = LATER if plan.sampler == "front" else 1.0
+    crowded = plan.workers * plan.threads >= cores()
+    course = Course(left, share, later, not trials, crowded)
+    expected, limits = forecast(pool, first, examples, course), plan.limits
     if expected is None or limits.epochs is None:
         return expected and expected.within(limits.seconds)
     epochs_left = max(0, limits.epochs - so_far.spent.epochs)
-    share = epochs_left / max(1, left * plan.epochs)
-    return expected.within(limits.seconds, share, share / (1 - saved))
+    at_most = epochs_left / max(1, left * plan.epochs)
+    return expected.within(limits.seconds, at_most, at_most / share(left))
 
 
 def _run(
@@ -142,8 +147,7 @@ def _run(
     if left := requeue_interrupted(study):
         screen.print(f"{left} interrupted trial{'s' if left > 1 else ''} queued again")
     enqueue(study, plan, gate, hand_made)
-    # A later run of the same study must not repeat the draws of the one before.
-    seed = plan.seed * 1_000_003 + len(study.get_trials(deepcopy=False))
+    seed = _sampler_seed(plan, len(study.get_trials(deepcopy=False)))
     chance = 1.0 / len(data.classes)
     hints = plan.space.hints
     # In a run of so much time, seconds are the price of a trial; else each costs one of --trials.
@@ -201,13 +205,21 @@ def _say_why(outcome: Outcome, plan: Plan) -> None:
         print(f"ended: {why[outcome.ending]}", file=sys.stderr)
 
 
-def _examples(plan: Plan, gate: Gate, data: ImageData) -> list[TrainConfig]:
+def _examples(
+    plan: Plan, gate: Gate, data: ImageData, hand_made: Sequence[Baseline]
+) -> list[TrainConfig]:
     """The first proposals of this run's sampler, or others like them when the study goes on.
     Raises UserError when none fits under the cap, before anything is created."""
     aim = Aim(1.0 / len(data.classes), plan.min_acc)
-    seed = plan.seed * 1_000_003
+    seed = _sampler_seed(plan, sum(not base.obstacle for base in hand_made))
     proposer = Proposer(plan.space.suggest, gate, plan.sampler, seed, aim, plan.space.hints)
     return [proposer.propose().config for _ in range(PROBES)]
+
+
+def _sampler_seed(plan: Plan, trials: int) -> int:
+    """A later run of the same study, which finds other trials in it, must not repeat the draws of
+    the one before."""
+    return plan.seed * 1_000_003 + trials
 
 
 def _count(study: optuna.Study) -> int:
