@@ -226,6 +226,17 @@ def test_the_report(
     assert f"#{best.number}" in text(browser) and f"{best.val_acc:.2%}" in text(browser)
     fits = "return document.documentElement.scrollWidth <= window.innerWidth"
     assert browser.execute_script(fits), "the page scrolls sideways"
+    cut = "return [...document.querySelectorAll('pre')].some(e => e.scrollWidth > e.offsetWidth)"
+    assert not browser.execute_script(cut), "a command is cut off"
+    if size == DESK:
+        cut = cut.replace("pre", ".wide")
+        assert not browser.execute_script(cut), "a table scrolls sideways"
+    copied = browser.execute_script(
+        "getSelection().selectAllChildren(document.querySelector('pre'));"
+        "return getSelection().toString()"
+    )
+    options = view(storage, NAME).options
+    assert f"python -m search.confirm {options}" in copied.splitlines()
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
     lines = browser.find_elements(By.CSS_SELECTOR, "#pareto .trace")
