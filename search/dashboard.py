@@ -26,12 +26,11 @@ from search.board import Board
 from search.forecast import duration
 from search.painter import Painter
 from search.storage import check_name, open_studies, quiet_optuna, sqlite_path
+from search.theme import Application, themed
 
 HOST, PORT = "127.0.0.1", 8080
 NICE = 5
 """On a machine with too few processors, a search goes first."""
-
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -57,7 +56,7 @@ def dashboard(
         painter = Painter(board, storage)
         attachments = Attachments(painter.look, artifacts or uploads_folder(storage))
         shown = optuna_dashboard.wsgi(board, artifact_store=attachments)
-        server = _server(fresh(shown, painter), port)
+        server = _server(themed(fresh(shown, painter)), port)
         links = {name: board.get_study_id_from_name(name) for name in names}
         width = max(map(len, links))
         for name, study_id in links.items():
@@ -75,7 +74,7 @@ def dashboard(
             server.server_close()
     times = painter.quick.times + painter.slow.times
     typer.echo(
-        f"ended after {duration(time.monotonic() - began)}; drew {times} times, "
+        f"ended after {duration(time.monotonic() - began)}; drew {times} time{'s'[: times != 1]}, "
         f"{painter.share:.2%} of the time",
         err=True,
     )

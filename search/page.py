@@ -25,8 +25,10 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { background: var(--soft); white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; }
-td.long { min-width: 17rem; }
-pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
+@media (max-width: 50rem) { td.long { min-width: 17rem; } }
+pre { background: var(--soft); padding: 0.7rem; font-size: 0.85rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+pre span { display: inline-block; max-width: 100%; }
 .figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
 summary { cursor: pointer; margin: 0.5rem 0; }
 .note { font-size: 0.9rem; opacity: 0.85; }
@@ -54,7 +56,7 @@ document.querySelectorAll('.picked').forEach(box => window.addEventListener('loa
     if (!point) return;
     box.querySelector('p').textContent = `${point.text}: ${point.y.toFixed(2)} %`;
     const lines = box.querySelector('pre');
-    lines.textContent = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
+    lines.innerHTML = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
     lines.hidden = false;
   })));
 """
@@ -98,8 +100,12 @@ def folded(summary: str, parts: Sequence[str]) -> str:
 
 
 def commands(lines: Sequence[str]) -> str:
-    """To copy."""
-    return f"<pre>{escape(chr(10).join(lines))}</pre>"
+    """To copy. A long one is broken between its words, not after their hyphens."""
+    return f"<pre>{_unbroken(lines)}</pre>"
+
+
+def _unbroken(lines: Sequence[str]) -> str:
+    return "\n".join(re.sub(r"\S+", r"<span>\g<0></span>", escape(line)) for line in lines)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -132,7 +138,7 @@ def drawing(made: go.Figure, name: str) -> str:
 def picker(name: str, lines: Sequence[str]) -> str:
     """Under the figure of that name: the trial whose point is clicked, and commands for it.
     NUMBER in them stands for its number."""
-    told = escape("\n".join(lines), quote=True)
+    told = escape(_unbroken(lines), quote=True)
     return (
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
         f'<pre data-lines="{told}" hidden></pre></div>'

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
-from rich.markup import escape
 
 from paretrain import __version__
 from paretrain.cli import terminable
@@ -230,18 +229,21 @@ def _say_first(
     screen: Console, plan: Plan, data: ImageData, hand_made: Sequence[Baseline], done: int
 ) -> None:
     def line(label: str, text: str) -> None:
-        screen.print(f"{label:<8} {text}", highlight=False, soft_wrap=True)
+        screen.print(f"{label:<8} {text}", highlight=False, markup=False, soft_wrap=True)
 
-    size = plan.data.image_size
+    size, epochs = plan.data.image_size, f"{plan.epochs} epoch{'s'[: plan.epochs != 1]}"
     so_far = f", {done} done" if done else ""
     screen.print(
-        f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}", soft_wrap=True
+        f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     line("study", f"'{plan.study_name}' in {plan.storage}: {plan.trials} trials{so_far}")
     line("data", f"{plan.data.source}: {len(data.train):,} training, {len(data.val):,} validation")
-    line("", f"images of {len(data.classes)} classes, {size}x{size}, {plan.epochs} epochs a trial")
+    line("", f"images of {len(data.classes)} classes, {size}x{size}, {epochs} a trial")
     for note in data.warnings:
-        line("note", escape(note))
+        line("note", note)
     line("device", plan.describe_device())
     cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     line("cap", cap)

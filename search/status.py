@@ -23,7 +23,7 @@ from search.view import StudyView, view_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False stops")
+COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False\nstops")
 
 
 @app.command(help=__doc__)
@@ -38,7 +38,7 @@ def status(
     else:
         studies = [load_study(storage, study_name)]
     seen = [view_of(study, storage) for study in studies]
-    table = Table(box=None)
+    table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
         left = column in COLUMNS[:2]
         table.add_column(column, justify="left" if left else "right", overflow="fold")

@@ -19,6 +19,7 @@ from search.objective import METRICS, TITLES, Objective, in_database, shown
 from search.parsing import percent
 from search.plan import Plan
 from search.records import TrialRecord
+from search.view import study_options
 
 
 def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]:
@@ -49,7 +50,7 @@ def print_front(
     if claimed:
         table.add_column("Claim", justify="right")
     table.add_column("Trial", justify="right")
-    table.add_column("Network")
+    table.add_column("Network", overflow="fold")
     for on_front, record in rows:
         claim = [claims.get(record.baseline or "", "")] if claimed else []
         table.add_row(
@@ -84,7 +85,7 @@ def print_summary(
     if plan.min_acc is not None:
         console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     not_run = [f"{base.name} ({base.obstacle})" for base in hand_made if base.obstacle]
     if not_run:
         console.print(f"Not run: {', '.join(not_run)}", highlight=False)
@@ -96,9 +97,7 @@ def print_summary(
     if control.would_stop:
         console.print(control.sentence(), highlight=False)
     if records:
-        chosen = f"--study-name {plan.study_name}"
-        if plan.storage != "studies.db":
-            chosen += f" --storage {plan.storage}"
+        chosen = study_options(plan.storage, plan.study_name)
         console.print("Next:", highlight=False)
         smallest = Aim(0.0, plan.min_acc).smallest(records)
         which = "--knee" if smallest is None else f"--trial {smallest.number}"
@@ -108,7 +107,7 @@ def print_summary(
             f"python -m search.export {chosen} {which} --out best.yaml",
             "python -m paretrain best.yaml",
         ):
-            console.print(f"  {command}", highlight=False, soft_wrap=True)
+            console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def aim_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:

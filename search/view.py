@@ -1,5 +1,6 @@
 """What a study holds, read once, for everything that shows it."""
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,8 +43,7 @@ class StudyView:
     @property
     def options(self) -> str:
         """What commands need to find it."""
-        place = "" if self.storage == "studies.db" else f" --storage {self.storage}"
-        return f"--study-name {self.name}{place}"
+        return study_options(self.storage, self.name)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -124,6 +124,12 @@ class StudyView:
 
         gate = Gate(complete, self.classes, None, objective=self.objective)
         return baselines(self.space, gate, "all")
+
+
+def study_options(storage: str, name: str) -> str:
+    """What commands need to find a study, as a shell reads it."""
+    place = "" if storage == "studies.db" else f" --storage {shlex.quote(storage)}"
+    return f"--study-name {shlex.quote(name)}{place}"
 
 
 def view(storage: str, name: str) -> StudyView:

@@ -159,6 +159,25 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         assert "No search is running." in text(browser) and "search.export" in text(browser)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_have_the_colours_of_the_page(browser: Browser, storage: str, scheme: str) -> None:
+    def colour(element: WebElement, what: str) -> list[str]:
+        return re.findall(r"[\d.]+", element.value_of_css_property(what))
+
+    with dashboard(browser, storage) as address:
+        open_at(browser, address, DESK, scheme)
+        until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
+        figure = browser.find_element(By.CSS_SELECTOR, "[id^='user-defined-plot:pareto']")
+        ink = colour(figure, "color")[:3]
+        assert ink == ["0"] * 3 if scheme == "light" else ["255"] * 3
+        for kind in (".gtitle", ".xtick text", ".legendtext"):
+            shown = figure.find_element(By.CSS_SELECTOR, kind)
+            assert colour(shown, "fill")[:3] == ink, kind
+        for kind, what in ((".main-svg", "background-color"), (".legend .bg", "fill")):
+            shown = figure.find_element(By.CSS_SELECTOR, kind)
+            assert colour(shown, what) == ["0"] * 4, kind
+
+
 def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> None:
     storage = str(tmp_path / "studies.db")
     small = ["--epochs", "3", "--image-size", "16", "--per-class", "40", "--max-params", "20k"]
@@ -207,6 +226,17 @@ def test_the_report(
     assert f"#{best.number}" in text(browser) and f"{best.val_acc:.2%}" in text(browser)
     fits = "return document.documentElement.scrollWidth <= window.innerWidth"
     assert browser.execute_script(fits), "the page scrolls sideways"
+    cut = "return [...document.querySelectorAll('pre')].some(e => e.scrollWidth > e.offsetWidth)"
+    assert not browser.execute_script(cut), "a command is cut off"
+    if size == DESK:
+        cut = cut.replace("pre", ".wide")
+        assert not browser.execute_script(cut), "a table scrolls sideways"
+    copied = browser.execute_script(
+        "getSelection().selectAllChildren(document.querySelector('pre'));"
+        "return getSelection().toString()"
+    )
+    options = view(storage, NAME).options
+    assert f"python -m search.confirm {options}" in copied.splitlines()
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
     lines = browser.find_elements(By.CSS_SELECTOR, "#pareto .trace")

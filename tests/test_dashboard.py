@@ -20,6 +20,7 @@ from search.dashboard import fresh, uploads_folder
 from search.dashboard import main as dashboard
 from search.painter import FIGURES, SHARE, Pace, Painter
 from search.storage import quiet_optuna
+from search.theme import themed
 from search.view import StudyView, view
 
 NAME = "vgg_reduce-digits"
@@ -173,6 +174,27 @@ def test_a_study_that_goes_on_is_drawn_again(copied: str, seen: StudyView) -> No
     assert again["note"]["version"] == first["note"]["version"] + 1
     unchanged = json.loads(ask("/api/studies/1"))
     assert unchanged["note"]["version"] == again["note"]["version"]
+
+
+def test_pages_are_given_the_style_and_nothing_else_is_touched() -> None:
+    """Whole, also where a browser has kept the page without it."""
+
+    def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        kept = "HTTP_IF_MODIFIED_SINCE" in environ
+        start_response("304" if kept else "200", [("Content-Length", "13"), ("X", "y")])
+        return [] if kept else [b"<head>", b"</head>"]
+
+    def ask(path: str, method: str = "GET") -> tuple[str, dict[str, str], bytes]:
+        told: list[Any] = []
+        environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "HTTP_IF_MODIFIED_SINCE": "then"}
+        content = themed(page)(environ, lambda status, headers, *_: told.extend((status, headers)))
+        return told[0], dict(told[1]), b"".join(content)
+
+    status, headers, content = ask("/dashboard/studies/1")
+    assert status == "200" and headers == {"X": "y", "Content-Length": str(len(content))}
+    assert content.startswith(b"<head><style>") and content.endswith(b"</style>\n</head>")
+    for path, method in (("/api/studies/1", "GET"), ("/dashboard", "HEAD")):
+        assert ask(path, method) == ("304", {"Content-Length": "13", "X": "y"}, b"")
 
 
 def test_drawing_waits_until_it_is_a_small_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,16 +78,16 @@ def test_failures_are_grouped_by_cause_with_advice(tmp_path: Path) -> None:
 def test_status_has_a_row_a_study_and_the_details_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "80")
     storage = str(tmp_path / "s.db")
     assert run(status, ["--storage", storage], monkeypatch) == 2
     assert "run python -m search.run first" in capfd.readouterr().err
     assert not Path(storage).exists()
-    study(storage, "a")
+    study(storage, "vgg_reduce-clothing")
     study(storage, "b")
     assert run(status, ["--storage", storage], monkeypatch) == 0
     lines = [" ".join(line.split()) for line in capfd.readouterr().out.splitlines()]
-    assert "a idle 4, 2 failed 2 90.00% #1 6 6 -" in lines
+    assert "vgg_reduce-clothing idle 4, 2 failed 2 90.00% #1 6 6 -" in lines
     assert run(status, ["--storage", storage, "--study-name", "b"], monkeypatch) == 0
     assert "diverged at once: 1 (#3)" in capfd.readouterr().out
 

@@ -128,9 +128,13 @@ def test_json_gives_one_event_a_line(search: Command) -> None:
 
 
 def test_dry_run_says_what_would_run_and_creates_nothing(search: Command, tmp_path: Path) -> None:
-    code, _, err = search("--trials", 9, "--dry-run", *SMALL)
+    code, _, err = search("--trials", 9, "--dry-run", "--storage", "my [red] studies.db", *SMALL)
     assert code == 0
-    assert "9 trials" in err and "time     about" in err and "GB for the workers" in err
+    assert (
+        "in my [red] studies.db: 9 trials" in err
+        and "time     about" in err
+        and "GB for the workers" in err
+    )
     assert not list(tmp_path.glob("*.db*"))
 
 

@@ -2,17 +2,28 @@
 
 import json
 import random
+import re
+import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pandas as pd
 import pytest
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import create_trial
+from rich.console import Console
 
+from search.answers.savings import LEAST
+from search.answers.section import answers_section
+from search.answers.study import answers
+from search.control import control_arm
 from search.figures.curves import MOST_CURVES, curves_figure
 from search.figures.growth import growth, growth_figure
 from search.figures.importances import importances_figure
@@ -21,6 +32,7 @@ from search.figures.spending import spending_figure
 from search.frames import epochs_frame, trials_frame, write_csv
 from search.importance import LEAST_TRIALS, importances
 from search.report import main as report
+from search.summary import print_front, print_summary
 from search.view import StudyView, view
 
 NAME = "vgg_reduce-digits"
@@ -92,6 +104,46 @@ def test_the_report_is_one_file_that_needs_no_network(
     numbers = tmp_path / "numbers"
     assert run(report, [*name, "--csv", str(numbers)], monkeypatch) == 0
     assert {p.name for p in numbers.iterdir()} == {"trials.csv", "epochs.csv", "answers.csv"}
+
+
+def test_commands_are_quoted_for_a_shell(seen: StudyView) -> None:
+    named = replace(seen, storage="my [red] studies.db")
+    words = shlex.split(f"python -m search.confirm {named.options}")
+    assert words[3:] == ["--study-name", NAME, "--storage", "my [red] studies.db"]
+    written = StringIO()
+    plan: Any = SimpleNamespace(
+        storage=named.storage,
+        study_name="my study",
+        min_acc=None,
+        objective="params",
+        space=SimpleNamespace(claims={}),
+    )
+    spent, control = seen.ledger, control_arm(seen.trials)
+    print_summary(Console(file=written, width=80), plan, seen.finished, [], {}, spent, control)
+    lines = [line for line in written.getvalue().splitlines() if "search.confirm" in line]
+    options = ["--study-name", "my study", "--storage", "my [red] studies.db"]
+    assert shlex.split(lines[0])[3:] == options
+
+
+def test_the_front_on_a_terminal_names_whole_networks(seen: StudyView) -> None:
+    written = StringIO()
+    print_front(Console(file=written, width=50), seen.finished, {})
+    text = "".join(written.getvalue().split())
+    for record in seen.front:
+        assert "".join(record.words.split()) in text
+
+
+def test_what_cannot_be_told_yet_has_one_command_and_the_trials_it_takes(
+    seen: StudyView,
+) -> None:
+    found = answers(seen)
+    assert found.savings is not None and len(seen.trials) + (found.savings.more or 0) == LEAST
+    section = "".join(answers_section(seen))
+    plain = re.sub(r"<.*?>", "", section)
+    assert plain.count("python -m search.run") == 1
+    assert f"a comparison takes {LEAST}, {found.savings.more} more" in plain
+    row = next(row for row in section.split("<tr>") if "what saves most" in row)
+    assert f"<td class=number>{LEAST}</td>" in row
 
 
 def test_a_report_that_cannot_be_written_says_so(

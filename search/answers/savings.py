@@ -73,7 +73,8 @@ class Savings:
     dearer: tuple[tuple[str, str], ...]
     """(cheaper, dearer) pairs that are told apart at 95 % for all pairs together (Bonferroni)."""
     more: int | None
-    """About so many trials more would tell the cheapest from the next; None where it is told."""
+    """About so many trials more would tell the cheapest from the next, or, where there are fewer
+    than LEAST, be enough to compare; None where it is told, or no number would do."""
 
     @property
     def cheapest(self) -> list[Saving]:
@@ -146,7 +147,7 @@ def _ranked(
     found: Mapping[str, Effect], total: int
 ) -> tuple[tuple[tuple[str, str], ...], int | None]:
     pairs = list(combinations(sorted(found, key=lambda name: -found[name].value), 2))
-    told, more = [], None
+    told, more = [], LEAST - total if total < LEAST else None
     for place, (cheap, dear) in enumerate(pairs):
         one, other = found[cheap], found[dear]
         gap = one.value - other.value

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from search.answers.answer import Comparison
 from search.answers.savings import Savings
-from search.answers.study import Answers, answers, command
+from search.answers.study import Answers, answers, command, total_with
 from search.answers.words import (
     COLUMNS,
     cost,
@@ -13,7 +13,6 @@ from search.answers.words import (
     row,
     saving_words,
     sentence,
-    wanted,
     worded,
 )
 from search.figures.effects import effects_figure
@@ -34,8 +33,7 @@ def answers_section(seen: StudyView) -> list[str]:
     parts.append(_table(asked))
     if found.savings:
         parts += _savings(found.savings, found.trials)
-    if undecided := _commands(seen, found, asked):
-        parts += [paragraph("To tell what cannot be told yet:"), commands(undecided)]
+    parts += _undecided(seen, found, asked)
     if others:
         parts.append(folded(f"{len(others)} comparisons of other parameters", [_table(others)]))
     return [*parts, paragraph(_reading(found), note=True)]
@@ -73,18 +71,26 @@ def _savings(found: Savings, trials: int) -> list[str]:
     ]
 
 
-def _commands(seen: StudyView, found: Answers, asked: Sequence[Comparison]) -> list[str]:
-    """One a question that is not answered, the fewest trials first."""
+def _undecided(seen: StudyView, found: Answers, asked: Sequence[Comparison]) -> list[str]:
+    """The command that trains the trials that are missing, and how many each question takes, the
+    fewest first."""
     more: dict[int, list[str]] = {}
     for one in asked:
         if one.more:
             more.setdefault(one.more, []).append(f"{one.question.name}, {named(one)}")
     if found.savings and found.savings.more:
         more.setdefault(found.savings.more, []).append("what saves most")
-    lines = []
-    for count, names in sorted(more.items()):
-        lines += [f"# {'; '.join(names)}: {wanted(count)}", command(seen, count)]
-    return lines
+    if not more:
+        return []
+    rows = [
+        [str(total_with(seen, count)), f"about {count:,}", "; ".join(names)]
+        for count, names in sorted(more.items())
+    ]
+    return [
+        paragraph("To tell what cannot be told yet, with --trials from the table:"),
+        commands([command(seen, min(more))]),
+        table(("--trials", "More trials", "To tell"), rows),
+    ]
 
 
 def _reading(found: Answers) -> str:

@@ -138,5 +138,10 @@ def command(seen: StudyView, more: int) -> str:
         words.append(f"--images {shlex.quote(str(data['images']))}")
     if seen.max_params is not None:
         words.append(f"--max-params {seen.max_params}")
-    ended = sum(trial.state in COUNTED for trial in seen.trials)
-    return " ".join([*words, seen.options, "--sampler random", f"--trials {ended + more}"])
+    trials = f"--trials {total_with(seen, more)}"
+    return " ".join([*words, seen.options, "--sampler random", trials])
+
+
+def total_with(seen: StudyView, more: int) -> int:
+    """What --trials is to be for so many more: it counts those of all runs."""
+    return sum(trial.state in COUNTED for trial in seen.trials) + more

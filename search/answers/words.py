@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from search.answers.answer import PRACTICAL, Comparison
-from search.answers.savings import Saving, Savings
+from search.answers.savings import LEAST, Saving, Savings
 from search.answers.study import Answers
 
 COLUMNS = ("Comparison", "Trials", "Errors times", "Points", "Learned at all", "Verdict")
@@ -114,7 +114,8 @@ def saving_words(found: Savings, trials: int) -> str:
     """Which lever saves most, or what would tell."""
     ranked = found.cheapest
     if len(ranked) < 2:
-        return f"What saves most at equal accuracy? Cannot tell yet from {trials} trials."
+        least = f"; a comparison takes {LEAST}, {found.more} more" if found.more else ""
+        return f"What saves most at equal accuracy? Cannot tell yet from {trials} trials{least}."
     first, second = ranked[0].lever.name, ranked[1].lever.name
     beaten = [dear for cheap, dear in found.dearer if cheap == first]
     if second in beaten:
