@@ -56,7 +56,7 @@ def test_time_that_is_up_ends_a_run_and_the_total_is_exact_when_it_goes_on(tmp_p
     options = (*SMALL, "--epochs", "3", "--workers", "2")
     events = search(tmp_path, *options, "--trials", "100000", "--timeout", "4s")
     assert events[-1]["ending"] == "timeout"
-    assert 3 < events[-1]["seconds"] < 30
+    assert 3 < events[-1]["seconds"] < 120
     assert events[0]["seconds"] == events[0]["seconds_at_most"] == 4.0  # the forecast knows of it
     adds_up(events)
     stored = trials(tmp_path)
