@@ -89,32 +89,18 @@ class CompletedCurves:
             ],
             axis=1,
         )
-        return self._regress(level, gains, design, guess, WEIGHT_DEVIATIONS)
+        return _regress(level, gains, design, guess, WEIGHT_DEVIATIONS)
 
-    def before_learning(self, num_params: int, chance: float) -> Posterior:
-        """Of a trial that has yet to begin to learn, if it does: regression on size alone."""
-        design = np.stack([np.ones(len(self)), self._sizes - math.log10(num_params)], axis=1)
-        return self._regress(chance, self._finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
-
-    def _regress(
-        self,
-        level: float,
-        gains: Floats,
-        design: Floats,
-        guess: float,
-        deviations: tuple[float, ...],
+    def before_learning(
+        self, num_params: int, chance: float, stopped: Sequence[tuple[int, float]] = ()
     ) -> Posterior:
-        prior = np.diag([(guess / deviation) ** 2 for deviation in deviations])
-        inverse = np.linalg.inv(design.T @ design + prior)
-        weights = inverse @ (design.T @ gains)
-        residuals = gains - design @ weights
-        freedom = len(self) + GUESS_WORTH
-        noise = (float(residuals @ residuals) + GUESS_WORTH * guess**2) / freedom
-        return Posterior(
-            level + float(weights[0]),
-            math.sqrt(noise * (1 + float(inverse[0, 0]))),
-            freedom,
-        )
+        """Of a trial that has yet to begin to learn, if it does: regression on size alone. Those
+        that finish are the better ones, so that `stopped` ones (parameters, expected final
+        accuracy) count too."""
+        sizes = np.append(self._sizes, [math.log10(size) for size, _ in stopped])
+        finals = np.append(self._finals, [expected for _, expected in stopped])
+        design = np.stack([np.ones(len(sizes)), sizes - math.log10(num_params)], axis=1)
+        return _regress(chance, finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
 
     def _levels_at(self, progress: float) -> Floats:
         """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
@@ -129,3 +115,23 @@ class CompletedCurves:
                 found.append((1 - share) * best[lower - 1] + share * best[upper - 1])
             self._levels[progress] = np.array(found)
         return self._levels[progress]
+
+
+def _regress(
+    level: float,
+    gains: Floats,
+    design: Floats,
+    guess: float,
+    deviations: tuple[float, ...],
+) -> Posterior:
+    prior = np.diag([(guess / deviation) ** 2 for deviation in deviations])
+    inverse = np.linalg.inv(design.T @ design + prior)
+    weights = inverse @ (design.T @ gains)
+    residuals = gains - design @ weights
+    freedom = len(gains) + GUESS_WORTH
+    noise = (float(residuals @ residuals) + GUESS_WORTH * guess**2) / freedom
+    return Posterior(
+        level + float(weights[0]),
+        math.sqrt(noise * (1 + float(inverse[0, 0]))),
+        freedom,
+    )

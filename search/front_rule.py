@@ -60,9 +60,14 @@ class FrontRule:
     start that paid in this study, whichever is later ..."""
     waiting_share: float = 0.15
     """... and longer while such trials have taken less than this share of all epochs."""
+    paying_share: float = 0.45
+    """Waits no longer than a start that paid are not stopped for their rate while waiting has taken
+    no more than this share of all epochs."""
     look: int = 2
     """The first so many trials are stopped after an epoch to have something to compare with."""
     _firsts: dict[int, float] = field(default_factory=dict, init=False)
+    _ends: dict[int, float] = field(default_factory=dict, init=False)
+    """Where trials were last expected to end."""
     _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
     _ended: tuple[int, int] | None = field(default=None, init=False)
     _realised: float | None = field(default=None, init=False)
@@ -87,6 +92,7 @@ class FrontRule:
         height, rival = _to_beat(trial, view)
         probability = posterior.above(height)
         gain = _gain(trial, posterior, view)
+        self._ends[trial.number] = posterior.mean
         self._catch_up(view, completed)
         if len(trial.accs) - trial.epochs_waited == 1:
             self._firsts[trial.number] = gain
@@ -126,6 +132,9 @@ class FrontRule:
         for curve in [*view.finished, *view.stopped]:  # of an earlier run
             if curve.number not in self._firsts:
                 self._firsts[curve.number] = _first_gain(curve, view, completed)
+        for curve in view.stopped:
+            if not curve.waiting[-1] and curve.number not in self._ends:
+                self._ends[curve.number] = completed.posterior(curve).mean
 
     def _rate_needed(self, view: View) -> float:
         """Gain an epoch that a trial has to offer."""
@@ -151,11 +160,16 @@ class FrontRule:
         if waits.stop or len(learned) < self.min_finished:
             return waits
         completed = self._curves(learned, view.epochs)
-        posterior = completed.before_learning(trial.num_params, view.chance)
+        self._catch_up(view, completed)
+        ends = [
+            (curve.num_params, self._ends[curve.number])
+            for curve in view.stopped
+            if not curve.waiting[-1]
+        ]
+        posterior = completed.before_learning(trial.num_params, view.chance, ends)
         begins = start_chance(trial, view)
         probability = begins * posterior.above(_to_beat(trial, view)[0])
         rate = begins * _gain(trial, posterior, view) / (view.epochs - len(trial.accs))
-        self._catch_up(view, completed)
         needed = self._rate_needed(view)
         numbers = waits.numbers | {
             "epoch": float(len(trial.accs)),
@@ -163,7 +177,10 @@ class FrontRule:
             "rate": rate,
             "rate_needed": needed,
         }
-        if probability >= self.hopeless and (probability > self.likely or rate >= needed):
+        as_others = waits.numbers["latest_start"] >= len(trial.accs)
+        patient = as_others and waits.numbers["waiting_share"] <= self.paying_share
+        worth_it = patient or probability > self.likely or rate >= needed
+        if probability >= self.hopeless and worth_it:
             return replace(waits, numbers=numbers)
         what = "cannot reach the front" if probability < self.hopeless else "others gain more"
         reason = f"one class at epoch {len(trial.accs)}, {begins:.0%} to start; {what}"

@@ -173,16 +173,36 @@ def test_one_class_is_stopped_after_a_quarter_where_all_started_at_once() -> Non
     assert rule.decide(curve(20, 500, *[0.1] * 5, waiting=5), view(FINISHED)).stop
 
 
+UNLIKE = [rising(0, 4000, 0.52), rising(1, 4200, 0.1), rising(2, 4100, 0.45)]
+PROMISING = [start_of(rising(10 + i, 2000 + i, 0.5), 1) for i in range(6)]
+
+
 def test_waiting_is_worth_what_a_start_would_gain_at_its_size() -> None:
     """The same wait: where the front is high little can come of it, where it is low much."""
-    strong = [rising(i, 4000 + 100 * i, 0.5 + 0.01 * i) for i in range(3)]
-    promising = [start_of(rising(10 + i, 2000 + i, 0.5), 1) for i in range(6)]
-    seen = View(EPOCHS, 0.1, 100_000, strong, (), promising)
-    large, small = (curve(99, size, *[0.1] * 2, waiting=2) for size in (90_000, 200))
+    seen = View(EPOCHS, 0.1, 100_000, UNLIKE, (), PROMISING)
+    large, small = (curve(99, size, *[0.1] * 2, waiting=2) for size in (20_000, 200))
     decision = FrontRule().decide(large, seen)
     assert decision.stop and "others gain more" in decision.reason
     assert 0 < decision.numbers["rate"] < decision.numbers["rate_needed"]
     assert not FrontRule().decide(small, seen).stop
+
+
+def test_a_wait_as_long_as_one_that_paid_is_not_stopped_for_its_rate() -> None:
+    late = rising(3, 4300, 0.5, waiting=2)
+    seen = View(EPOCHS, 0.1, 100_000, [*UNLIKE, late], (), PROMISING)
+    short, longer = (curve(99, 20_000, *[0.1] * n, waiting=n) for n in (2, 3))
+    assert not FrontRule().decide(short, seen).stop
+    assert FrontRule(paying_share=0.0).decide(short, seen).stop
+    assert FrontRule().decide(longer, seen).stop
+
+
+def test_a_start_gains_what_stopped_networks_would_have_too() -> None:
+    """Those that finish are the better ones; the others count by where they would have ended."""
+    waits = curve(99, 3000, *[0.1] * 2, waiting=2)
+    weak = [start_of(rising(20 + i, 3000, 0.2), 2) for i in range(9)]
+    rule = FrontRule(waiting_share=1.0)
+    alone = rule.decide(waits, view(FINISHED[3:])).numbers["rate"]
+    assert rule.decide(waits, view(FINISHED[3:], weak)).numbers["rate"] < 0.8 * alone
 
 
 def test_waiting_is_given_up_sooner_where_nobody_has_begun_late() -> None:
