@@ -73,8 +73,9 @@ def dashboard(
         finally:
             server.server_close()
     times = painter.quick.times + painter.slow.times
+    drew = f"{times} time{'' if times == 1 else 's'}"
     typer.echo(
-        f"ended after {duration(time.monotonic() - began)}; drew {times} time{'s'[: times != 1]}, "
+        f"ended after {duration(time.monotonic() - began)}; drew {drew}, "
         f"{painter.share:.2%} of the time",
         err=True,
     )

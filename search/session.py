@@ -231,7 +231,7 @@ def _say_first(
     def line(label: str, text: str) -> None:
         screen.print(f"{label:<8} {text}", highlight=False, markup=False, soft_wrap=True)
 
-    size, epochs = plan.data.image_size, f"{plan.epochs} epoch{'s'[: plan.epochs != 1]}"
+    size, epochs = plan.data.image_size, f"{plan.epochs} epoch{'s' if plan.epochs > 1 else ''}"
     so_far = f", {done} done" if done else ""
     screen.print(
         f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}",
