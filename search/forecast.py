@@ -69,9 +69,12 @@ def forecast(
     examples: Sequence[TrainConfig],
     course: Course,
 ) -> Forecast | None:
-    """`hand_made` will run first, to their end. None when nothing could be measured: a forecast
-    that fails must not keep a run from starting."""
+    """`hand_made` will run first, to their end. Of the examples no more are measured than will run, or
+    three for each trial of a study that goes on, for which they are a sample. None when nothing could
+    be measured: a forecast that fails must not keep a run from starting."""
     hand_made = hand_made[: course.trials]
+    others = course.trials - len(hand_made)
+    examples = examples[: others if course.fresh else 3 * others]
     for config in (*hand_made, *examples)[:1]:
         probe_all(pool, config)  # a worker's first network pays for the libraries of all
     by_hand = [found for config in hand_made if (found := _probe(pool, config))]
@@ -80,7 +83,6 @@ def forecast(
         return None
     fixed = sum(seconds for seconds, _ in by_hand)
     seconds = [seconds for seconds, _ in like or by_hand]
-    others = course.trials - len(hand_made)
     first = seconds[:others] if like and course.fresh else []
     to_come = first + [course.later * statistics.fmean(seconds)] * (others - len(first))
     expected = fixed + sum(each * course.share(n) for n, each in enumerate(to_come))

@@ -79,6 +79,17 @@ def test_no_more_networks_are_counted_than_trials_are_left() -> None:
     assert found == pytest.approx((alone(trained(0.1), 1),) * 2)
 
 
+def test_no_more_networks_are_measured_than_will_run() -> None:
+    def measured(fresh: bool) -> int:
+        examples = [config(seconds) for seconds in (0.2, 0.3, 0.4, 0.5)]
+        pool = cast(WorkerPool, Timed())
+        found = forecast(pool, [config(0.1)], examples, Course(2, lambda _: 1.0, fresh=fresh))
+        assert found is not None
+        return found.probed
+
+    assert (measured(fresh=True), measured(fresh=False)) == (2, 4)
+
+
 def test_a_study_that_goes_on_has_its_first_networks_behind_it() -> None:
     found = forecasted(Timed(), [], [0.2, 0.6], trials=1, fresh=False)
     whole = alone(trained(0.4), 1)

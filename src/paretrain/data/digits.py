@@ -4,8 +4,11 @@ Alpaydin & Kaynak 1998, UCI "Optical Recognition of Handwritten Digits" (test ha
 """
 
 import functools
+import gzip
 import hashlib
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,11 +26,25 @@ TEST_SHARE = 0.2
 
 @functools.cache
 def _raw() -> tuple[np.ndarray, list[int]]:
-    from sklearn.datasets import load_digits  # slow to import, needed for this source only
+    values = _table()
+    images = values[:, :-1].reshape(-1, 8, 8)
+    grey = np.round(images * (255 / 16)).astype(np.uint8)  # values are 0..16
+    return grey, [int(label) for label in values[:, -1]]
 
-    bunch = load_digits()
-    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)  # values are 0..16
-    return grey, [int(label) for label in bunch.target]
+
+def _table() -> np.ndarray:
+    """(1797, 65): 64 pixels and a label. scikit-learn's file, read without scikit-learn, whose import
+    takes every process of a search longer than the digits take."""
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None and package.origin is not None
+    file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    if file.exists():
+        with gzip.open(file, "rt") as text:
+            return np.loadtxt(text, delimiter=",")
+    from sklearn.datasets import load_digits  # another version of it keeps its file elsewhere
+
+    images, labels = load_digits(return_X_y=True)
+    return np.column_stack([images, labels])
 
 
 def digit_indices(test: bool) -> list[int]:
