@@ -69,9 +69,9 @@ def forecast(
     examples: Sequence[TrainConfig],
     course: Course,
 ) -> Forecast | None:
-    """`hand_made` will run first, to their end. Of the examples no more are measured than will run, or
-    three for each trial of a study that goes on, for which they are a sample. None when nothing could
-    be measured: a forecast that fails must not keep a run from starting."""
+    """`hand_made` will run first, to their end. Of the examples no more are measured than will
+    run, or three for each trial of a study that goes on, for which they are a sample. None when
+    nothing could be measured: a forecast that fails must not keep a run from starting."""
     hand_made = hand_made[: course.trials]
     others = course.trials - len(hand_made)
     examples = examples[: others if course.fresh else 3 * others]

@@ -33,8 +33,8 @@ def _raw() -> tuple[np.ndarray, list[int]]:
 
 
 def _table() -> np.ndarray:
-    """(1797, 65): 64 pixels and a label. scikit-learn's file, read without scikit-learn, whose import
-    takes every process of a search longer than the digits take."""
+    """(1797, 65): 64 pixels and a label. scikit-learn's file, read without scikit-learn, whose
+    import takes every process of a search longer than the digits take."""
     package = importlib.util.find_spec("sklearn")
     assert package is not None and package.origin is not None
     file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
