@@ -54,6 +54,11 @@ class Space:
     """File and line where `suggest` begins."""
 
     @property
+    def built_in(self) -> bool:
+        """Whether its name alone finds it."""
+        return self.path.parent == BUILT_IN
+
+    @property
     def where(self) -> str:
         """File and line of `suggest`, for messages."""
         return self.line or str(self.path)
@@ -91,7 +96,7 @@ def load_space(reference: str) -> Space:
         name=path.stem,
         path=path,
         summary=docstring.splitlines()[0] if docstring else "",
-        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        fingerprint=fingerprint(path),
         suggest=_checked(suggest, path),
         hints=_table(module, "HINTS", path),
         nets=_tables(module, "BASELINES", path),
@@ -103,6 +108,11 @@ def load_space(reference: str) -> Space:
         levers=_described(module, "LEVERS", ("open",), ("only",), path),
         line=_defined(path, suggest),
     )
+
+
+def fingerprint(path: Path) -> str:
+    """Of the text of a space file. Raises OSError when it cannot be read."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 DEFAULTS = ("epochs", "image_size", "max_params")

@@ -33,7 +33,7 @@ from search.storage import exists, open_storage, quiet_optuna, set_state
 
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
 OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
-WEIGHTS_DIR, MAX_PARAMS = "weights_dir", "max_params"
+WEIGHTS_DIR, MAX_PARAMS, SPACE_FILE = "weights_dir", "max_params", "space_file"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
 
 
@@ -81,9 +81,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
             return _completed(study, plan, data, wanted)
         refuse_other_study(plan.study_name, study.user_attrs.get(IDENTITY, {}), wanted)
         study.set_user_attr(OWNER, beat())
-        study.set_user_attr(MIN_ACC, plan.min_acc)
-        study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
-        study.set_user_attr(MAX_PARAMS, plan.max_params)
+        _set_of_run(study, plan)
         return study
     with quiet_optuna():
         try:
@@ -115,12 +113,20 @@ def _completed(
         study.set_metric_names(["val_acc", METRICS[plan.objective]])
     study.set_user_attr(UID, uuid.uuid4().hex)
     study.set_user_attr(THREADS, plan.threads)
-    study.set_user_attr(MIN_ACC, plan.min_acc)
-    study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
-    study.set_user_attr(MAX_PARAMS, plan.max_params)
+    _set_of_run(study, plan)
     study.set_user_attr(PROVENANCE, provenance(plan, data))
     study.set_user_attr(IDENTITY, identity)  # last: with it the study is whole
     return study
+
+
+def _set_of_run(study: optuna.Study, plan: Plan) -> None:
+    """What the next run may change."""
+    space = plan.space
+    own = {"path": str(space.path.resolve()), "fingerprint": space.fingerprint}
+    study.set_user_attr(MIN_ACC, plan.min_acc)
+    study.set_user_attr(WEIGHTS_DIR, plan.weights_dir)
+    study.set_user_attr(MAX_PARAMS, plan.max_params)
+    study.set_user_attr(SPACE_FILE, None if space.built_in else own)
 
 
 def provenance(plan: Plan, data: ImageData) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from search.records import TrialRecord, read_records
 from search.space import Space, load_space
 from search.storage import load_study
 from search.study import IDENTITY
+from search.view import space_of
 
 NOT_MEASURED = "-"
 
@@ -28,13 +29,17 @@ def table(
     study_name: Annotated[str, Option(help="As the search printed it.")],
     storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
     space: Annotated[
-        str | None, Option(help="Of the study, where it is your own file: its path.")
+        str | None, Option(help="Of the study, where its file has changed since: its path.")
     ] = None,
 ) -> int:
     """Cells are baselines: measured ones as the study has them, then the claim."""
     study = load_study(storage, study_name)
     name = str(study.user_attrs.get(IDENTITY, {}).get("space", ""))
-    loaded = load_space(space or name)
+    loaded = load_space(space) if space else space_of(study.user_attrs)
+    if loaded is None:
+        raise UserError(
+            f"the file of space '{name}' is gone or has changed: give its path, --space"
+        )
     if loaded.name != name:
         raise UserError(f"study '{study_name}' is of space '{name}', not of '{loaded.name}'")
     if not loaded.nets and not loaded.settings:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -19,9 +20,9 @@ from search.ledger import Ledger, ledger
 from search.objective import OBJECTIVES, Objective
 from search.owner import STALE_AFTER_S
 from search.records import PER_CLASS, TrialRecord, read_record
-from search.space import Space, load_space
+from search.space import Space, fingerprint, load_space
 from search.storage import load_study
-from search.study import IDENTITY, MAX_PARAMS, MIN_ACC, OWNER, PROVENANCE, REFUSED
+from search.study import IDENTITY, MAX_PARAMS, MIN_ACC, OWNER, PROVENANCE, REFUSED, SPACE_FILE
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class StudyView:
     trials: list[FrozenTrial]
     attrs: Mapping[str, Any]
     space: Space | None
-    """None where its file is not beside the program."""
+    """None where its file is no longer there, or is another one now."""
 
     @property
     def name(self) -> str:
@@ -44,6 +45,17 @@ class StudyView:
     def options(self) -> str:
         """What commands need to find it."""
         return study_options(self.storage, self.name)
+
+    @property
+    def space_option(self) -> str:
+        """What a command needs to search the same space."""
+        own = self.attrs.get(SPACE_FILE)
+        if own is None:
+            return f"--space {self.identity.get('space', '')}"
+        path = Path(own["path"])
+        if path.is_relative_to(Path.cwd()):
+            path = path.relative_to(Path.cwd())
+        return f"--space {shlex.quote(str(path))}"
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -140,8 +152,18 @@ def view(storage: str, name: str) -> StudyView:
 def view_of(study: optuna.Study, storage: str) -> StudyView:
     """Of an opened study."""
     attrs = study.user_attrs
+    return StudyView(storage, study, study.get_trials(deepcopy=False), attrs, space_of(attrs))
+
+
+def space_of(attrs: Mapping[str, Any]) -> Space | None:
+    """The space of a study with these attributes, or None. A file that it names is run only if it
+    is the very one that was searched: no database from somewhere else chooses what runs here."""
+    reference, own = str(attrs.get(IDENTITY, {}).get("space", "")), attrs.get(SPACE_FILE)
     try:
-        space = load_space(str(attrs.get(IDENTITY, {}).get("space", "")))
-    except UserError:
-        space = None
-    return StudyView(storage, study, study.get_trials(deepcopy=False), attrs, space)
+        if own is not None:
+            reference = own["path"]
+            if fingerprint(Path(reference)) != own["fingerprint"]:
+                return None
+        return load_space(reference)
+    except (OSError, UserError):
+        return None

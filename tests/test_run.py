@@ -13,8 +13,10 @@ from optuna.trial import TrialState
 
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.networks.build import count_parameters
+from search.answers.study import command as more_trials
 from search.plan import differences
 from search.storage import open_storage
+from search.view import view
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -255,6 +257,13 @@ def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
     code, out, _ = search("--space", mine, "--trials", 2, *SMALL)
     assert code == 0
     assert "mine-digits" in out
+
+    # Whoever shows the study finds the file, and runs no other one in its place.
+    seen = view("studies.db", "mine-digits")
+    assert seen.space is not None and seen.space.summary == "One stage."
+    assert "--space mine.py " in more_trials(seen, 3)
+    mine.write_text(mine.read_text() + "raise SystemExit('must not be run')\n")
+    assert view("studies.db", "mine-digits").space is None
 
 
 def test_a_cap_that_nothing_meets_names_the_smallest_size_and_creates_nothing(

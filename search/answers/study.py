@@ -129,7 +129,7 @@ def command(seen: StudyView, more: int) -> str:
     hardly tries what a comparison lacks."""
     configs = [t.user_attrs[CONFIG]["data"] for t in seen.trials if CONFIG in t.user_attrs]
     data = configs[-1] if configs else {}
-    words = ["python -m search.run", f"--space {seen.identity.get('space', '')}"]
+    words = ["python -m search.run", seen.space_option]
     if data.get("source", "digits") != "digits":
         words.append(f"--data {shlex.quote(str(data['source']))}")
     if str(data.get("source", "")).endswith(".csv"):
