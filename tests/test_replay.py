@@ -331,6 +331,14 @@ def test_one_epoch_takes_the_best_fifth_of_both() -> None:
     assert not shown(rule, 0.9, number=11, size=10)
 
 
+def test_the_oracle_trains_only_what_raises_the_front() -> None:
+    rows = table((10, 0.5), (20, 0.45), (30, 0.8), (40, 0.5))
+    trace = play(rows, maker("oracle", None)(EPOCHS, rows.rows), 3)
+    assert [ending.spent for ending in trace.endings[:4]] == [6, 7, 13, 14]
+    assert [ending.completed for ending in trace.endings[:4]] == [True, False, True, False]
+    assert trace.endings[3].volume == pytest.approx(rows.volume)
+
+
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25)
 
 
@@ -360,9 +368,9 @@ SETTING = dataclasses.fields(FrontRule)[0].name
 
 
 def test_ours_is_the_production_rule_and_its_settings_can_be_changed() -> None:
-    assert maker("ours", None)(EPOCHS) == make_rule("front")
+    assert maker("ours", None)(EPOCHS, ()) == make_rule("front")
     for name, value in (("", 0), ("=0.5", 0.5)):
-        rule = maker(f"ours-{SETTING.replace('_', '-')}{name}", None)(EPOCHS)
+        rule = maker(f"ours-{SETTING.replace('_', '-')}{name}", None)(EPOCHS, ())
         setting: Any = {SETTING: value}
         assert rule == dataclasses.replace(FrontRule(), **setting)
         assert rule != make_rule("front")

@@ -114,7 +114,9 @@ def _replay_table(
     def traces(select: str, make: Maker, trainings: int) -> list[Trace]:
         epochs = trainings * table.epochs
         return [
-            simulate(table, make(table.epochs), selections[select], order, epochs, workers)
+            simulate(
+                table, make(table.epochs, table.rows), selections[select], order, epochs, workers
+            )
             for order in range(orders)
         ]
 
@@ -135,7 +137,7 @@ def _available(makers: dict[str, Maker]) -> dict[str, Maker]:
     there = {}
     for name, make in makers.items():
         try:
-            make(2)
+            make(2, ())
         except Unavailable as why:
             print(f"{name} is left out: {why}", file=sys.stderr)
         else:

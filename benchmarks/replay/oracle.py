@@ -1,0 +1,37 @@
+"""What no rule can know, as a mark for those that can be had."""
+
+from collections.abc import Sequence
+
+from benchmarks.replay.front import Front
+from benchmarks.replay.rules import GO, STOP
+from benchmarks.replay.tables import Row
+from search.curve import Curve
+from search.rule import UNFORESEEN, Decision, View
+
+
+class Oracle:
+    """Knows after a trial's first epoch where it will end, and stops it there unless it adds at
+    least `share` of the hypervolume so far and itself. It takes what comes: choosing better among
+    trials could still be worth more."""
+
+    def __init__(self, rows: Sequence[Row], share: float = 0.005) -> None:
+        """`rows`: of the whole table."""
+        self._share = share
+        self._ends: dict[tuple[int, float], float] = {}
+        for row in rows:  # of those that nothing tells apart yet, the best
+            key = (row.num_params, row.accs[0])
+            self._ends[key] = max(row.val_acc, self._ends.get(key, 0.0))
+
+    def decide(self, trial: Curve, view: View) -> Decision:
+        """See Rule."""
+        if len(trial.accs) > 1:
+            return GO
+        front = Front(view.chance, view.largest)
+        for curve in view.finished:
+            front.add(curve.num_params, curve.val_acc)
+        before, end = front.volume, self._ends[trial.num_params, trial.accs[0]]
+        front.add(trial.num_params, end)
+        if front.volume - before > self._share * front.volume:
+            return GO
+        known = {"expected": end, "low": end - UNFORESEEN / 10, "high": end + UNFORESEEN / 10}
+        return Decision(True, STOP.reason, known)
