@@ -19,6 +19,7 @@ from typer import Option
 
 from paretrain.cli import UserError, run_command, terminable
 from paretrain.data.load import load_data
+from paretrain.describe import count_of
 from paretrain.device import device_name, native_precision, pick_device
 from search.forecast import duration
 from search.front import pareto_front
@@ -88,7 +89,7 @@ def _train(
     seconds = sum(job.record.seconds for job in jobs) / workers
     print(
         f"{len(jobs)} trainings, about {duration(seconds)}; {device_name(chosen)}, {workers} x "
-        f"{threads} thread{'s' if threads > 1 else ''}",
+        f"{count_of(threads, 'thread')}",
         file=sys.stderr,
     )
 

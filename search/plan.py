@@ -12,6 +12,7 @@ from paretrain.config import DataConfig, Precision, StartConfig, TrainConfig
 from paretrain.data.native import native_side
 from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
+from paretrain.describe import count_of
 from paretrain.device import device_name
 from search.baselines import Choice
 from search.budget import Limits
@@ -128,11 +129,8 @@ class Plan:
 
     def describe_device(self) -> str:
         """For the first lines: device, workers, threads, arithmetic."""
-        plural = "s" if self.workers > 1 else ""
-        threads = f" x {self.threads} thread{'s' if self.threads > 1 else ''}"
-        return (
-            f"{device_name(self.device)}, {self.workers} worker{plural}{threads}, {self.precision}"
-        )
+        workers = f"{count_of(self.workers, 'worker')} x {count_of(self.threads, 'thread')}"
+        return f"{device_name(self.device)}, {workers}, {self.precision}"
 
 
 def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> Plan:

@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 
+from paretrain.describe import count_of
 from search.records import TrialRecord
 from search.surrogate import CEILING, log_error
 
@@ -125,7 +126,7 @@ def _accuracy(log_of_error: float) -> float:
 
 def describe_confirmed(confirmed: Confirmed) -> str:
     """`3 other seeds: 97.1% on average (95%: 96.2-98.0), so #17 was lucky`."""
-    text = f"{confirmed.count} other seed{'s' if confirmed.count > 1 else ''}: "
+    text = f"{count_of(confirmed.count, 'other seed')}: "
     text += f"{confirmed.mean:.2%} on average"
     if confirmed.low is not None and confirmed.high is not None:
         text += f" (95%: {100 * confirmed.low:.1f}-{100 * confirmed.high:.1f})"

@@ -10,21 +10,20 @@ import optuna
 from optuna.trial import TrialState
 from rich.console import Console
 
-from paretrain import __version__
 from paretrain.cli import terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
-from paretrain.describe import short_count
+from paretrain.describe import count_of
 from search.aim import Aim
 from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.control import control_arm
 from search.coordinator import Coordinator, Outcome
-from search.forecast import LATER, Course, Forecast, duration, forecast
+from search.forecast import LATER, Course, Forecast, forecast
 from search.gate import Gate
 from search.ledger import ledger
-from search.objective import WORDS
+from search.opening import say_first, say_labelled, say_time
 from search.owner import refuse_unless_owned, sole_owner
 from search.plan import Plan, cores
 from search.pool import WorkerPool
@@ -71,9 +70,9 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
         with WorkerPool(plan.worker_devices, plan.threads) as pool:
             study = None if dry_run else open_study(plan, data)
             done = 0 if study is None else _count(study)
-            _say_first(screen, plan, data, hand_made, done)
+            say_first(screen, plan, data, hand_made, done)
             expected = _forecast(plan, study, pool, hand_made, examples)
-            _say_time(screen, plan, expected, done)
+            say_time(screen, plan, expected, done)
             if style == "json":
                 emit(_header(plan, data, gate, hand_made, expected, done))
                 for note in data.warnings:
@@ -94,7 +93,7 @@ def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) 
         plan,
         examples[:SIZED],
         threads_fixed,
-        lambda text: screen.print(f"workers  {text}", highlight=False),
+        lambda text: say_labelled(screen, "workers", text),
     )
 
 
@@ -144,7 +143,7 @@ def _run(
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if left := requeue_interrupted(study):
-        screen.print(f"{left} interrupted trial{'s' if left > 1 else ''} queued again")
+        screen.print(f"{count_of(left, 'interrupted trial')} queued again")
     enqueue(study, plan, gate, hand_made)
     seed = _sampler_seed(plan, len(study.get_trials(deepcopy=False)))
     chance = 1.0 / len(data.classes)
@@ -223,57 +222,6 @@ def _sampler_seed(plan: Plan, trials: int) -> int:
 
 def _count(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=COUNTED))
-
-
-def _say_first(
-    screen: Console, plan: Plan, data: ImageData, hand_made: Sequence[Baseline], done: int
-) -> None:
-    def line(label: str, text: str) -> None:
-        screen.print(f"{label:<8} {text}", highlight=False, markup=False, soft_wrap=True)
-
-    size, epochs = plan.data.image_size, f"{plan.epochs} epoch{'s' if plan.epochs > 1 else ''}"
-    so_far = f", {done} done" if done else ""
-    screen.print(
-        f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    line("study", f"'{plan.study_name}' in {plan.storage}: {plan.trials} trials{so_far}")
-    line("data", f"{plan.data.source}: {len(data.train):,} training, {len(data.val):,} validation")
-    line("", f"images of {len(data.classes)} classes, {size}x{size}, {epochs} a trial")
-    for note in data.warnings:
-        line("note", note)
-    line("device", plan.describe_device())
-    cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
-    line("cap", cap)
-    if plan.objective != "params":
-        line("small", WORDS[plan.objective])
-    if plan.min_acc is not None:
-        line("aim", plan.aim_words)
-    for note in plan.notes:
-        line("chosen", note)
-    fits = [base.name for base in hand_made if not base.obstacle]
-    if hand_made:
-        line(
-            "by hand", f"{len(fits)} of {len(hand_made)} networks fit: {', '.join(fits) or 'none'}"
-        )
-
-
-def _say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:
-    if expected is None:
-        screen.print("time     could not be measured", highlight=False)
-    elif done < plan.trials:
-        most = duration(expected.seconds_at_most)
-        screen.print(
-            f"time     about {duration(expected.seconds)}; {most} if no trial is stopped early "
-            f"({expected.probed} networks measured)",
-            highlight=False,
-            soft_wrap=True,
-        )
-        if expected.memory_bytes:
-            memory = expected.memory_bytes / 1e9
-            screen.print(f"memory   {memory:.1f} GB for the workers", highlight=False)
 
 
 def _header(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from paretrain.config import TrainConfig
+from paretrain.describe import count_of
 from search.forecast import probe_all
 from search.plan import Plan, cores
 from search.pool import WorkerPool
@@ -53,7 +54,7 @@ def choose(
             say(f"{workers} workers would not fit into the GPU's memory")
             break
         rate, needed = throughput(tried, examples)
-        say(f"{workers} worker{'s' if workers > 1 else ''} x {threads}: {rate:.0f} images/s")
+        say(f"{count_of(workers, 'worker')} x {threads}: {rate:.0f} images/s")
         if rate < GAIN * best_rate:
             break
         best, best_rate = tried, rate

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from paretrain.describe import describe
+from paretrain.describe import count_of, describe
 from search.aim import Aim
 from search.baselines import Baseline, verdicts
 from search.control import ControlArm
@@ -86,9 +86,9 @@ def print_summary(
         console.print(aim_verdict(records, plan.min_acc), highlight=False)
     for line in verdicts(records):
         console.print(line, highlight=False, markup=False)
-    not_run = [f"{base.name} ({base.obstacle})" for base in hand_made if base.obstacle]
-    if not_run:
-        console.print(f"Not run: {', '.join(not_run)}", highlight=False)
+    for obstacle in dict.fromkeys(base.obstacle for base in hand_made if base.obstacle):
+        names = ", ".join(base.name for base in hand_made if base.obstacle == obstacle)
+        console.print(f"Not run, {obstacle}: {names}", highlight=False)
     if refused:
         what = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
         console.print(f"Proposals refused before training: {what}", highlight=False)
@@ -145,14 +145,16 @@ def ledger_lines(spent: Ledger) -> list[str]:
         return []
     parts = [f"{entry.epochs:,} {name}" for name, entry in rows.items() if entry.trials]
     lines = [
-        f"Spent: {total.epochs:,} epochs in {duration(total.seconds)} of training: "
+        f"Spent: {count_of(total.epochs, 'epoch')} in {duration(total.seconds)} of training: "
         f"{', '.join(parts)}"
     ]
     if spent.saved.epochs:
         share = spent.saved.epochs / (spent.saved.epochs + total.epochs)
+        trials = count_of(spent.saved.trials, "trial")
+        epochs = count_of(spent.saved.epochs, "epoch")
         lines.append(
-            f"Saved by stopping {spent.saved.trials} trials: {spent.saved.epochs:,} epochs "
-            f"({share:.0%}), about {duration(spent.saved.seconds)}"
+            f"Saved by stopping {trials}: {epochs} ({share:.0%}), about "
+            f"{duration(spent.saved.seconds)}"
         )
     return lines
 

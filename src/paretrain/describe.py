@@ -59,6 +59,11 @@ def describe(config: TrainConfig) -> str:
     return f"{network}, {optimizer}, b{config.batch_size}{share}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Such as "1 trial" and "1,200 trials"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def short_count(count: int | float) -> str:
     """1234 -> '1,234'; 12345 -> '12.3k'; 1230000 -> '1.23M'."""
     if count < 10_000:
