@@ -45,6 +45,6 @@ def maker(name: str, registry: Path | None) -> Maker:
         ours(name)  # refuses a wrong setting now, not after an hour
         return lambda *_: ours(name)
     raise UserError(
-        f"--rules {name} is unknown{nearest(name, NAMES)}: give some of {', '.join(NAMES)}, or "
-        "ours-SETTING"
+        f"--rules {name} is unknown{nearest(name, makers)}: give some of {', '.join(NAMES)}, "
+        "oracle, or ours-SETTING"
     )
