@@ -20,8 +20,8 @@ where the table has none). All up to the largest budget. ms: per decision of the
 the gains of completed trials; mo-asha-1 and mo-asha-20, Syne Tune's with a grace of one epoch and a
 twentieth; optunahub, OptunaHub's pruner for several metrics; one-epoch, the best fifth after one;
 ours, the rule of search.run. ours-SETTING switches one of its settings off, ours-SETTING=VALUE
-changes it. oracle, which knows after one epoch where a trial will end, and trains on what raises the
-front: a mark, not a rival. mo-asha-1-as-is: see rivals.py.
+changes it. oracle, which knows after one epoch where a trial will end, and trains on what raises
+the front: a mark, not a rival. mo-asha-1-as-is: see rivals.py.
 
 --select: random; size, of 16 drawn the one with the largest expected gain of hypervolume by its
 size alone; model, the same by the sampler's model of accuracy from config and size.
