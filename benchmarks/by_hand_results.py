@@ -75,7 +75,8 @@ def table(results: Sequence[Result], command: str, what: str, share: int) -> str
     words = [
         what,
         "The found network is the best of many on the validation images, which flatters it: so it",
-        "is trained once more with a fresh seed (its own columns). Those by hand are trained once.",
+        "is trained once more with a fresh seed (its own columns). Those by hand are trained once;",
+        "each seed counts against their mean.",
         "",
         f"- Validation images, mean by hand {hand:.2%}, mean found "
         f"{statistics.fmean(r.found_acc for r in results):.2%}: at least as accurate with at most "
