@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,13 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     cache = tmp_path / "image-cache"
     monkeypatch.setenv("PARETRAIN_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(autouse=True)
+def proxies_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """urllib keeps the proxies that it saw when somebody first opened an address in this process:
+    what one test sets to be offline would keep all later ones from servers of their own."""
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import io
 import struct
 import tarfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -185,8 +184,6 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    # urllib keeps the proxies that it saw when somebody first opened an address in this process.
-    monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setenv("PARETRAIN_DATA", str(tmp_path / "downloads"))
     return tmp_path / "downloads"
 
