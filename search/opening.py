@@ -52,10 +52,12 @@ def say_first(
 
 
 def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:
-    """The forecast."""
+    """The forecast, where anything is left to do."""
+    if done >= plan.trials:
+        return
     if expected is None:
         say_labelled(screen, "time", "could not be measured")
-    elif done < plan.trials:
+    else:
         measured = count_of(expected.probed, "network")
         say_labelled(
             screen,

@@ -50,6 +50,15 @@ def test_in_a_file_a_line_stays_a_line() -> None:
     assert written.getvalue().count("\n") == 1
 
 
+@pytest.mark.parametrize("done, words", [(5, ""), (4, "could not be measured")])
+def test_no_time_is_told_where_nothing_is_left(
+    done: int, words: str, plan: Callable[..., Any]
+) -> None:
+    console, written = screen(terminal=False)
+    say_time(console, plan("vgg_reduce"), None, done)
+    assert written.getvalue().strip().removeprefix("time").strip() == words
+
+
 @pytest.mark.parametrize("number, words", [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
 def test_numbers_of_things(number: int, words: str) -> None:
     assert count_of(number, "trial") == words
