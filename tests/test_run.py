@@ -244,7 +244,9 @@ def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:
     assert said == "skip_broken (study: False, now: True)"
 
 
-def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
+def test_a_space_file_of_ones_own(search: Command, run: Command, tmp_path: Path) -> None:
+    from search.table import main as table
+
     mine = tmp_path / "mine.py"
     mine.write_text(
         '"""One stage."""\n'
@@ -264,6 +266,8 @@ def test_a_space_file_of_ones_own(search: Command, tmp_path: Path) -> None:
     assert "--space mine.py " in more_trials(seen, 3)
     mine.write_text(mine.read_text() + "raise SystemExit('must not be run')\n")
     assert view("studies.db", "mine-digits").space is None
+    code, _, err = run(table, "--study-name", "mine-digits")
+    assert code == 2 and "the file of space 'mine' is gone or has changed" in err
 
 
 def test_a_cap_that_nothing_meets_names_the_smallest_size_and_creates_nothing(

@@ -20,7 +20,7 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
-from paretrain.describe import describe
+from paretrain.describe import count_of, describe
 from paretrain.device import device_name, native_precision, pick_device
 from paretrain.full_training import train_to_the_end
 from paretrain.handover import Finished, write_all
@@ -168,7 +168,7 @@ def _say_first(
     console.print(
         f"{size:,} parameters, {len(images.train):,} training and {validation}, "
         f"{config.epochs} epochs, seed {config.seed}, {device_name(training.device)}, "
-        f"{threads} thread{'s' if threads > 1 else ''}",
+        f"{count_of(threads, 'thread')}",
         highlight=False,
         soft_wrap=True,
     )

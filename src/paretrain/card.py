@@ -8,7 +8,7 @@ import yaml
 from paretrain.config import TrainConfig
 from paretrain.data.locate import is_csv, short_name
 from paretrain.data.published import SIDES
-from paretrain.describe import describe
+from paretrain.describe import count_of, describe
 from paretrain.result import CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
 
 SHOWN = 20
@@ -126,9 +126,9 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
 def _found(config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...]) -> str:
     trained = (
         f"Trained by paretrain {metrics['paretrain']} (torch {metrics['torch']}) for "
-        f"{metrics['epochs']} epoch{'s' if metrics['epochs'] > 1 else ''} with seed "
+        f"{count_of(metrics['epochs'], 'epoch')} with seed "
         f"{config.seed} on {metrics['device']}, "
-        f"{metrics['threads']} CPU thread{'s' if metrics['threads'] > 1 else ''}; `config.yaml` "
+        f"{count_of(metrics['threads'], 'CPU thread')}; `config.yaml` "
         "has everything that the training depends on."
     )
     return "\n".join([*(f"- {line}" for line in found), "", trained] if found else [trained])
