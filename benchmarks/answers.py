@@ -1,4 +1,4 @@
-"""How often the intervals of `search.answers` cover the truth.
+"""How often the intervals of `search.reporting.answers` cover the truth.
 
     python -m benchmarks.answers --studies 100 --trials 40,80,160
     python -m benchmarks.answers --table benchmarks/tables/vgg_reduce_cifar10/reporting
@@ -21,14 +21,14 @@ from benchmarks.markdown import report
 from benchmarks.planted import draw_world, planted_study, true_effect
 from benchmarks.replay.tables import Row, read_table
 from paretrain.config import DataConfig
-from search.anatomy import drawings
-from search.answers.answer import compare
-from search.answers.observed import Observed, has_learned
-from search.answers.questions import Question, questions
-from search.answers.study import Answers, answers_of, sizes
-from search.answers.words import cost, left, row, saving_words, sentence, worded
-from search.drawing import Drawing
-from search.space import Space, load_space
+from search.problem.parameters import drawings
+from search.problem.random_trial import Drawing
+from search.problem.space import Space, load_space
+from search.reporting.answers.answer import compare
+from search.reporting.answers.observed import Observed, has_learned
+from search.reporting.answers.questions import Question, questions
+from search.reporting.answers.study import Answers, answers_of, sizes
+from search.reporting.answers.words import cost, left, row, saving_words, sentence, worded
 
 EXTRA = {"FC layers": {"ask": "More FC layers?", "of": ["fc_layers"]}}
 """Asked beside the space's own: of what changes the size."""

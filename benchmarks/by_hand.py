@@ -33,12 +33,12 @@ from paretrain.device import pick_device
 from paretrain.networks.build import count_parameters
 from paretrain.testset import load_test
 from paretrain.training import Training
-from search.drawing import Drawing
-from search.front import pareto_front
-from search.records import TrialRecord, read_records
-from search.repeats import fresh_seeds
-from search.space import Space, load_space
-from search.storage import load_study
+from search.problem.front import pareto_front
+from search.problem.random_trial import Drawing
+from search.problem.space import Space, load_space
+from search.study.records import TrialRecord, read_records
+from search.study.repeats import fresh_seeds
+from search.study.storage import load_study
 
 
 @dataclass(frozen=True)

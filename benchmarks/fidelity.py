@@ -28,10 +28,10 @@ from paretrain.data.locate import resolve_source
 from paretrain.data.parts import ImageData
 from paretrain.device import pick_device
 from paretrain.training import Training
-from search.drawing import Drawing
-from search.gate import Gate
-from search.parsing import parse_count
-from search.space import Space, load_space
+from search.option_values import parse_count
+from search.problem.constraints import Gate
+from search.problem.random_trial import Drawing
+from search.problem.space import Space, load_space
 
 WAYS = {
     "cut": "the full training, cut after {epochs} epochs",

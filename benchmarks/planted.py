@@ -1,6 +1,6 @@
 """Studies whose effects are known because they were planted: random and concentrating proposals of
 `vgg_reduce`, whose outcomes come from a formula instead of a training. For measuring how often the
-intervals of `search.answers` cover the truth: `python -m benchmarks.answers`."""
+intervals of `search.reporting.answers` cover the truth: `python -m benchmarks.answers`."""
 
 import math
 import random
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from search.answers.answer import Comparison
-from search.answers.observed import Observed, has_learned
-from search.drawing import Drawing
-from search.space import Space
-from search.surrogate import CEILING, log_error
+from search.problem.log_error import CEILING, log_error
+from search.problem.random_trial import Drawing
+from search.problem.space import Space
+from search.reporting.answers.answer import Comparison
+from search.reporting.answers.observed import Observed, has_learned
 
 CLASSES = 10
 CONVS = tuple(f"convs{stage}" for stage in range(1, 6))

@@ -18,9 +18,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search import records as attr
-from search.records import read_record
-from search.storage import load_study
+from search.study import attributes as attr
+from search.study.records import read_record
+from search.study.storage import load_study
 
 TABLE = Path(__file__).parent / "tables" / "vgg_reduce_cifar10"
 SETTINGS = {

@@ -22,16 +22,17 @@ from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source, short_name
 from paretrain.device import native_precision, pick_device
-from search.aim import Aim
-from search.budget import Limits
-from search.forecast import probe_all
-from search.plan import Plan, settle, threads_per_worker
-from search.pool import Died, WorkerPool
-from search.proposals import Proposer
-from search.protocol import Epoch, Failed, Finished, Go, Train
-from search.session import SIZED
-from search.sizing import choose
-from search.space import load_space
+from search.problem.space import load_space
+from search.problem.target import Aim
+from search.sampling.proposer import Proposer
+from search.session.budget import Limits
+from search.session.plan import Plan, settle
+from search.session.runner import SIZED
+from search.session.worker_count import choose
+from search.workers.devices import threads_per_worker
+from search.workers.forecast import probe_all
+from search.workers.pool import Died, WorkerPool
+from search.workers.protocol import Epoch, Failed, Finished, Go, Train
 
 DIGITS: list[dict[str, object]] = [
     {"image_size": 16, "max_params": 20_000},

@@ -14,13 +14,12 @@ from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, run_command
-from search.figures.comparison import fronts_figure, growths_figure
-from search.front import best_at_size, hypervolume
-from search.objective import TITLES, shown
-from search.page import drawing, page, paragraph
-from search.page import table as html_table
-from search.report import write_page
-from search.view import StudyView, view
+from search.problem.front import best_at_size, hypervolume
+from search.problem.objective import TITLES, shown
+from search.reporting.figures.comparison import fronts_figure, growths_figure
+from search.reporting.html import drawing, page, paragraph, write_page
+from search.reporting.html import table as html_table
+from search.study.snapshot import StudyView, view
 
 MAY_DIFFER = {"space", "epochs", "precision", "pretrained"}
 """Of what a study is: ways to find networks, not what they are measured by."""

@@ -19,18 +19,18 @@ from typer import Option
 
 from paretrain.cli import UserError, run_command, terminable
 from paretrain.data.load import load_data
-from paretrain.describe import count_of
 from paretrain.device import device_name, native_precision, pick_device
-from search.forecast import duration
-from search.front import pareto_front
-from search.owner import beat, refuse_if_owned, sole_owner
-from search.plan import worker_devices
-from search.pool import WorkerPool
-from search.records import TrialRecord, read_records
-from search.repeating import Job, Repeating
-from search.repeats import Confirmed, Repeat, as_attribute, confirm, fresh_seeds, read_repeats
-from search.storage import load_study, one_line
-from search.study import OWNER, PROVENANCE, THREADS, checkpoint_folder
+from paretrain.formatting import count_of, duration
+from search.problem.front import pareto_front
+from search.session.repeating import Job, Repeating
+from search.study.attributes import OWNER, PROVENANCE, THREADS
+from search.study.owner import beat, refuse_if_owned, sole_owner
+from search.study.provenance import checkpoint_folder
+from search.study.records import TrialRecord, read_records
+from search.study.repeats import Confirmed, Repeat, as_attribute, confirm, fresh_seeds, read_repeats
+from search.study.storage import load_study, one_line
+from search.workers.devices import worker_devices
+from search.workers.pool import WorkerPool
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 

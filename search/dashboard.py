@@ -21,12 +21,13 @@ import typer
 from typer import Option
 
 from paretrain.cli import UserError, run_command, terminable
-from search.attachments import Attachments
-from search.board import Board
-from search.forecast import duration
-from search.painter import Painter
-from search.storage import check_name, open_studies, quiet_optuna, sqlite_path
-from search.theme import Application, themed
+from paretrain.formatting import duration
+from search.problem.optuna_internals import quiet_optuna
+from search.reporting.dashboard.artifacts import Attachments
+from search.reporting.dashboard.refresh import Painter
+from search.reporting.dashboard.storage import Board
+from search.reporting.dashboard.theme import Application, themed
+from search.study.storage import check_name, open_studies, sqlite_path
 
 HOST, PORT = "127.0.0.1", 8080
 NICE = 5

@@ -18,7 +18,13 @@ from optuna.trial import TrialState
 from typer import Option
 
 from paretrain.cli import UserError, run_command
-from search.choose import (
+from paretrain.formatting import percent
+from search.option_values import parse_count, parse_share
+from search.problem.front import pareto_front
+from search.study.attributes import PROVENANCE, THREADS
+from search.study.records import TrialRecord, read_records
+from search.study.repeats import Confirmed, confirm, describe_confirmed, read_repeats
+from search.study.selection import (
     accurate_enough,
     at_knee,
     by_number,
@@ -27,12 +33,7 @@ from search.choose import (
     neighbours,
     under_cap,
 )
-from search.front import pareto_front
-from search.parsing import parse_count, parse_share, percent
-from search.records import TrialRecord, read_records
-from search.repeats import Confirmed, confirm, describe_confirmed, read_repeats
-from search.storage import load_study
-from search.study import PROVENANCE, THREADS
+from search.study.storage import load_study
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -1,7 +1,7 @@
 """A study as pandas tables: one row a trial, and one row an epoch.
 
 from search.frames import epochs_frame, trials_frame
-from search.storage import load_study
+from search.study.storage import load_study
 trials = trials_frame(load_study("studies.db", "vgg_reduce-digits"))
 """
 
@@ -13,8 +13,8 @@ import optuna
 import pandas as pd
 
 from paretrain.cli import UserError
-from search.front import pareto_front
-from search.records import (
+from search.problem.front import pareto_front
+from search.study.attributes import (
     BASELINE,
     BEST_ACC,
     BEST_EPOCH,
@@ -29,8 +29,8 @@ from search.records import (
     TRAINABLE,
     VERDICT,
     WORDS,
-    read_record,
 )
+from search.study.records import read_record
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:

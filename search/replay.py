@@ -20,9 +20,10 @@ from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name, native_precision, pick_device
 from paretrain.training import EpochResult, Training
-from search.records import CURVE, TrialRecord, find_trial, read_record
-from search.storage import load_study
-from search.study import PROVENANCE, THREADS, environment
+from search.study.attributes import CURVE, PROVENANCE, THREADS
+from search.study.provenance import environment
+from search.study.records import TrialRecord, find_trial, read_record
+from search.study.storage import load_study
 
 COMPARED = ("train_loss", "train_acc", "val_loss", "val_acc", "lr")
 EXIT_EQUAL, EXIT_DIFFERENT = 0, 1

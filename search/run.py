@@ -17,17 +17,24 @@ from paretrain.cli import UserError, run_command
 from paretrain.config import DataConfig
 from paretrain.data.locate import is_csv, resolve_source, short_name
 from paretrain.device import native_precision, pick_device
-from search.baselines import Choice
-from search.budget import Limits
-from search.objective import Objective
-from search.parsing import parse_accuracy, parse_columns, parse_count, parse_duration, parse_workers
-from search.plan import Plan, settle, threads_per_worker
-from search.pruning import PrunerName
-from search.samplers import SamplerName
-from search.session import Style, search
-from search.space import built_in_spaces, load_space
-from search.storage import check_storage, check_writable, one_line
-from search.study import stored_settings
+from search.option_values import (
+    parse_accuracy,
+    parse_columns,
+    parse_count,
+    parse_duration,
+    parse_workers,
+)
+from search.problem.baselines import Choice
+from search.problem.objective import Objective
+from search.problem.space import built_in_spaces, load_space
+from search.sampling.samplers import SamplerName
+from search.session.budget import Limits
+from search.session.open_study import stored_settings
+from search.session.plan import Plan, settle
+from search.session.runner import Style, search
+from search.stopping.pruners import PrunerName
+from search.study.storage import check_storage, check_writable, one_line
+from search.workers.devices import threads_per_worker
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
 """More than anybody waits for: a larger number is a slip of the finger."""
@@ -108,7 +115,7 @@ def run(
     json_: Annotated[bool, Option("--json", help="One JSON event a line on stdout.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="Only the result.")] = False,
 ) -> int:
-    """Options to plan; the plan is carried out by search.session."""
+    """Options to plan; the plan is carried out by search.session.runner."""
     if list_spaces:
         return _list_spaces(json_)
     if fraction is not None and not 0 < fraction <= 1:

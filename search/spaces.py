@@ -14,11 +14,12 @@ from typer import Argument, Option
 
 from paretrain.cli import UserError, nearest, run_command
 from paretrain.config import DataConfig
-from paretrain.describe import short_count
-from search.anatomy import DRAWS, drawings, modelled, parameters, reported, size_range
-from search.check_space import check_space, unknown_hints
-from search.gate import Gate
-from search.space import built_in_spaces, load_space
+from paretrain.formatting import short_count
+from search.problem.check import check_space, unknown_hints
+from search.problem.constraints import Gate
+from search.problem.parameters import DRAWS, drawings, parameters, reported, size_range
+from search.problem.space import built_in_spaces, load_space
+from search.sampling.coverage import modelled
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
 

@@ -15,11 +15,11 @@ from rich.table import Table
 from typer import Option
 
 from paretrain.cli import run_command
-from search.control import control_arm
-from search.diagnosis import diagnose
-from search.storage import load_study, open_studies
-from search.summary import ledger_lines
-from search.view import StudyView, view_of
+from search.reporting.control_arm import control_arm
+from search.reporting.failures import diagnose
+from search.reporting.text import ledger_lines
+from search.study.snapshot import StudyView, view_of
+from search.study.storage import load_study, open_studies
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

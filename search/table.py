@@ -13,11 +13,11 @@ from rich.table import Table
 from typer import Option
 
 from paretrain.cli import UserError, run_command
-from search.records import TrialRecord, read_records
-from search.space import Space, load_space
-from search.storage import load_study
-from search.study import IDENTITY
-from search.view import space_of
+from search.problem.space import Space, load_space
+from search.study.attributes import IDENTITY
+from search.study.records import TrialRecord, read_records
+from search.study.snapshot import space_of
+from search.study.storage import load_study
 
 NOT_MEASURED = "-"
 

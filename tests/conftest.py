@@ -126,9 +126,9 @@ def tiny_config() -> Callable[..., TrainConfig]:
 @pytest.fixture
 def plan() -> Callable[..., Any]:
     """A maker of plans of a small search, complete but for what is given."""
-    from search.budget import Limits
-    from search.plan import Plan
-    from search.space import load_space
+    from search.problem.space import load_space
+    from search.session.budget import Limits
+    from search.session.plan import Plan
 
     def make(space: str = "data_scale", **changes: Any) -> Plan:
         return replace(

@@ -16,10 +16,10 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.training import Training
 from search import confirm as confirm_command
-from search.front import pareto_front
-from search.records import TrialRecord, read_records
-from search.repeats import as_attribute, fresh_seeds, read_repeats
-from search.storage import open_storage
+from search.problem.front import pareto_front
+from search.study.records import TrialRecord, read_records
+from search.study.repeats import as_attribute, fresh_seeds, read_repeats
+from search.study.storage import open_storage
 
 NAME = ("--study-name", "vgg_reduce-digits")
 Command = Callable[..., tuple[int, str, str]]

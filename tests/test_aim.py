@@ -9,12 +9,13 @@ import optuna
 import pytest
 
 from paretrain.cli import UserError
-from search.aim import Aim
-from search.curve import Curve
-from search.front_rule import FrontRule
-from search.parsing import parse_accuracy, percent
-from search.rule import View
-from search.storage import open_storage
+from paretrain.formatting import percent
+from search.option_values import parse_accuracy
+from search.problem.target import Aim
+from search.stopping.curve import Curve
+from search.stopping.front_rule import FrontRule
+from search.stopping.rule import View
+from search.study.storage import open_storage
 
 SMALL = ("--epochs", "2", "--image-size", "16", "--per-class", "20", "--max-params", "20k")
 

@@ -17,16 +17,16 @@ from optuna.distributions import (
 from benchmarks.answers import check
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
-from search.anatomy import drawings
-from search.answers.answer import Comparison, accuracy_change, compare, judge, margin
-from search.answers.effect import PENALTIES, Effect, effects, kernels, residuals, slopes
-from search.answers.observed import Observed, has_learned
-from search.answers.questions import Question, questions
-from search.answers.savings import Lever
-from search.answers.study import answers_of, size_kept, sizes
-from search.answers.words import answers_frame, row, sentence
-from search.figures.effects import effects_figure
-from search.space import Space, load_space
+from search.problem.parameters import drawings
+from search.problem.space import Space, load_space
+from search.reporting.answers.answer import Comparison, accuracy_change, compare, judge, margin
+from search.reporting.answers.effect import PENALTIES, Effect, effects, kernels, residuals, slopes
+from search.reporting.answers.observed import Observed, has_learned
+from search.reporting.answers.questions import Question, questions
+from search.reporting.answers.savings import Lever
+from search.reporting.answers.study import answers_of, size_kept, sizes
+from search.reporting.answers.words import answers_frame, row, sentence
+from search.reporting.figures.effects import effects_figure
 
 NORM = CategoricalDistribution(("none", "batch"))
 LR = FloatDistribution(1e-3, 1e-1, log=True)

@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from search.view import view
+from search.study.snapshot import view
 
 NAME = "vgg_reduce-digits"
 DESK, PHONE = (1280, 900), (390, 844)
@@ -210,7 +210,7 @@ def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> N
 
 def names(storage: str) -> str:
     """Of the studies in a database that may be in the making."""
-    from search.storage import open_storage
+    from search.study.storage import open_storage
 
     return " ".join(study.study_name for study in open_storage(storage).get_all_studies())
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.budget import Budget, Limits
-from search.control import control_arm
-from search.front import hypervolume
-from search.ledger import ledger
-from search.records import CURVE, DECISIONS, SPENT
+from search.problem.front import hypervolume
+from search.reporting.control_arm import control_arm
+from search.session.budget import Budget, Limits
+from search.study.attributes import CURVE, DECISIONS, SPENT
+from search.study.ledger import ledger
 
 
 @dataclass(frozen=True)

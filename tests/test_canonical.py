@@ -13,7 +13,7 @@ from paretrain.config import (
     VGGConfig,
     VGGStage,
 )
-from search.canonical import canonical_key
+from search.problem.canonical import canonical_key
 
 
 def config(**changes: Any) -> TrainConfig:

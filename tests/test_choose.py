@@ -4,12 +4,12 @@ import pytest
 from optuna.trial import TrialState
 
 from paretrain.cli import UserError
-from search.baselines import verdicts
-from search.choose import at_knee, by_number, most_accurate, neighbours, under_cap
-from search.curve import Curve
-from search.drawing import Drawing
-from search.records import TrialRecord
-from search.space import load_space
+from search.problem.random_trial import Drawing
+from search.problem.space import load_space
+from search.reporting.verdicts import verdicts
+from search.stopping.curve import Curve
+from search.study.records import TrialRecord
+from search.study.selection import at_knee, by_number, most_accurate, neighbours, under_cap
 
 CONFIG = load_space("vgg_reduce").suggest(Drawing(random.Random(0)))
 

@@ -14,14 +14,14 @@ import optuna
 import optuna_dashboard
 import pytest
 
-from search.attachments import Attachments
-from search.board import Board
 from search.dashboard import fresh, uploads_folder
 from search.dashboard import main as dashboard
-from search.painter import FIGURES, SHARE, Pace, Painter
-from search.storage import quiet_optuna
-from search.theme import themed
-from search.view import StudyView, view
+from search.problem.optuna_internals import quiet_optuna
+from search.reporting.dashboard.artifacts import Attachments
+from search.reporting.dashboard.refresh import FIGURES, SHARE, Pace, Painter
+from search.reporting.dashboard.storage import Board
+from search.reporting.dashboard.theme import themed
+from search.study.snapshot import StudyView, view
 
 NAME = "vgg_reduce-digits"
 
@@ -199,7 +199,7 @@ def test_pages_are_given_the_style_and_nothing_else_is_touched() -> None:
 
 def test_drawing_waits_until_it_is_a_small_share(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("search.painter.time.monotonic", lambda: now)
+    monkeypatch.setattr("search.reporting.dashboard.refresh.time.monotonic", lambda: now)
     pace = Pace()
     assert pace.due
     pace.took(0.2)

@@ -13,7 +13,8 @@ from paretrain.config import (
     VGGConfig,
     VGGStage,
 )
-from paretrain.describe import describe, describe_network, short_count
+from paretrain.describe import describe, describe_network
+from paretrain.formatting import short_count
 
 K3: tuple[Kernel, ...] = ("3x3",)
 CUT = tuple(

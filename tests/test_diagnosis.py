@@ -11,10 +11,11 @@ from optuna.trial import TrialState, create_trial
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from search.compare import main as compare
-from search.diagnosis import diagnose
-from search.samplers import DIRECTIONS
+from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import quiet_optuna
+from search.reporting.failures import diagnose
 from search.status import main as status
-from search.storage import open_storage, quiet_optuna
+from search.study.storage import open_storage
 
 
 def run(main_of: Callable[[], None], arguments: list[str], patch: pytest.MonkeyPatch) -> int:

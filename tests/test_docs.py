@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from paretrain.config import TrainConfig
-from search.drawing import Drawing
-from search.space import load_space
+from search.problem.random_trial import Drawing
+from search.problem.space import load_space
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

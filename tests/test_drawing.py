@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from search.drawing import Drawing
+from search.problem.random_trial import Drawing
 
 
 def test_values_are_in_range_and_the_same_when_asked_again() -> None:

@@ -8,8 +8,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.explain import main, sentence, story
-from search.rule import Decision
+from search.explain import main
+from search.reporting.story import sentence, story
+from search.stopping.rule import Decision
 
 
 def run(main_of: object, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:

@@ -20,8 +20,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.journal import Journal
-from search.storage import open_storage
+from search.study.storage import open_storage
+from search.study.writer import Journal
 
 resource = pytest.importorskip("resource")
 pytestmark = pytest.mark.skipif(

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from search.curve import Curve
-from search.final_accuracy import CompletedCurves, Posterior
+from search.stopping.curve import Curve
+from search.stopping.final_accuracy import CompletedCurves, Posterior
 
 EPOCHS = 20
 

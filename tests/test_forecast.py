@@ -10,12 +10,12 @@ import optuna
 import pytest
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search import session
-from search.forecast import COORDINATOR_S, Course, forecast, wall_seconds
-from search.pool import WorkerPool
-from search.protocol import Probe, Probed
 from search.run import main
-from search.stopping import FIRST, LATER, expected_share
+from search.session import runner as session
+from search.stopping.expected_share import FIRST, LATER, expected_share
+from search.workers.forecast import COORDINATOR_S, Course, forecast, wall_seconds
+from search.workers.pool import WorkerPool
+from search.workers.protocol import Probe, Probed
 
 EPOCHS = 4
 

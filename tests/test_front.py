@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.front import best_at_size, knee, pareto_front
+from search.problem.front import best_at_size, knee, pareto_front
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from search.journal import Journal
 from search.run import main
-from search.storage import open_storage
+from search.study.storage import open_storage
+from search.study.writer import Journal
 
 MOUNT = "mkdir -p disk && mount -t tmpfs -o size={size} tmpfs disk && "
 FILL = "cat /dev/zero > disk/filler 2>/dev/null"

@@ -13,7 +13,7 @@ from paretrain.data.augment import take_batch
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.data.split import subset
-from paretrain.keeping import epochs_without_better, kept_accuracies, kept_epochs
+from paretrain.epoch_selection import epochs_without_better, kept_accuracies, kept_epochs
 from paretrain.training import Training, patience_is_over, pixel_statistics
 
 CPU = torch.device("cpu")

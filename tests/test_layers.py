@@ -57,7 +57,7 @@ def _loaded(statement: str) -> set[str]:
 
 
 def test_a_worker_loads_neither_optuna_nor_torchvision_nor_the_database() -> None:
-    loaded = _loaded("import search.worker")
+    loaded = _loaded("import search.workers.worker")
     assert "torch" in loaded
     heavy = {
         "optuna",

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage import open_storage
+from search.study.storage import open_storage
 
 SMALL = ("--image-size", "16", "--per-class", "20", "--max-params", "20k", "--baselines", "none")
 ONE_ACCURACY = '''

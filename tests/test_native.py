@@ -9,7 +9,7 @@ import torch
 
 from paretrain.config import DataConfig
 from paretrain.data.native import native_side
-from search.plan import CPU_SIZE, Plan, settle
+from search.session.plan import CPU_SIZE, Plan, settle
 
 MakePlan = Callable[..., Plan]
 FolderMaker = Callable[..., Path]

@@ -16,12 +16,12 @@ from paretrain.data.load import load_data
 from paretrain.network_config import ResNetConfig
 from paretrain.networks.build import build_network, count_macs, count_parameters
 from paretrain.training import Training
-from search.gate import OVER_CAP, Gate
-from search.objective import LatencyModel, Objective, in_database, shown
-from search.plan import Plan, differences, settle
-from search.probe import latency
-from search.records import read_records
-from search.storage import load_study
+from search.problem.constraints import OVER_CAP, Gate
+from search.problem.objective import LatencyModel, Objective, in_database, shown
+from search.session.plan import Plan, differences, settle
+from search.study.records import read_records
+from search.study.storage import load_study
+from search.workers.probe import latency
 
 
 def gate(objective: Objective, max_params: int | None = None) -> Gate:

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
-from paretrain.describe import count_of
-from search.forecast import Forecast
-from search.opening import say_first, say_labelled, say_time
+from paretrain.formatting import count_of
+from search.session.startup_text import say_first, say_labelled, say_time
+from search.workers.forecast import Forecast
 
 
 def screen(terminal: bool) -> tuple[Console, io.StringIO]:

@@ -1,7 +1,7 @@
 import pytest
 
 from paretrain.cli import UserError
-from search.parsing import parse_count, parse_duration
+from search.option_values import parse_count, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from paretrain.__main__ import main as train
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.digits import digit_images, digit_indices
-from paretrain.forms import FORM_FILES, Form, sha256
 from paretrain.predict import main
-from paretrain.pt2 import load as load_pt2
+from paretrain.result.formats import FORM_FILES, Form, sha256
+from paretrain.result.pt2 import load as load_pt2
 
 Predict = Callable[..., tuple[int, str, str]]
 

@@ -5,14 +5,14 @@ import pytest
 
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.aim import Aim
-from search.candidates import DUPLICATE
-from search.canonical import canonical_key
-from search.gate import OVER_CAP, UNBUILDABLE, Gate
-from search.proposals import Proposer
-from search.samplers import SAMPLERS, SamplerName, optuna_sampler
-from search.space import load_space
-from search.storage import quiet_optuna
+from search.problem.canonical import canonical_key
+from search.problem.constraints import OVER_CAP, UNBUILDABLE, Gate
+from search.problem.optuna_internals import quiet_optuna
+from search.problem.space import load_space
+from search.problem.target import Aim
+from search.sampling.candidates import DUPLICATE
+from search.sampling.proposer import Proposer
+from search.sampling.samplers import SAMPLERS, SamplerName, optuna_sampler
 
 SPACE = load_space("vgg_reduce")
 AIM = Aim(chance=0.1)

@@ -2,9 +2,9 @@ import math
 import random
 
 from paretrain.training import EpochResult
-from search.drawing import Drawing
-from search.protocol import FROM_WORKER, TO_WORKER, Epoch, Go, Probe, Stop, Train, line
-from search.space import load_space
+from search.problem.random_trial import Drawing
+from search.problem.space import load_space
+from search.workers.protocol import FROM_WORKER, TO_WORKER, Epoch, Go, Probe, Stop, Train, line
 
 CONFIG = load_space("vgg_reduce").suggest(Drawing(random.Random(0)))
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from search.curve import Curve
-from search.front_rule import FrontRule
-from search.late_start import start_chance
-from search.pruning import WithControlArm, make_rule
-from search.rule import DivergenceRule, View
+from search.stopping.curve import Curve
+from search.stopping.front_rule import FrontRule
+from search.stopping.late_start import start_chance
+from search.stopping.pruners import WithControlArm, make_rule
+from search.stopping.rule import DivergenceRule, View
 
 EPOCHS = 10
 

@@ -8,10 +8,12 @@ import pytest
 from optuna.trial import TrialState
 
 from search.confirm import ranks, verdict
-from search.curve import Curve
-from search.drawing import Drawing
-from search.records import TrialRecord
-from search.repeats import (
+from search.problem.random_trial import Drawing
+from search.problem.space import load_space
+from search.replay import differences
+from search.stopping.curve import Curve
+from search.study.records import TrialRecord
+from search.study.repeats import (
     FRESH,
     Repeat,
     as_attribute,
@@ -21,8 +23,6 @@ from search.repeats import (
     pooled_deviation,
     read_repeats,
 )
-from search.replay import differences
-from search.space import load_space
 
 CONFIG = load_space("vgg_reduce").suggest(Drawing(random.Random(0)))
 

@@ -29,11 +29,11 @@ from benchmarks.replay.selections import ByModel, BySize, Draws, RandomOrder, Se
 from benchmarks.replay.simulation import Trace, simulate
 from benchmarks.replay.stress import stressed
 from benchmarks.replay.tables import Table, make_row, make_table, read_table
-from search.curve import Curve
-from search.front import hypervolume
-from search.front_rule import FrontRule
-from search.pruning import make_rule
-from search.rule import Decision, DivergenceRule, View
+from search.problem.front import hypervolume
+from search.stopping.curve import Curve
+from search.stopping.front_rule import FrontRule
+from search.stopping.pruners import make_rule
+from search.stopping.rule import Decision, DivergenceRule, View
 
 EPOCHS = 6
 OWN = "none,median,asha,last-q95,one-epoch,ours"

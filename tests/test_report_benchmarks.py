@@ -14,7 +14,7 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.networks.published import checked_weights
-from search.space import load_space
+from search.problem.space import load_space
 
 
 def test_augmentation_is_timed_for_all_three() -> None:

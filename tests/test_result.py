@@ -16,11 +16,12 @@ import yaml
 from PIL import Image
 
 import paretrain
-from paretrain import full_training, handover
+from paretrain import full_training
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
-from paretrain.result import CHECKPOINT, FILES
+from paretrain.result import write as handover
+from paretrain.result.folder import CHECKPOINT, FILES
 from paretrain.training import Training
 
 Train = Callable[..., tuple[int, str, str]]
@@ -56,7 +57,7 @@ def train(
 @pytest.fixture
 def no_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra is not installed: exporting takes most of such a small training's time."""
-    monkeypatch.setattr("paretrain.forms.can_write_onnx", lambda: False)
+    monkeypatch.setattr("paretrain.result.formats.can_write_onnx", lambda: False)
 
 
 def rows(path: Path) -> list[list[str]]:

@@ -13,10 +13,10 @@ from optuna.trial import TrialState
 
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.networks.build import count_parameters
-from search.answers.study import command as more_trials
-from search.plan import differences
-from search.storage import open_storage
-from search.view import view
+from search.reporting.answers.study import command as more_trials
+from search.session.plan import differences
+from search.study.snapshot import view
+from search.study.storage import open_storage
 
 Command = Callable[..., tuple[int, str, str]]
 

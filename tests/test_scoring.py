@@ -7,8 +7,9 @@ import pytest
 from optuna.distributions import FloatDistribution
 from scipy.stats import norm
 
-from search.scoring import _excess, expected_gains
-from search.surrogate import CEILING, AccuracyModel, Ended, Row, log_error
+from search.problem.log_error import CEILING, log_error
+from search.sampling.acquisition import _excess, expected_gains
+from search.sampling.surrogate import AccuracyModel, Ended, Row
 
 QUALITY = {"quality": FloatDistribution(0.0, 1.0)}
 

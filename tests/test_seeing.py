@@ -20,20 +20,20 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import create_trial
 from rich.console import Console
 
-from search.answers.savings import LEAST
-from search.answers.section import answers_section
-from search.answers.study import answers
-from search.control import control_arm
-from search.figures.curves import MOST_CURVES, curves_figure
-from search.figures.growth import growth, growth_figure
-from search.figures.importances import importances_figure
-from search.figures.pareto import claimed_percent, pareto_figure
-from search.figures.spending import spending_figure
 from search.frames import epochs_frame, trials_frame, write_csv
-from search.importance import LEAST_TRIALS, importances
 from search.report import main as report
-from search.summary import print_front, print_summary
-from search.view import StudyView, view
+from search.reporting.answers.savings import LEAST
+from search.reporting.answers.section import answers_section
+from search.reporting.answers.study import answers
+from search.reporting.control_arm import control_arm
+from search.reporting.figures.curves import MOST_CURVES, curves_figure
+from search.reporting.figures.growth import growth, growth_figure
+from search.reporting.figures.importances import importances_figure
+from search.reporting.figures.pareto import claimed_percent, pareto_figure
+from search.reporting.figures.spending import spending_figure
+from search.reporting.importance import LEAST_TRIALS, importances
+from search.session.summary import print_front, print_summary
+from search.study.snapshot import StudyView, view
 
 NAME = "vgg_reduce-digits"
 

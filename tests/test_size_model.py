@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from search.front import hypervolume
-from search.size_model import SizeModel, expected_volume_gain, spread
+from benchmarks.replay.size_model import SizeModel, spread
+from search.problem.expected_gain import expected_volume_gain
+from search.problem.front import hypervolume
 
 
 @dataclass(frozen=True)

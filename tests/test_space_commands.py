@@ -9,8 +9,9 @@ from paretrain.cli import UserError
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.networks.build import count_parameters
 from search import spaces
-from search.anatomy import drawings, modelled, parameters, reported, size_range
-from search.space import load_space
+from search.problem.parameters import drawings, parameters, reported, size_range
+from search.problem.space import load_space
+from search.sampling.coverage import modelled
 
 HEAD = (
     "from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage\n"

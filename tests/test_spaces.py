@@ -14,10 +14,10 @@ from paretrain.data.parts import ImageData, Part
 from paretrain.describe import describe
 from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
-from search.baselines import baselines
-from search.drawing import Drawing
-from search.gate import Gate
-from search.space import Space, built_in_spaces, load_space
+from search.problem.baselines import baselines
+from search.problem.constraints import Gate
+from search.problem.random_trial import Drawing
+from search.problem.space import Space, built_in_spaces, load_space
 
 SPACES = built_in_spaces()
 

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from paretrain.cli import UserError
-from search.storage import check_storage, exists, load_study, open_storage, storage_url
+from search.study.storage import check_storage, exists, load_study, open_storage, storage_url
 
 
 def test_a_bare_path_is_a_sqlite_file() -> None:

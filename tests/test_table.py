@@ -7,12 +7,13 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from paretrain.cli import UserError
-from search.baselines import baselines
-from search.gate import Gate
-from search.samplers import DIRECTIONS
-from search.space import load_space
-from search.storage import open_storage, quiet_optuna
-from search.study import IDENTITY
+from search.problem.baselines import baselines
+from search.problem.constraints import Gate
+from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import quiet_optuna
+from search.problem.space import load_space
+from search.study.attributes import IDENTITY
+from search.study.storage import open_storage
 from search.table import table
 
 

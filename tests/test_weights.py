@@ -11,11 +11,11 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig, StartConfig
 from paretrain.data.parts import ImageData, Part
 from paretrain.network_config import published_name
-from search.baselines import baselines
-from search.gate import OVER_CAP, OVER_FILE_SIZE, WITHOUT_WEIGHTS
-from search.plan import Plan, differences, settle
-from search.study import open_study, stored_settings
-from search.weights import names_needed, with_weights
+from search.problem.baselines import baselines
+from search.problem.constraints import OVER_CAP, OVER_FILE_SIZE, WITHOUT_WEIGHTS
+from search.session.open_study import open_study, stored_settings
+from search.session.plan import Plan, differences, settle
+from search.session.weights import names_needed, with_weights
 
 MakePlan = Callable[..., Plan]
 

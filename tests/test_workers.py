@@ -10,12 +10,12 @@ import torch
 
 from paretrain.config import AugmentConfig, DataConfig, TrainConfig
 from paretrain.training import EpochResult
-from search.budget import Limits
-from search.plan import Plan
-from search.pool import WorkerPool
-from search.protocol import Epoch, Finished, Go, Train
-from search.sizing import GAIN, candidates, choose
-from search.space import load_space
+from search.problem.space import load_space
+from search.session.budget import Limits
+from search.session.plan import Plan
+from search.session.worker_count import GAIN, candidates, choose
+from search.workers.pool import WorkerPool
+from search.workers.protocol import Epoch, Finished, Go, Train
 
 MakeConfig = Callable[..., TrainConfig]
 
@@ -100,12 +100,12 @@ def test_a_worker_is_never_more_than_one_epoch_ahead(tiny_config: MakeConfig) ->
 def test_a_new_study_shares_all_cores_out(
     monkeypatch: pytest.MonkeyPatch, cores: int, expected: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("search.sizing.cores", lambda: cores)
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: cores)
     assert candidates(plan(), threads_fixed=False) == expected
 
 
 def test_an_existing_study_keeps_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.sizing.cores", lambda: 8)
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 8)
     assert candidates(plan(threads=2), threads_fixed=True) == [(1, 2), (2, 2), (4, 2)]
     gpu = replace(plan(threads=1), device=torch.device("cuda"))
     assert candidates(gpu, threads_fixed=True) == [(1, 1), (2, 1), (4, 1), (7, 1)]
@@ -115,8 +115,10 @@ def test_auto_takes_more_workers_only_where_they_train_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rates = {1: 100.0, 2: 100.0 * GAIN + 1, 4: 100.0 * GAIN + 2}
-    monkeypatch.setattr("search.sizing.cores", lambda: 4)
-    monkeypatch.setattr("search.sizing.throughput", lambda p, _: (rates[p.workers], 0.0))
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 4)
+    monkeypatch.setattr(
+        "search.session.worker_count.throughput", lambda p, _: (rates[p.workers], 0.0)
+    )
     said: list[str] = []
     assert choose(plan(), [], False, said.append).workers == 2
     assert len(said) == 3
@@ -133,8 +135,8 @@ def test_workers_share_a_gpu_only_as_far_as_its_memory_is_predicted_to_go(
         tried.append(plan.workers)
         return 100.0 * plan.workers, 10e9  # a worker needs 10 GB at its largest probe
 
-    monkeypatch.setattr("search.sizing.cores", lambda: 17)
-    monkeypatch.setattr("search.sizing.throughput", measured)
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 17)
+    monkeypatch.setattr("search.session.worker_count.throughput", measured)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (60e9, 80e9))
     said: list[str] = []
@@ -153,7 +155,7 @@ def test_auto_measures_for_real(
     from search.run import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("search.sizing.SECONDS", 0.2)
+    monkeypatch.setattr("search.session.worker_count.SECONDS", 0.2)
     options = ("--workers", "auto", "--trials", "3", "--epochs", "1", "--image-size", "16")
     monkeypatch.setattr(sys, "argv", ["run", *options, "--json", "--baselines", "none"])
     with pytest.raises(SystemExit) as ended:

@@ -33,7 +33,7 @@ from benchmarks.live.settings import Settings
 from benchmarks.live.volumes import growths
 from paretrain.cli import UserError, nearest, run_command
 from paretrain.data.load import load_data
-from search.parsing import parse_count
+from search.option_values import parse_count
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -12,8 +12,8 @@ from benchmarks.live.peers import MoAsha, Optuna, OptunaHub, Peer
 from benchmarks.live.records import Run
 from benchmarks.live.settings import Settings
 from benchmarks.replay.rivals import Unavailable
-from search.plan import Plan
-from search.storage import quiet_optuna
+from search.problem.optuna_internals import quiet_optuna
+from search.session.plan import Plan
 
 OURS = {"ours": True, "ours-no-hints": False}
 """With the space's HINTS, which peers do not have, or without."""

@@ -8,10 +8,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.live.clock import seconds
 from benchmarks.live.records import Ending, Run, Trained
-from search.plan import Plan
-from search.records import CURVE, SIZE, SPENT
-from search.session import search
-from search.storage import load_study
+from search.session.plan import Plan
+from search.session.runner import search
+from search.study.attributes import CURVE, SIZE, SPENT
+from search.study.storage import load_study
 
 
 class _Stamped(io.TextIOBase):

@@ -8,11 +8,11 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.training import Training
-from search.aim import Aim
-from search.gate import Gate
-from search.plan import Plan
-from search.probe import measure
-from search.proposals import MAX_DRAWS, Proposer
+from search.problem.constraints import Gate
+from search.problem.target import Aim
+from search.sampling.proposer import MAX_DRAWS, Proposer
+from search.session.plan import Plan
+from search.workers.probe import measure
 
 
 def run_peer(peer: Peer, method: str, plan: Plan) -> Run:

@@ -21,11 +21,11 @@ from optuna.trial import TrialState
 
 from benchmarks.replay.rivals import Unavailable, load_pruner, mo_asha_ranks
 from paretrain.config import TrainConfig
-from search.drawing import Drawing
-from search.records import COUNTED
-from search.samplers import DIRECTIONS
-from search.space import Suggest
-from search.storage import quiet_optuna
+from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import quiet_optuna
+from search.problem.random_trial import Drawing
+from search.problem.space import Suggest
+from search.study.records import COUNTED
 
 STARTUP = 10
 """Random trials before Optuna's TPE begins, by default."""

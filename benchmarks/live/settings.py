@@ -10,9 +10,9 @@ from benchmarks.live.clock import CLOCK
 from paretrain.config import DataConfig
 from paretrain.data.locate import resolve_source, short_name
 from paretrain.data.parts import ImageData
-from search.budget import Limits
-from search.plan import Plan, settle
-from search.space import load_space
+from search.problem.space import load_space
+from search.session.budget import Limits
+from search.session.plan import Plan, settle
 
 SPACE = "vgg_reduce"
 MOST_TRIALS = 1_000_000

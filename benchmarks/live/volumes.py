@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.live.records import Run, Trained
-from search.front import hypervolume, pareto_front
+from search.problem.front import hypervolume, pareto_front
 
 Axis = Literal["epochs", "seconds"]
 AXES: tuple[Axis, Axis] = ("epochs", "seconds")

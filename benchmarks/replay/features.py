@@ -66,7 +66,7 @@ def _first(numbers: Sequence[int]) -> float:
 
 def described(rows: Sequence[Row]) -> list[tuple[Features, Mapping[str, BaseDistribution]]]:
     """The features of each row with Optuna distributions over all rows' values, which is how
-    `search.surrogate` takes them."""
+    `search.sampling.surrogate` takes them."""
     found = [features(row.config) for row in rows]
     values: dict[str, set[float | str]] = {}
     for one in found:

@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 
 
 class Front:
-    """Completed trials that no other one beats. `search.front` does the same for a whole list at
+    """Completed trials that no other one beats. `search.problem.front` does the same for a whole list at
     once; a replay asks after every epoch."""
 
     def __init__(self, chance: float, largest: int) -> None:

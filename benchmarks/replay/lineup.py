@@ -9,7 +9,7 @@ from benchmarks.replay.rivals import MoAsha, OptunaHub
 from benchmarks.replay.rules import Asha, LastValue, Median, OneEpoch, ours
 from benchmarks.replay.tables import Row
 from paretrain.cli import UserError, nearest
-from search.rule import DivergenceRule, Rule
+from search.stopping.rule import DivergenceRule, Rule
 
 Maker = Callable[[int, Sequence[Row]], Rule]
 """A fresh rule for one simulation, from the epochs of a full training; only `oracle` looks at the

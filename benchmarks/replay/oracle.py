@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from benchmarks.replay.front import Front
 from benchmarks.replay.rules import GO, STOP
 from benchmarks.replay.tables import Row
-from search.curve import Curve
-from search.rule import UNFORESEEN, Decision, View
+from search.stopping.curve import Curve
+from search.stopping.rule import UNFORESEEN, Decision, View
 
 
 class Oracle:

@@ -13,8 +13,8 @@ import optuna
 from numpy.typing import NDArray
 
 from benchmarks.replay.rules import GO, STOP, non_dominated_ranks
-from search.curve import Curve
-from search.rule import Decision, View
+from search.stopping.curve import Curve
+from search.stopping.rule import Decision, View
 
 PRUNER = "pruners/multi_metric_pruner"
 """In OptunaHub's registry."""

@@ -7,10 +7,10 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 
 from paretrain.cli import UserError, nearest
-from search.curve import Curve
-from search.front import best_at_size
-from search.pruning import make_rule
-from search.rule import Decision, Rule, View
+from search.problem.front import best_at_size
+from search.stopping.curve import Curve
+from search.stopping.pruners import make_rule
+from search.stopping.rule import Decision, Rule, View
 
 STOP, GO = Decision(True, "stopped"), Decision(False, "goes on")
 MIN_FINISHED = 5

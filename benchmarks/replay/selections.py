@@ -7,15 +7,16 @@ from typing import Protocol
 
 from benchmarks.replay.features import described
 from benchmarks.replay.front import Front
+from benchmarks.replay.size_model import MIN_COMPLETED, SizeModel, spread
 from benchmarks.replay.tables import Row, Table
-from search.proposals import RANDOM_START
-from search.scoring import expected_gains
-from search.size_model import MIN_COMPLETED, SizeModel, expected_volume_gain, spread
-from search.surrogate import Ended as ModelEnded
-from search.surrogate import Row as ModelRow
+from search.problem.expected_gain import expected_volume_gain
+from search.sampling.acquisition import expected_gains
+from search.sampling.proposer import RANDOM_START
+from search.sampling.surrogate import Ended as ModelEnded
+from search.sampling.surrogate import Row as ModelRow
 
 CANDIDATES = 16
-"""Free candidates for one start; as many as search.proposals.LITTER."""
+"""Free candidates for one start; as many as search.sampling.candidates.LITTER."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class BySize:
 
 
 class ByModel:
-    """The choice that the sampler of a search would make: `search.scoring` is its own, and
+    """The choice that the sampler of a search would make: `search.sampling.acquisition` is its own, and
     it begins as early."""
 
     def __init__(self, draws: Draws, table: Table) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from benchmarks.replay.front import Front
 from benchmarks.replay.selections import Ended, Selection
 from benchmarks.replay.tables import Row, Table
-from search.curve import Curve
-from search.rule import Rule, View, expected_end
+from search.stopping.curve import Curve
+from search.stopping.rule import Rule, View, expected_end
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def simulate(
     table: Table, rule: Rule, selection: Selection, order: int, epochs: int, workers: int
 ) -> Trace:
     """Spend `epochs` epochs, of `workers` trials at a time, those of stopped trials included. The
-    rule is asked after every epoch but a trial's last, as in `search.coordinator`."""
+    rule is asked after every epoch but a trial's last, as in `search.session.coordinator`."""
     trace, front = Trace(), Front(table.chance, table.largest)
     finished: tuple[Curve, ...] = ()
     stopped: tuple[Curve, ...] = ()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
-    from paretrain.classifier import Classifier
-    from paretrain.forms import Form
+    from paretrain.result.classifier import Classifier
+    from paretrain.result.formats import Form
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,6 @@ def load(
     """
     from pathlib import Path
 
-    from paretrain.predict import load_classifier  # torch takes seconds to import
+    from paretrain.result.load import load_classifier  # torch takes seconds to import
 
     return load_classifier(Path(folder), form, device)

@@ -20,12 +20,13 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
-from paretrain.describe import count_of, describe
+from paretrain.describe import describe
 from paretrain.device import device_name, native_precision, pick_device
+from paretrain.formatting import count_of
 from paretrain.full_training import train_to_the_end
-from paretrain.handover import Finished, write_all
 from paretrain.memory import is_out_of_memory
-from paretrain.result import ResultFolder
+from paretrain.result.folder import ResultFolder
+from paretrain.result.write import Finished, write_all
 from paretrain.testset import load_test
 from paretrain.training import Training
 

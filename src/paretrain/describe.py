@@ -57,17 +57,3 @@ def describe(config: TrainConfig) -> str:
     network = describe_network(config.network) + _describe_start(config.start)
     share = "" if config.share == 1 else f", {config.share:.3g} of the images"
     return f"{network}, {optimizer}, b{config.batch_size}{share}"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Such as "1 trial" and "1,200 trials"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def short_count(count: int | float) -> str:
-    """1234 -> '1,234'; 12345 -> '12.3k'; 1230000 -> '1.23M'."""
-    if count < 10_000:
-        return f"{int(count):,}"
-    if count < 999_500:
-        return f"{count / 1e3:.3g}k"
-    return f"{count / 1e6:.3g}M" if count < 999.5e6 else f"{count / 1e9:.3g}G"

@@ -7,7 +7,7 @@ from rich.progress import TextColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
-from paretrain.result import ResultFolder
+from paretrain.result.folder import ResultFolder
 from paretrain.training import EpochResult, Training
 
 

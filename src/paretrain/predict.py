@@ -5,22 +5,19 @@
 Folders are searched for images, with their sub-folders.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
-from paretrain.classifier import Classifier, Prediction
 from paretrain.cli import UserError, run_command
-from paretrain.config import TrainConfig
 from paretrain.data.folder import image_files
-from paretrain.device import pick_device
-from paretrain.forms import Form, open_form
-from paretrain.result import CONFIG, METRICS
-from paretrain.tables import write_csv
+from paretrain.result.classifier import Prediction
+from paretrain.result.formats import Form
+from paretrain.result.load import load_classifier
+from paretrain.result.tables import write_csv
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -57,51 +54,6 @@ def predict(
     for note in skipped:
         typer.echo(f"note: skipped {note}", err=True)
     return 0
-
-
-def load_classifier(folder: Path, form: Form = "weights", device: str = "cpu") -> Classifier:
-    """The network of a result folder.
-
-    Raises UserError when the folder holds no whole result, or another program's or a newer one's,
-    or when the device is not there or not one on which this form computes.
-    """
-    if form != "weights" and device not in ("auto", "cpu"):
-        raise UserError(
-            f"--device {device}: --form {form} computes on the CPU only: --device cpu, or --form "
-            "weights"
-        )
-    on = pick_device(device if form == "weights" else "cpu")
-    metrics = _metrics(folder)
-    config = TrainConfig.from_file(folder / CONFIG)
-    try:
-        classes = tuple(metrics["classes"])
-        statistics = tuple(metrics["mean"]), tuple(metrics["std"])
-        sha256s = dict(metrics["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder / METRICS} lacks what a result has ({error}): train again with this version"
-        ) from None
-    return Classifier(
-        classes,
-        config.data,
-        open_form(folder, form, config, len(classes), statistics, sha256s, on),
-    )
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    path = folder / METRICS
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        what = "holds no result" if folder.is_dir() else "is no folder"
-        raise UserError(
-            f"{folder} {what} (no {METRICS}): give one that python -m paretrain has finished"
-        ) from None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is damaged: copy the folder again, or train again")
-    return found
 
 
 def _write(csv: Path, predictions: Iterable[Prediction]) -> None:

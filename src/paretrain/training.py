@@ -14,8 +14,8 @@ from paretrain.config import TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.split import subset
+from paretrain.epoch_selection import epochs_without_better, kept_epochs
 from paretrain.health import Health, judge
-from paretrain.keeping import epochs_without_better, kept_epochs
 from paretrain.networks.build import build_network, initialise
 from paretrain.networks.published import frozen_layers, load_published
 from paretrain.optim import build_optimizer, build_schedule

@@ -1,0 +1,58 @@
+"""What size alone says about accuracy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.problem.arrays import Floats
+from search.sampling.proposer import van_der_corput
+
+MIN_COMPLETED = 3
+"""Completed trials before the model says anything."""
+
+
+class SizeModel:
+    """Accuracy as a smooth function of the logarithm of the number of parameters: kernel regression
+    (Nadaraya 1964, Watson 1964) with a Gaussian kernel k, shrunk to a prior worth `weight` trials.
+
+        mean(x) = (sum_i k_i y_i + weight m) / (sum_i k_i + weight)
+        var(x)  = (sum_i k_i (y_i - mean)^2 + weight s^2) / (sum_i k_i + weight)
+
+    m is the mean of all accuracies and s `deviation`. The variance is that of a single trial around
+    the mean: trials of one size differ by all that is not size. On three tables of recorded curves
+    halves and doubles of the three constants change the hypervolume by less than half a percent.
+    """
+
+    def __init__(
+        self,
+        completed: Sequence[tuple[int, float]],
+        *,
+        bandwidth: float = 0.2,
+        weight: float = 0.5,
+        deviation: float = 0.15,
+    ) -> None:
+        """`completed`: (parameters, accuracy 0 to 1) of at least one trial. `bandwidth` is a share
+        of the range of the logarithms. Raises ValueError without trials."""
+        if not completed:
+            raise ValueError("a model of accuracy needs at least one completed trial: got none")
+        self._x: Floats = np.log([float(size) for size, _ in completed])
+        self._y: Floats = np.array([acc for _, acc in completed], dtype=np.float64)
+        self._width = max(bandwidth * float(np.ptp(self._x)), 0.1)
+        self._weight, self._deviation = weight, deviation
+
+    def predict(self, sizes: Sequence[int]) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the accuracy at each size, each of shape (len(sizes),)."""
+        x = np.log(np.asarray(sizes, dtype=np.float64))
+        k = np.exp(-0.5 * ((x[:, None] - self._x) / self._width) ** 2)
+        total = k.sum(axis=1) + self._weight
+        mean = (k @ self._y + self._weight * self._y.mean()) / total
+        squares = (k * (self._y - mean[:, None]) ** 2).sum(axis=1)
+        var = (squares + self._weight * self._deviation**2) / total
+        return mean, np.sqrt(var)
+
+
+def spread(sizes: Sequence[int], started: int) -> int:
+    """Index of the candidate to start with, before a model can be fitted: quantiles 1/2, 1/4, 3/4,
+    1/8, ... of the candidates' sizes for `started` = 0, 1, ..."""
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    return order[int(van_der_corput(started + 1) * len(order))]

@@ -1,0 +1,76 @@
+"""Option values as people type them: `2M`, `500k`, `90m`, `path,label`."""
+
+import re
+
+from paretrain.cli import UserError, nearest
+
+MAX_WORKERS = 256
+_COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_TIME = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_count(text: str, option: str) -> int:
+    """`2M`, `500k`, `1.5m`, `120000`. Raises UserError."""
+    match = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
+    value = float(re.sub("[_,]", "", match[1])) * _COUNT[match[2].lower()] if match else 0.0
+    if value < 1:
+        raise UserError(
+            f"{option} {text}: must be a number of 1 or more such as 120000, 500k or 2M"
+        )
+    return round(value)
+
+
+def parse_accuracy(text: str, option: str) -> float | None:
+    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `55`, which could be
+    either."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%?)", text.strip())
+    if text.strip().lower() == "none":
+        return None
+    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value <= 1:
+        raise UserError(
+            f"{option} {text}: must be an accuracy of more than 0 and at most 100%, such as 55% or "
+            "0.55, or none"
+        )
+    return value
+
+
+def parse_share(text: str, option: str) -> float:
+    """`1%` or `0.01`, `95%` or `0.95`. Raises UserError."""
+    try:
+        value = parse_accuracy(text, option)
+    except UserError:
+        value = None
+    if value is None:
+        raise UserError(
+            f"{option} {text}: must be more than 0 and at most 100%, such as 1%, 95% or 0.95"
+        )
+    return value
+
+
+def parse_duration(text: str, option: str) -> float:
+    """`600`, `600s`, `90m`, `2h`, in seconds. Raises UserError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?", text.strip().lower())
+    seconds = float(match[1]) * _TIME[match[2] or ""] if match else 0.0
+    if seconds <= 0:
+        raise UserError(f"{option} {text}: must be a time of more than 0 such as 600s, 90m or 2h")
+    return seconds
+
+
+def parse_workers(text: str) -> int:
+    """A number of processes, 1 to 256. Raises UserError."""
+    if not re.fullmatch("[0-9]{1,3}", text.strip()) or not 1 <= int(text) <= MAX_WORKERS:
+        hint = nearest(text, ["auto"])
+        raise UserError(f"--workers {text}{hint}: must be auto or a number from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def parse_columns(text: str, option: str) -> tuple[str, str]:
+    """`file,class`: a column of paths and one of labels. Raises UserError."""
+    names = text.split(",")
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UserError(
+            f"{option} {text}: must be two different column names with a comma between, such as "
+            "path,label"
+        )
+    return names[0], names[1]

@@ -1,0 +1,1 @@
+"""What is asked: a space, its networks and their exact sizes, the limits and the target."""

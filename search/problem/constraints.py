@@ -1,0 +1,107 @@
+"""What a proposal must pass before it becomes a trial: exact size, and images it can take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paretrain.config import TrainConfig
+from paretrain.memory import estimate_memory
+from paretrain.network_config import published_name
+from paretrain.networks.build import (
+    count_buffers,
+    count_macs,
+    count_parameters,
+    relative_epoch_cost,
+)
+from paretrain.networks.published import count_trainable
+from search.problem.objective import LatencyModel, Objective
+
+OVER_CAP, UNBUILDABLE = "over the cap", "too deep for the image size"
+OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The limits of a run, and what it adds to a proposed configuration."""
+
+    complete: Callable[[TrainConfig], TrainConfig]
+    """Puts data, epochs and precision of this run into a proposed configuration."""
+    num_classes: int
+    max_params: int | None
+    images: int = 1000
+    """Of the training part: for the cost of an epoch."""
+    max_size_mb: float | None = None
+    """Of the file with the weights, in millions of bytes."""
+    objective: Objective = "params"
+    """What is to be small."""
+    latency: LatencyModel | None = None
+    """With that objective: what it is before it is measured."""
+    without_weights: frozenset[str] = frozenset()
+    """Published networks whose weights are not at hand."""
+
+    def size(self, config: TrainConfig) -> int | None:
+        """What is to be small, exactly but for a latency, which is predicted; None when the network
+        cannot take such images."""
+        try:
+            return self._size(config)
+        except ValueError:
+            return None
+
+    def _size(self, config: TrainConfig) -> int:
+        if self.objective == "trainable":
+            return self.trainable(config)
+        if self.objective == "flops":
+            return 2 * self.macs(config)
+        if self.objective == "size_mb":
+            return self.file_bytes(config)
+        if self.latency is not None:
+            return self.latency.predict(config)
+        return self.params(config)
+
+    def params(self, config: TrainConfig) -> int:
+        """Exact number of parameters. Raises ValueError when the images are too small."""
+        return count_parameters(config.network, self.num_classes, config.data.image_size)
+
+    def trainable(self, config: TrainConfig) -> int:
+        """Of them, those that are not frozen."""
+        return count_trainable(config, self.num_classes)
+
+    @property
+    def largest(self) -> int | None:
+        """The most that the size of a trial can be, where a cap says so."""
+        return self.max_params if self.objective in ("params", "trainable") else None
+
+    def costs(self, config: TrainConfig, size: int) -> tuple[int, ...]:
+        """What a model of accuracy sees of a network of that size."""
+        macs = self.macs(config)
+        return (size, macs) if self.objective == "params" else (size, macs, self.params(config))
+
+    def obstacle(self, config: TrainConfig, size: int | None) -> str | None:
+        """Why a configuration of that size cannot be a trial, or None when it can. Caps are on
+        parameters and file size, which are exact, whatever the objective."""
+        if size is None:
+            return UNBUILDABLE
+        if self.max_params is not None and self.params(config) > self.max_params:
+            return OVER_CAP
+        if self.max_size_mb is not None and self.file_bytes(config) > self.max_size_mb * 1e6:
+            return OVER_FILE_SIZE
+        if self.without_weights and config.start.pretrained:
+            missing = published_name(config.network) in self.without_weights
+            return WITHOUT_WEIGHTS if missing else None
+        return None
+
+    def file_bytes(self, config: TrainConfig) -> int:
+        """Of the weights as 32-bit numbers, BatchNorm's statistics included."""
+        parts = (config.network, self.num_classes, config.data.image_size)
+        return 4 * (count_parameters(*parts) + count_buffers(*parts))
+
+    def macs(self, config: TrainConfig) -> int:
+        """Multiply-accumulates of one image's forward pass."""
+        return count_macs(config.network, self.num_classes, config.data.image_size)
+
+    def cost(self, config: TrainConfig) -> float:
+        """Roughly the time of an epoch, for comparing."""
+        return relative_epoch_cost(config, self.num_classes, self.images)
+
+    def memory(self, config: TrainConfig) -> int:
+        """Roughly the bytes of a training step, for comparing."""
+        return estimate_memory(config, self.num_classes)

@@ -1,0 +1,239 @@
+"""A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
+has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters), `CLAIMS` (name
+-> reported accuracy), `TABLE` (row -> column -> name), `HINTS` (parameter -> value), `DEFAULTS`
+(option -> value), `QUESTIONS` and `LEVERS` (what the report of a study should answer)."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from paretrain.cli import UserError, nearest
+from paretrain.config import TrainConfig
+
+BUILT_IN = Path(__file__).resolve().parents[2] / "spaces"
+
+Suggest = Callable[[Any], TrainConfig]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A loaded space file."""
+
+    name: str
+    path: Path
+    summary: str
+    """First line of the file's docstring."""
+    fingerprint: str
+    """Hash of the file's text."""
+    suggest: Suggest
+    hints: Mapping[str, Any]
+    """Values that experience calls good, by parameter."""
+    nets: Mapping[str, Mapping[str, Any]]
+    """Hand-made networks: name -> parameters of `suggest`."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """Hand-made settings, likewise."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """What was reported of them, on other images than ours: name -> accuracy, in words."""
+    table: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """A report's table: row -> column -> name of a baseline."""
+    defaults: Mapping[str, int | None] = field(default_factory=dict)
+    """Instead of the program's own where neither the user nor an earlier run has decided."""
+    questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """In its own words: name -> `ask`, `of` (parameters), and maybe `levels` (words -> values)."""
+    levers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Ways to save parameters: name -> `open` (parameter -> value that saves nothing), and maybe
+    `only` (the choice that is the lever). The first is the one that networks are widened with."""
+    line: str = ""
+    """File and line where `suggest` begins."""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether its name alone finds it."""
+        return self.path.parent == BUILT_IN
+
+    @property
+    def where(self) -> str:
+        """File and line of `suggest`, for messages."""
+        return self.line or str(self.path)
+
+
+def built_in_spaces() -> list[str]:
+    """Names of the files beside the program."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load_space(reference: str) -> Space:
+    """A built-in name, or the path of a .py file. Raises UserError saying what is wrong where."""
+    if reference.endswith(".py") or "/" in reference:
+        path = Path(reference)
+        if not path.is_file():
+            raise UserError(f"no space file {path}: --space takes a name or a path to a .py file")
+    else:
+        path = BUILT_IN / f"{reference}.py"
+        if not path.is_file():
+            known = built_in_spaces()
+            raise UserError(
+                f"unknown space '{reference}'{nearest(reference, known)}: there are "
+                f"{', '.join(known)}, or give the path of your own .py file"
+            )
+    module = _execute(path)
+    suggest = getattr(module, "suggest", None)
+    if not callable(suggest):
+        others = [n for n in vars(module) if not n.startswith("_") and n != "suggest"]
+        raise UserError(
+            f"{path} has no function suggest(trial){nearest('suggest', others)}: docs/spaces.md "
+            "shows a space in ten lines"
+        )
+    docstring = (module.__doc__ or "").strip()
+    return Space(
+        name=path.stem,
+        path=path,
+        summary=docstring.splitlines()[0] if docstring else "",
+        fingerprint=fingerprint(path),
+        suggest=_checked(suggest, path),
+        hints=_table(module, "HINTS", path),
+        nets=_tables(module, "BASELINES", path),
+        settings=_tables(module, "BASELINE_SETTINGS", path),
+        claims=_claims(module, path),
+        table=_tables(module, "TABLE", path),
+        defaults=_defaults(module, path),
+        questions=_described(module, "QUESTIONS", ("ask", "of"), ("levels",), path),
+        levers=_described(module, "LEVERS", ("open",), ("only",), path),
+        line=_defined(path, suggest),
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """Of the text of a space file. Raises OSError when it cannot be read."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+DEFAULTS = ("epochs", "image_size", "max_params")
+
+
+def _defaults(module: Any, path: Path) -> Mapping[str, int | None]:
+    found = _table(module, "DEFAULTS", path)
+    for key, value in found.items():
+        if key not in DEFAULTS:
+            raise UserError(
+                f"DEFAULTS['{key}'] in {path}: allowed are {', '.join(DEFAULTS)}"
+                f"{nearest(str(key), DEFAULTS)}"
+            )
+        none = value is None and key == "max_params"
+        if not none and (not isinstance(value, int) or value < 1):
+            raise UserError(f"DEFAULTS['{key}'] in {path} is {value!r}: must be a whole number")
+    return found
+
+
+def _claims(module: Any, path: Path) -> Mapping[str, str]:
+    found = _table(module, "CLAIMS", path)
+    known = [*_table(module, "BASELINES", path), *_table(module, "BASELINE_SETTINGS", path)]
+    for name, claim in found.items():
+        if name not in known:
+            raise UserError(
+                f"CLAIMS['{name}'] in {path}: no baseline has that name{nearest(name, known)}"
+            )
+        if not isinstance(claim, str):
+            raise UserError(
+                f"CLAIMS['{name}'] in {path} is {claim!r}: must be text, such as '55 %'"
+            )
+    return found
+
+
+def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:
+    found = getattr(module, name, {})
+    if not isinstance(found, Mapping):
+        raise UserError(
+            f"{name} in {path} is {type(found).__name__}, must be a dict: docs/spaces.md shows one"
+        )
+    return found
+
+
+def _tables(module: Any, name: str, path: Path) -> Mapping[str, Mapping[str, Any]]:
+    found = _table(module, name, path)
+    for key, params in found.items():
+        if not isinstance(params, Mapping):
+            raise UserError(
+                f"{name}['{key}'] in {path} is {type(params).__name__}, must be a dict of "
+                "parameters: docs/spaces.md shows one"
+            )
+    return found
+
+
+def _described(
+    module: Any, name: str, needed: Sequence[str], allowed: Sequence[str], path: Path
+) -> Mapping[str, Mapping[str, Any]]:
+    found = _tables(module, name, path)
+    for key, of in found.items():
+        known = [*needed, *allowed]
+        for word in [*(w for w in needed if w not in of), *(w for w in of if w not in known)]:
+            what = "is missing" if word in needed else f"is unknown{nearest(str(word), known)}"
+            raise UserError(
+                f"{name}['{key}'] in {path}: '{word}' {what}: it has {', '.join(needed)} and may "
+                f"have {', '.join(allowed)}"
+            )
+    return found
+
+
+def _execute(path: Path) -> Any:
+    name = f"paretrain_space_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # it ends in .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        where = _line(path, error) or path
+        raise UserError(f"space {where} does not import: {_what(error)}") from None
+    return module
+
+
+def _checked(suggest: Callable[[Any], object], path: Path) -> Suggest:
+    def checked(trial: Any) -> TrainConfig:
+        try:
+            config = suggest(trial)
+        except (Exception, SystemExit) as error:
+            where = _line(path, error) or _defined(path, suggest)
+            raise UserError(f"suggest fails in {where}: {_what(error)}") from None
+        if not isinstance(config, TrainConfig):
+            raise UserError(
+                f"suggest in {_defined(path, suggest)} returned {type(config).__name__}, must "
+                "return a TrainConfig: docs/spaces.md shows one"
+            )
+        return config
+
+    return checked
+
+
+def _defined(path: Path, function: Callable[..., object]) -> str:
+    """path:line where a function begins; only the path where it has no code of its own."""
+    code = getattr(function, "__code__", None)
+    return str(path) if code is None else f"{path}:{code.co_firstlineno}"
+
+
+def _line(path: Path, error: BaseException) -> str:
+    """path:line of the deepest frame inside the space file; empty when there is none."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{path}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f.lineno for f in frames if f.filename == str(path.resolve()) or f.filename == str(path)
+    ]
+    return f"{path}:{lines[-1]}" if lines else ""
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join([error.title, *(str(part) for part in first["loc"])])
+        seen = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
+        return f"ValidationError: {place}: {first['msg']}{seen}"
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,148 @@
+"""The answers of a study: its trials, its space's questions and levers."""
+
+import random
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from paretrain.cli import UserError
+from paretrain.config import DataConfig, TrainConfig
+from search.problem.constraints import Gate
+from search.problem.parameters import drawings
+from search.problem.random_trial import Drawing
+from search.problem.space import Space
+from search.reporting.answers.answer import Comparison, compare
+from search.reporting.answers.observed import Observed, observed
+from search.reporting.answers.questions import questions
+from search.reporting.answers.savings import Lever, Savings, SizeOf, savings
+from search.study.attributes import CONFIG
+from search.study.records import COUNTED
+from search.study.snapshot import StudyView
+
+DRAWS = 300
+"""Random configurations, which tell what belongs to what."""
+PROBES = 40
+"""Of them, those in which each parameter is changed to see whether the size does."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All that a study says."""
+
+    trials: int
+    """That ended, finished or stopped."""
+    comparisons: Sequence[Comparison]
+    """Those of questions in the space's words first."""
+    savings: Savings | None
+    """None where the space has no levers or its sizes are not exact."""
+
+
+def answers(seen: StudyView) -> Answers:
+    """Of a study, from what has ended so far."""
+    return answers_of(observed(seen.trials, seen.classes), seen.space, size_of(seen))
+
+
+def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None) -> Answers:
+    """Without a study."""
+    drawn = drawings(space, DRAWS) if space else []
+    known: dict[str, BaseDistribution] = {}
+    for of in [*(d.distributions for d in drawn), *(t.distributions for t in trials)]:
+        for name, distribution in of.items():
+            known.setdefault(name, distribution)
+    asked = questions(known, space.questions if space else {})
+    random_params = [d.params for d in drawn]
+    kept = size_kept(random_params[:PROBES], known, size_of) if size_of else frozenset()
+    rows = [*(t.params for t in trials), *random_params]
+    found = None
+    if space and space.levers and size_of:
+        levers = [Lever(name, of["open"], of.get("only")) for name, of in space.levers.items()]
+        found = savings(trials, levers, size_of, _belonging(known, rows))
+    return Answers(len(trials), compare(trials, asked, random_params, kept), found)
+
+
+def size_of(seen: StudyView) -> SizeOf | None:
+    """Parameters of a configuration on the study's images; None without the space's file."""
+    space = seen.space
+    if space is None:
+        return None
+    data = DataConfig(image_size=int(seen.identity.get("image_size", 32)))
+    return sizes(space, seen.classes, data)
+
+
+def sizes(space: Space, classes: int, data: DataConfig) -> SizeOf:
+    """Exact numbers of parameters by arithmetic."""
+
+    def complete(config: TrainConfig) -> TrainConfig:
+        return config.model_copy(update={"data": data})
+
+    gate = Gate(complete, classes, None)
+
+    def count(params: Mapping[str, Any]) -> int | None:
+        try:
+            return gate.size(complete(space.suggest(Drawing(random.Random(0), params))))
+        except UserError:
+            return None
+
+    return count
+
+
+def size_kept(
+    drawn: Sequence[Mapping[str, Any]],
+    known: Mapping[str, BaseDistribution],
+    size_of: SizeOf,
+) -> frozenset[str]:
+    """Parameters that change no size in any of these configurations. Two values of each are tried
+    in every one: of numbers the ends, of categories the neighbours."""
+    kept = set(known)
+    for params in drawn:
+        if (size := size_of(params)) is None:
+            continue
+        for name in params.keys() & kept:
+            for value in _others(known[name], params[name]):
+                if size_of({**params, name: value}) not in (size, None):
+                    kept.discard(name)
+    return frozenset(kept)
+
+
+def _others(of: BaseDistribution, value: Any) -> list[Any]:
+    choices = getattr(of, "choices", None)
+    if choices is None:
+        return [getattr(of, "low"), getattr(of, "high")]  # noqa: B009
+    at = choices.index(value) if value in choices else 0
+    return [choices[(at + 1) % len(choices)], choices[at - 1]]
+
+
+def _belonging(
+    known: Mapping[str, BaseDistribution], rows: Sequence[Mapping[str, Any]]
+) -> Callable[[Sequence[str]], frozenset[str]]:
+    def belonging(params: Sequence[str]) -> frozenset[str]:
+        of = questions({name: known[name] for name in params if name in known}, {})
+        return frozenset(params).union(*(question.belonging(rows) for question in of))
+
+    return belonging
+
+
+def command(seen: StudyView, more: int) -> str:
+    """What trains so many random trials more: the search itself goes on with what is good, and
+    hardly tries what a comparison lacks."""
+    configs = [t.user_attrs[CONFIG]["data"] for t in seen.trials if CONFIG in t.user_attrs]
+    data = configs[-1] if configs else {}
+    words = ["python -m search.run", seen.space_option]
+    if data.get("source", "digits") != "digits":
+        words.append(f"--data {shlex.quote(str(data['source']))}")
+    if str(data.get("source", "")).endswith(".csv"):
+        words.append(f"--columns {shlex.quote(','.join(data['columns']))}")
+    if data.get("images"):
+        words.append(f"--images {shlex.quote(str(data['images']))}")
+    if seen.max_params is not None:
+        words.append(f"--max-params {seen.max_params}")
+    trials = f"--trials {total_with(seen, more)}"
+    return " ".join([*words, seen.options, "--sampler random", trials])
+
+
+def total_with(seen: StudyView, more: int) -> int:
+    """What --trials is to be for so many more: it counts those of all runs."""
+    return sum(trial.state in COUNTED for trial in seen.trials) + more

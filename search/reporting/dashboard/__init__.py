@@ -1,0 +1,1 @@
+"""optuna-dashboard with our figures, notes and tables."""

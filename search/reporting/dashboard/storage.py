@@ -1,0 +1,131 @@
+"""The database as optuna-dashboard is to see it: what it holds, and beside it figures, notes and
+attachments that are kept in memory. A search and its database never notice that somebody looks."""
+
+import copy
+import threading
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from search.reporting.dashboard.artifacts import of_study, of_trial
+from search.study.attributes import IDENTITY
+from search.study.storage import engine_arguments, sqlite_path, storage_url
+
+
+class Board(RDBStorage):
+    """Reads without locking: only what a person does in the dashboard is written."""
+
+    def __init__(self, storage: str) -> None:
+        """Of a database that there is."""
+        arguments = engine_arguments(sqlite_path(storage) is not None)
+        super().__init__(storage_url(storage), engine_kwargs=arguments)
+        self._pinned: dict[int, dict[str, Any]] = {}
+        self._opened: dict[int, optuna.Study] = {}
+        self._study_ids: dict[int, int] = {}
+        self._opening = threading.Lock()
+
+    def study(self, study_id: int) -> optuna.Study:
+        """With finished trials read once. Raises KeyError when there is none."""
+        with self._opening:
+            if study_id not in self._opened:
+                name = self.get_study_name_from_id(study_id)
+                self._opened[study_id] = optuna.load_study(study_name=name, storage=self)
+            return self._opened[study_id]
+
+    @contextmanager
+    def sheet(self, study_id: int) -> Iterator[optuna.Study]:
+        """The study for optuna-dashboard's functions that save figures and notes. What they save
+        goes into memory, and is shown at once when all of it is there."""
+        study, attrs = self.study(study_id), dict(self._pinned.get(study_id, {}))
+        memory: Any = _Sheet(study._storage, attrs)
+        yield optuna.Study(study_name=study.study_name, storage=memory)
+        self._pinned[study_id] = attrs
+
+    def _is_ours(self, study_id: int) -> bool:
+        return IDENTITY in self.study(study_id).user_attrs
+
+    # --- what the dashboard asks for
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """With what is pinned on it."""
+        return self._with_pinned(study_id, super().get_study_system_attrs(study_id))
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """With what is pinned on each."""
+        studies = super().get_all_studies()
+        for study in studies:
+            study.system_attrs = self._with_pinned(study._study_id, study.system_attrs)
+        return studies
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """With their attachments. Finished ones come from memory."""
+        trials = self.study(study_id).get_trials(deepcopy=deepcopy, states=states)
+        if not self._is_ours(study_id):
+            return trials
+        shown = [copy.copy(trial) for trial in trials]
+        for trial in shown:
+            trial.system_attrs = {**trial.system_attrs, **of_trial(study_id, trial)}
+        return shown
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """With its attachments."""
+        attrs = super().get_trial_system_attrs(trial_id)
+        study_id = self._study_of(trial_id)
+        if not self._is_ours(study_id):
+            return attrs
+        return attrs | of_trial(study_id, self.get_trial(trial_id))
+
+    def delete_study(self, study_id: int) -> None:
+        """Its number may be given to another one."""
+        super().delete_study(study_id)
+        self._pinned.pop(study_id, None)
+        self._opened.pop(study_id, None)
+        self._study_ids.clear()
+
+    def _with_pinned(self, study_id: int, stored: dict[str, Any]) -> dict[str, Any]:
+        """A note that a person wrote takes the place of ours."""
+        pinned = self._pinned.get(study_id)
+        if not pinned:
+            return stored
+        owned = tuple(
+            key.removesuffix("note_ver") + "note_" for key in stored if key.endswith("note_ver")
+        )
+        ours = {key: value for key, value in pinned.items() if not key.startswith(owned)}
+        return ours | of_study(study_id) | stored
+
+    def _study_of(self, trial_id: int) -> int:
+        if trial_id not in self._study_ids:
+            number = self.get_trial_number_from_id(trial_id)
+            for study in super().get_all_studies():
+                try:
+                    found = self.get_trial_id_from_study_id_trial_number(study._study_id, number)
+                except KeyError:
+                    continue
+                self._study_ids[found] = study._study_id
+        return self._study_ids[trial_id]
+
+
+class _Sheet:
+    """A storage whose study attributes are in memory; all else is another one's."""
+
+    def __init__(self, storage: BaseStorage, attrs: dict[str, Any]) -> None:
+        self._storage, self._attrs = storage, attrs
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return dict(self._attrs)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._attrs[key] = value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)

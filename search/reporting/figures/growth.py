@@ -1,0 +1,58 @@
+"""Hypervolume of the front against what was spent."""
+
+from datetime import datetime
+
+import plotly.graph_objects as go
+from optuna.trial import TrialState
+from plotly.subplots import make_subplots
+
+from search.problem.front import hypervolume
+from search.reporting.figures.style import BLUE, ORANGE, axis, dress
+from search.study.attributes import SPENT
+from search.study.records import read_record
+from search.study.snapshot import StudyView
+
+
+def growth(seen: StudyView, largest: int | None = None) -> list[tuple[int, float, float]]:
+    """(epochs, seconds of training, hypervolume) after each trial that ended. `largest`: where the
+    area ends, the largest finished network unless given."""
+    finished = seen.finished
+    end = largest or max((record.size for record in finished), default=1)
+    ended = [trial for trial in seen.trials if trial.state.is_finished()]
+    ended.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
+    epochs, seconds, area = 0, 0.0, 0.0
+    rows, so_far = [], []
+    for trial in ended:
+        spent = trial.user_attrs.get(SPENT, {})
+        epochs += int(spent.get("epochs", 0))
+        seconds += float(spent.get("seconds", 0.0))
+        record = read_record(trial) if trial.state == TrialState.COMPLETE else None
+        if record is not None:
+            so_far.append(record)
+            area = hypervolume(so_far, 1 / seen.classes, end)
+        rows.append((epochs, seconds, area))
+    return rows
+
+
+def growth_figure(seen: StudyView) -> go.Figure:
+    """Area under the front in accuracy above chance times decades of size."""
+    made = make_subplots(rows=2, cols=1, vertical_spacing=0.28)
+    rows = growth(seen)
+    for row, (name, colour, column) in enumerate(
+        (("epochs", BLUE, 0), ("seconds", ORANGE, 1)), start=1
+    ):
+        made.add_scatter(
+            x=[entry[column] for entry in rows],
+            y=[round(entry[2], 5) for entry in rows],
+            mode="lines",
+            line={"shape": "hv", "color": colour, "width": 2},
+            name=f"by {name}",
+            showlegend=False,
+            row=row,
+            col=1,
+        )
+    dress(made, "Hypervolume against what was spent")
+    made.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
+    made.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
+    made.update_yaxes(**axis(title="Acc. x decades", rangemode="tozero"))
+    return made

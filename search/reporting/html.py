@@ -1,0 +1,165 @@
+"""One HTML page that needs nothing but a browser: plotly is inside, colours follow the system."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from paretrain.cli import UserError
+
+LONG = 30
+"""A cell of more characters is not squeezed on a phone."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
+  --line: #d0d7de; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --soft: #161b22;
+  --line: #30363d; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 1180px; color: var(--ink);
+  background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; margin: 0.3rem 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid var(--line); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
+th { background: var(--soft); white-space: nowrap; }
+td.number { text-align: right; white-space: nowrap; }
+@media (max-width: 50rem) { td.long { min-width: 17rem; } }
+pre { background: var(--soft); padding: 0.7rem; font-size: 0.85rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+pre span { display: inline-block; max-width: 100%; }
+.figure { width: 100%; min-width: 0; margin: 0.5rem 0; }
+summary { cursor: pointer; margin: 0.5rem 0; }
+.note { font-size: 0.9rem; opacity: 0.85; }
+.picked { border-left: 4px solid var(--line); padding-left: 0.8rem; }
+.picked p { margin: 0.3rem 0; }
+"""
+
+_THEME = """
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+function paint() {
+  const ink = dark.matches ? '#e6edf3' : '#1b1f24';
+  const paper = dark.matches ? '#0d1117' : '#ffffff';
+  document.querySelectorAll('.js-plotly-plot').forEach(figure => Plotly.relayout(figure, {
+    'font.color': ink, 'title.font.color': ink, paper_bgcolor: paper,
+    'hoverlabel.bgcolor': paper, 'hoverlabel.font.color': ink}));
+}
+window.addEventListener('load', paint);
+dark.addEventListener('change', paint);
+"""
+
+_PICK = """
+document.querySelectorAll('.picked').forEach(box => window.addEventListener('load', () =>
+  document.getElementById(box.dataset.figure).on('plotly_click', click => {
+    const point = click.points.find(point => point.customdata !== undefined);
+    if (!point) return;
+    box.querySelector('p').textContent = `${point.text}: ${point.y.toFixed(2)} %`;
+    const lines = box.querySelector('pre');
+    lines.innerHTML = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
+    lines.hidden = false;
+  })));
+"""
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """The whole file."""
+    return "\n".join(
+        (
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)}</title><style>{_STYLE}</style>",
+            f"<script>{get_plotlyjs()}</script></head><body>",
+            *parts,
+            f"<script>{_THEME}{_PICK}</script></body></html>",
+            "",
+        )
+    )
+
+
+def heading(text: str) -> str:
+    """A section begins."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def paragraph(text: str, note: bool = False) -> str:
+    """Plain text."""
+    return f"<p{' class=note' if note else ''}>{escape(text)}</p>"
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A list of sentences."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def folded(summary: str, parts: Sequence[str]) -> str:
+    """Shown when asked for."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+
+
+def commands(lines: Sequence[str]) -> str:
+    """To copy. A long one is broken between its words, not after their hyphens."""
+    return f"<pre>{_unbroken(lines)}</pre>"
+
+
+def _unbroken(lines: Sequence[str]) -> str:
+    return "\n".join(re.sub(r"\S+", r"<span>\g<0></span>", escape(line)) for line in lines)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Scrolls sideways within itself where the screen is narrow. Figures stand on the right."""
+
+    def cell(text: str) -> str:
+        number = re.fullmatch(r"(about )?[-+#]?[\d.,-]+( ?%| ms| MB|[kMG])?", text)
+        kind = " class=number" if number else " class=long" if len(text) > LONG else ""
+        return f"<td{kind}>{escape(text)}</td>"
+
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide"><table>{inside}</table></div>'
+
+
+def drawing(made: go.Figure, name: str) -> str:
+    """An interactive figure with an id of that name."""
+    made.update_layout(paper_bgcolor="rgba(0,0,0,0)")
+    inside = made.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config={"responsive": True, "displaylogo": False, "displayModeBar": False},
+        default_height=f"{made.layout.height}px",
+    )
+    return f'<div class="figure">{inside}</div>'
+
+
+def picker(name: str, lines: Sequence[str]) -> str:
+    """Under the figure of that name: the trial whose point is clicked, and commands for it.
+    NUMBER in them stands for its number."""
+    told = escape(_unbroken(lines), quote=True)
+    return (
+        f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
+        f'<pre data-lines="{told}" hidden></pre></div>'
+    )
+
+
+def write_page(path: Path, text: str) -> None:
+    """Whole or not at all. Raises UserError where there is no folder or no permission."""
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"has no folder {path.parent}"
+        raise UserError(f"--out {path} {what}: give the path of an HTML file in a folder there is")
+    half = path.with_name(path.name + ".partial")
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    except PermissionError as error:
+        raise UserError(
+            f"--out {path}: {error.strerror}: choose a file in a folder of yours"
+        ) from None
+    finally:
+        half.unlink(missing_ok=True)

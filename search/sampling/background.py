@@ -1,0 +1,74 @@
+"""The next proposal, made in a thread of its own while the workers train."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from paretrain.config import TrainConfig
+from search.sampling.proposer import Proposal, Proposer
+
+
+class Ahead:
+    """Everything that is asked of or told to a `Proposer`, one after the other, in one thread. So
+    for one worker and one seed the proposals are the same whatever the timing: each knows the
+    trials that had ended when the one before it was taken."""
+
+    def __init__(self, proposer: Proposer, ready: Callable[[], None]) -> None:
+        """`ready` is called, from the thread, when a proposal has been made or has failed."""
+        self._proposer, self._ready = proposer, ready
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="proposals")
+        self._next: Future[Proposal] | None = None
+
+    def know(
+        self,
+        config: TrainConfig,
+        num_params: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> "Future[int]":
+        """See `Proposer.know`."""
+        return self._thread.submit(self._proposer.know, config, num_params, params, distributions)
+
+    def learn(
+        self,
+        shadow: "int | Future[int]",
+        val_acc: float | None,
+        finished: bool,
+        deviation: float = 0.0,
+        size: int | None = None,
+    ) -> None:
+        """See `Proposer.learn`."""
+
+        def work() -> None:
+            # A future of this thread, submitted earlier: it is done.
+            number = shadow if isinstance(shadow, int) else shadow.result()
+            self._proposer.learn(number, val_acc, finished, deviation, size)
+
+        self._thread.submit(work)
+
+    def learn_memory(self, config: TrainConfig) -> None:
+        """See `Proposer.learn_memory`. A proposal that is already made is thrown away."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self._thread.submit(self._proposer.learn_memory, config)
+
+    def prepare(self) -> None:
+        """Begin to make the next proposal, unless one is being made or is ready."""
+        if self._next is None:
+            self._next = self._thread.submit(self._proposer.propose)
+            self._next.add_done_callback(lambda _: self._ready())
+
+    def take(self) -> Proposal | None:
+        """The proposal, or None while it is being made. Raises UserError when nothing passes."""
+        self.prepare()
+        if self._next is None or not self._next.done():
+            return None
+        ready, self._next = self._next, None
+        return ready.result()
+
+    def close(self) -> None:
+        """End the thread; what is being made is thrown away."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

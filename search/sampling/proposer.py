@@ -1,0 +1,235 @@
+"""What to try next. Proposals are made in memory and cost milliseconds; only one that passes the
+gate (its exact size, no duplicate) becomes a trial of the study."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+
+from paretrain.config import TrainConfig
+from search.problem.constraints import Gate
+from search.problem.front import pareto_front
+from search.problem.space import Suggest
+from search.problem.target import Aim
+from search.sampling.acquisition import expected_gains
+from search.sampling.candidates import Candidate, Source
+from search.sampling.samplers import SamplerName, ShadowStudy
+from search.sampling.surrogate import Ended, Row
+
+RANDOM_START = 8
+"""Random proposals of the front sampler before it learns."""
+PARENTS = 10
+"""Trials whose mutations are candidates for one proposal."""
+SIBLINGS = 2
+"""Random candidates of about the same size, of which the cheapest to train is proposed."""
+COST_POWER = 0.25
+"""How strongly candidates that train longer must promise more where only trials are counted: each
+costs one of them, whatever its time."""
+ASKS = 3
+"""Candidates from TPE for one proposal."""
+NEAR, FEW = math.log(1.5), 12
+"""Candidates compared: within this factor of the drawn size, or else the closest."""
+MAX_DRAWS = 3000
+"""Refused draws in a row before a search gives up."""
+MAX_MODEL_DRAWS = 40
+"""Refused draws of a model in a row before random ones take over for this proposal."""
+SMALLER = 2
+"""With an accuracy asked for: down to this share of the smallest network that has it."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A configuration that passed the gate, with the parameters that made it."""
+
+    config: TrainConfig
+    num_params: int
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+    origin: str
+    """Where it came from: random, mutation, tpe, nsga2, gp."""
+    shadow: int
+    """Number of its trial in the shadow study."""
+
+
+class Proposer:
+    """Proposals of one sampler. The same seed and the same history give the same proposals."""
+
+    def __init__(
+        self,
+        suggest: Suggest,
+        gate: Gate,
+        sampler: SamplerName,
+        seed: int,
+        aim: Aim,
+        hints: Mapping[str, Any] | None = None,
+        cost_power: float = COST_POWER,
+    ) -> None:
+        """`hints`, `aim` and `cost_power` are used by the front sampler alone: the others are
+        plain Optuna. `cost_power`: 1 for expected gain per second, 0 for gain per trial."""
+        self._gate, self._sampler, self._aim, self._power = gate, sampler, aim, cost_power
+        self._rng = random.Random(seed)
+        self._shadow = ShadowStudy(sampler, seed)
+        hints = dict(hints or {}) if sampler == "front" else {}
+        self._source = Source(suggest, gate, self._shadow, self._rng, hints)
+        self._running: dict[int, Row] = {}
+        self._ended: list[Ended] = []
+        self._finished: list[Ended] = []
+        self._proposed = 0
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Candidates that did not pass the gate, by reason."""
+        return self._source.refused
+
+    def know(
+        self,
+        config: TrainConfig,
+        num_params: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> int:
+        """Take in a trial that was not proposed here (hand-made, or of an earlier run) as running.
+        Returns its number in the shadow study, for `learn`."""
+        self._source.see(config)
+        shadow = self._shadow.add(params, distributions)
+        costs = self._gate.costs(config, num_params)
+        self._running[shadow] = Row(dict(params), dict(distributions), costs)
+        return shadow
+
+    def learn(
+        self,
+        shadow: int,
+        val_acc: float | None,
+        finished: bool,
+        deviation: float = 0.0,
+        size: int | None = None,
+    ) -> None:
+        """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach
+        with the deviation of that expectation; None when it failed. `size`: where it was measured
+        instead of counted."""
+        row = self._running.pop(shadow)
+        if size is not None:
+            row = replace(row, costs=(size, *row.costs[1:]))
+        if val_acc is None:
+            self._shadow.drop(shadow)
+            return
+        self._shadow.tell(shadow, val_acc, row.num_params)
+        ended = Ended(row, val_acc, deviation, finished)
+        self._ended.append(ended)
+        if finished:
+            self._finished.append(ended)
+
+    def learn_memory(self, config: TrainConfig) -> None:
+        """A configuration did not fit into memory: nothing that needs as much is proposed again."""
+        self._source.limit_memory(config)
+
+    def propose(self) -> Proposal:
+        """The next proposal. Raises UserError when nothing passes the gate."""
+        for attempt in range(MAX_DRAWS):
+            candidate = self._candidate(attempt)
+            reason = self._source.refusal(candidate)
+            if reason is None:
+                return self._proposal(candidate)
+            self._source.refuse(candidate, reason)
+        raise self._source.nothing_passes(MAX_DRAWS)
+
+    def _proposal(self, chosen: Candidate) -> Proposal:
+        config, size, shadow = chosen.config, chosen.num_params, chosen.shadow
+        if shadow is None:
+            shadow = self.know(config, size, chosen.params, chosen.distributions)
+        else:
+            self._source.see(config)
+            self._running[shadow] = self._source.row(chosen)
+        self._proposed += 1
+        return Proposal(config, size, chosen.params, chosen.distributions, chosen.origin, shadow)
+
+    def _candidate(self, attempt: int) -> Candidate:
+        if self._sampler == "random" or attempt >= MAX_MODEL_DRAWS:
+            return self._source.random()
+        if self._sampler != "front":
+            return self._source.ask(self._sampler)
+        if self._proposed < RANDOM_START or not self._finished:
+            return self._seedling()
+        return self._most_promising()
+
+    def _seedling(self) -> Candidate:
+        """For the start: of a random litter the one closest to a size, the sizes evenly spread on
+        the log scale (van der Corput's sequence) over what the litter has. Large and slow networks
+        would otherwise be most of the start."""
+        litter = self._source.litter()
+        if not litter:
+            return self._source.random()
+        low, high = min(c.log_size for c in litter), max(c.log_size for c in litter)
+        target = low + (high - low) * van_der_corput(self._proposed + 1)
+        litter.sort(key=lambda candidate: abs(candidate.log_size - target))
+        return min(litter[:SIBLINGS], key=self._source.cost)
+
+    def _most_promising(self) -> Candidate:
+        """Of many candidates near a drawn size the one with the largest expected gain of area under
+        -log(error) for its cost. The area under accuracy is largest at its small end, while from 98
+        to 99 % halves the errors; and training goes where the front is sparse, too."""
+        front = pareto_front(self._finished)
+        if self._proposed % 4:  # improve what is known to be good
+            found = self._source.passing([self._source.ask("tpe") for _ in range(ASKS)])
+            third = max(3, len(self._finished) // 3)
+            elite = sorted(self._finished, key=lambda e: -e.val_acc)[:third]
+            for parent in self._rng.choices([*front, *elite], k=PARENTS):
+                found += self._source.litter(parent.row.params)
+        else:  # look elsewhere: the best guess among random ones
+            found = [c for _ in range(PARENTS) for c in self._source.litter()]
+        if not found:
+            return self._source.random()
+        chosen = self._most_expected(self._near_a_size(found, front))
+        for candidate in found:
+            if candidate is not chosen:
+                self._source.drop(candidate)
+        return chosen
+
+    def _near_a_size(self, found: list[Candidate], front: list[Ended]) -> list[Candidate]:
+        """Those near a size that is drawn evenly on the log scale (after Elsken 2019, LEMONADE,
+        sec. 4: the exact, free objective is sampled by density), from where the front begins to be
+        worth anything up to the cap; below the smallest that has the accuracy asked for."""
+        if (reached := self._aim.smallest(front)) is not None:
+            low, high = reached.num_params / SMALLER, float(reached.num_params)
+        else:
+            half_way = (self._aim.chance + front[-1].val_acc) / 2
+            low = next(e.num_params for e in front if e.val_acc >= half_way) / 1.5
+            high = max(self._largest(), low)
+        target = self._rng.uniform(math.log(low), math.log(high))
+        by_distance = sorted(found, key=lambda candidate: abs(candidate.log_size - target))
+        near = [c for c in by_distance if abs(c.log_size - target) <= NEAR]
+        return near if len(near) >= FEW else by_distance[:FEW]
+
+    def _most_expected(self, candidates: Sequence[Candidate]) -> Candidate:
+        """After Snoek et al. 2012, sec. 3.2: expected improvement per second."""
+        gains = expected_gains(
+            [self._source.row(candidate) for candidate in candidates],
+            self._ended,
+            list(self._running.values()),
+            self._aim.reference(self._finished),
+            self._largest(),
+            self._rng.randrange(2**31),
+            self._aim.step,
+        )
+        costs = np.array([self._source.cost(candidate) for candidate in candidates])
+        return candidates[int((gains / costs**self._power).argmax())]
+
+    def _largest(self) -> int:
+        """The largest size that counts."""
+        return self._gate.largest or 4 * max(e.num_params for e in self._finished)
+
+
+def van_der_corput(n: int) -> float:
+    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
+    whenever it ends."""
+    value, step = 0.0, 0.5
+    while n:
+        n, bit = divmod(n, 2)
+        value += bit * step
+        step /= 2
+    return value

@@ -1,0 +1,1 @@
+"""One run of a search, from its options to its last line."""

@@ -1,0 +1,126 @@
+"""What a person, or a program, sees of a running search."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn
+
+from paretrain.bar import time_left_bar
+from paretrain.formatting import short_count
+from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
+
+_COLOUR = {"finished": "green", "stopped": "yellow", "failed": "red", "interrupted": "magenta"}
+
+
+def trial_line(event: TrialEnded) -> str:
+    """One line a trial: number, size, how it ended, and accuracy with network, or the reason."""
+    head = f"{event.done}/{event.trials} #{event.number:<3} {short_count(event.num_params):>6}"
+    if event.ending == "finished" and event.record is not None:
+        return f"{head} finished {event.record.val_acc:.1%}  {event.network}"
+    return f"{head} {event.ending:<8} {event.reason}"
+
+
+class Terminal:
+    """A bar for the budget with an estimate of the time left, and a line for each ended trial."""
+
+    def __init__(self, console: Console, done: int, trials: int) -> None:
+        self._console = console
+        self._running: dict[int, float] = {}
+        self._done = done
+        self._bar = time_left_bar(console, "{task.description}", MofNCompleteColumn())
+        self._task = self._bar.add_task("trials", total=trials, completed=done)
+
+    def __enter__(self) -> "Terminal":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, EpochDone):
+            self._running[event.number] = event.epoch / event.epochs
+        elif isinstance(event, TrialEnded):
+            self._running.pop(event.number, None)
+            self._done = event.done
+            colour = _COLOUR[event.ending]
+            line = trial_line(event)
+            if len(line) > self._console.width:
+                line = line[: self._console.width - 1] + "…"
+            coloured = escape(line).replace(event.ending, f"[{colour}]{event.ending}[/]", 1)
+            self._bar.console.print(coloured, highlight=False, soft_wrap=True)
+        elif isinstance(event, Note):
+            self._bar.console.print(escape(event.text), highlight=False)
+        self._bar.update(self._task, completed=self._done + sum(self._running.values()))
+
+
+def plain(event: Event) -> None:
+    """For logs and pipes: a line for each ended trial, no control characters."""
+    if isinstance(event, TrialEnded):
+        print(trial_line(event), file=sys.stderr, flush=True)
+    elif isinstance(event, Note):
+        print(event.text, file=sys.stderr, flush=True)
+
+
+def as_json(event: Event) -> None:
+    """One JSON object a line on standard output."""
+    emit(_fields(event))
+
+
+def emit(fields: dict[str, Any]) -> None:
+    """Write one event."""
+    print(json.dumps(fields), flush=True)
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    if isinstance(event, TrialStarted):
+        return {
+            "event": "trial_started",
+            "trial": event.number,
+            "params": event.num_params,
+            "network": event.network,
+            "origin": event.origin,
+        }
+    if isinstance(event, EpochDone):
+        return {
+            "event": "epoch",
+            "trial": event.number,
+            "epoch": event.epoch,
+            "epochs": event.epochs,
+            "val_acc": event.val_acc,
+        }
+    if isinstance(event, TrialEnded):
+        return {
+            "event": "trial_ended",
+            "trial": event.number,
+            "ending": event.ending,
+            "reason": event.reason,
+            "params": event.num_params,
+            "val_acc": None if event.record is None else event.record.val_acc,
+            "network": event.network,
+            "done": event.done,
+            "trials": event.trials,
+        }
+    return {"event": "note", "text": event.text}
+
+
+@contextmanager
+def reporter(
+    style: str, console: Console, done: int, trials: int
+) -> Iterator[Callable[[Event], None]]:
+    """The listener for a run: `json`, `quiet`, or what fits the terminal."""
+    if style == "json":
+        yield as_json
+    elif style == "quiet":
+        yield lambda event: None
+    elif console.is_terminal:
+        with Terminal(console, done, trials) as terminal:
+            yield terminal
+    else:
+        yield plain

@@ -1,0 +1,91 @@
+"""Published weights that a run will need: found, or fetched, and checked before any trial."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from paretrain.cli import UserError
+from paretrain.config import TrainConfig
+from paretrain.network_config import published_name
+from paretrain.networks.published import checked_weights
+from paretrain.networks.weight_files import GO_ON, find_weights
+from search.problem.constraints import Gate
+from search.problem.random_trial import Drawing
+from search.session.plan import Plan
+
+DRAWS = 300
+"""Random configurations that show which networks a space asks for."""
+
+
+def names_needed(plan: Plan, gate: Gate, hand_made: Iterable[TrainConfig]) -> list[str]:
+    """torchvision's names of the networks whose weights may be asked for, of those that fit under
+    the caps."""
+    rng = random.Random(0)
+    drawn = (
+        gate.complete(plan.space.suggest(Drawing(rng, hints=plan.space.hints)))
+        for _ in range(DRAWS)
+    )
+    names = set()
+    for config in (*hand_made, *drawn):
+        if config.start.pretrained and gate.obstacle(config, gate.size(config)) is None:
+            name = published_name(config.network)
+            assert name is not None  # the configuration has been checked
+            names.add(name)
+    return sorted(names)
+
+
+def with_weights(
+    plan: Plan, gate: Gate, hand_made: Iterable[TrainConfig]
+) -> tuple[Gate, list[str]]:
+    """A gate that refuses networks without weights, and notes for the first lines.
+
+    Weights that are missing in torchvision's cache are downloaded now. A file or folder of the user
+    decides which networks there are: those that it has none of are not proposed.
+    Raises UserError when weights cannot be had, or do not fit.
+    """
+    names = names_needed(plan, gate, hand_made)
+    files: dict[str, Path] = {}
+    missing: dict[str, UserError] = {}
+    for name in names:
+        try:
+            files[name] = find_weights(name, plan.weights_dir)
+        except UserError as error:
+            if plan.weights_dir is None or not Path(plan.weights_dir).is_dir():
+                raise
+            missing[name] = error
+    if plan.weights_dir is not None and Path(plan.weights_dir).is_file():
+        missing = _not_fitting(files)
+    if missing and len(missing) == len(names):
+        first = next(iter(missing.values()))
+        raise first if len(names) == 1 else UserError(_none_of(plan, names, first))
+    for name in sorted(set(names) - set(missing)):
+        checked_weights(name, files[name])
+    if not missing:
+        return gate, []
+    note = f"no weights of {', '.join(missing)} in {plan.weights_dir}: they are not proposed"
+    return replace(gate, without_weights=frozenset(missing)), [note]
+
+
+def _not_fitting(files: dict[str, Path]) -> dict[str, UserError]:
+    """One file fits one network."""
+    wrong = {}
+    for name, path in files.items():
+        try:
+            checked_weights(name, path)
+        except UserError as error:
+            wrong[name] = error
+    return wrong
+
+
+def _none_of(plan: Plan, names: list[str], first: UserError) -> str:
+    if plan.weights_dir is not None and Path(plan.weights_dir).is_file():
+        stem = Path(plan.weights_dir).stem.partition("-")[0]
+        for name in names:  # the file says which network it is meant for
+            if name == stem:
+                checked_weights(name, Path(plan.weights_dir))
+        return f"{plan.weights_dir} fits none of {', '.join(names)}: {first}"
+    return (
+        f"no weights of {', '.join(names)} in {plan.weights_dir}: place files such as "
+        f"{names[0]}.pth there, {GO_ON}"
+    )

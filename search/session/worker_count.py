@@ -1,0 +1,85 @@
+"""How many workers: the number that trains the most images a second on this machine, measured."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+
+from paretrain.config import TrainConfig
+from paretrain.formatting import count_of
+from search.session.plan import Plan
+from search.workers.devices import cores
+from search.workers.forecast import probe_all
+from search.workers.pool import WorkerPool
+
+SECONDS = 2.0
+"""Measured for each configuration and number of workers."""
+GAIN = 1.03
+"""More workers must train this many times as many images a second as fewer."""
+CONTEXT_BYTES, MEMORY_SHARE, MARGIN = 600e6, 0.9, 1.15
+"""Of a GPU: what a process takes before it trains, how much may be used, and what a trial may need
+beyond the largest probe."""
+
+
+def candidates(plan: Plan, threads_fixed: bool) -> list[tuple[int, int]]:
+    """(workers, threads each), fewest workers first. Threads of an existing study do not change,
+    and on a GPU one thread each is enough."""
+    count = cores()
+    if plan.device.type != "cpu":
+        most = max(1, count - 1)
+        threads = plan.threads if threads_fixed else 1
+    elif threads_fixed:
+        threads, most = plan.threads, max(1, count // plan.threads)
+    else:
+        return [(n, max(1, count // n)) for n in _doubling(count)]
+    return [(n, threads) for n in _doubling(most)]
+
+
+def _doubling(most: int) -> list[int]:
+    return sorted({min(2**k, most) for k in range(int(math.log2(most)) + 2)})
+
+
+def choose(
+    plan: Plan,
+    examples: Sequence[TrainConfig],
+    threads_fixed: bool,
+    say: Callable[[str], None],
+) -> Plan:
+    """The plan with the best number of workers: more are tried until they no longer pay, or would
+    not fit into the GPU's memory, which is predicted from the probes before, never tried out."""
+    best, best_rate, needed = plan, 0.0, 0.0
+    for workers, threads in candidates(plan, threads_fixed):
+        tried = replace(plan, workers=workers, threads=threads)
+        if plan.device.type == "cuda" and not _fits(tried, needed):
+            say(f"{workers} workers would not fit into the GPU's memory")
+            break
+        rate, needed = throughput(tried, examples)
+        say(f"{count_of(workers, 'worker')} x {threads}: {rate:.0f} images/s")
+        if rate < GAIN * best_rate:
+            break
+        best, best_rate = tried, rate
+    return best
+
+
+def throughput(plan: Plan, examples: Sequence[TrainConfig]) -> tuple[float, float]:
+    """(images a second of all workers together, geometric mean over the examples; bytes of the
+    largest worker)."""
+    rates, largest = [], 0.0
+    with WorkerPool(plan.worker_devices, plan.threads) as pool:
+        for config in examples:
+            probed = probe_all(pool, config, SECONDS) or []
+            speeds = [p.images_per_second for p in probed if p.images_per_second is not None]
+            if len(speeds) == plan.workers:
+                rates.append(math.log(sum(speeds)))
+            largest = max([largest, *(float(p.peak_bytes) for p in probed)])
+    return (math.exp(math.fsum(rates) / len(rates)) if rates else 0.0), largest
+
+
+def _fits(plan: Plan, needed: float) -> bool:
+    each = MARGIN * needed + CONTEXT_BYTES
+    devices = plan.worker_devices
+    return all(
+        devices.count(name) * each <= MEMORY_SHARE * torch.cuda.mem_get_info(torch.device(name))[0]
+        for name in set(devices)
+    )

@@ -1,0 +1,135 @@
+"""Where a curve will end: a posterior of the final accuracy from its epochs so far, its exact size,
+and the curves that this study has completed.
+
+Bayesian linear regression (Bishop 2006, sec. 3.3) of what is still gained, after Baker et al. 2017
+(arXiv 1705.10823, sec. 3: simple regressions on few completed curves suffice). With l the best
+accuracy so far and d = final - l of the completed curves at the same progress:
+
+    d_i = w0 + w1 (l_i - l) + w2 (log10 p_i - log10 p) / 10 + noise
+
+centred at the judged trial, so that w0 is its own gain. Prior deviations of the weights, relative
+to the noise: 0.3 for w0 (nothing is gained, give or take), 0.5 for w1 and w2. The noise's deviation
+has a prior guess worth one curve, 0.05 sqrt(1 - progress) + 0.01. So two completed curves already
+say something, and the twentieth outweighs every prior.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from search.problem.arrays import Floats
+from search.stopping.curve import Curve
+
+_NORMAL = NormalDist()
+
+GUESS, FLOOR = 0.05, 0.01
+GUESS_WORTH = 1.0
+WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
+UNSEEN, UNSEEN_DEVIATIONS = 0.15, (0.3, 0.2)
+"""Before learning: the guess of the noise, and prior deviations in accuracy of what a network gains
+above chance, and of that with ten times the parameters."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Student's t distribution of a final accuracy."""
+
+    mean: float
+    deviation: float
+    freedom: float
+
+    def above(self, accuracy: float) -> float:
+        """Probability that the final accuracy exceeds this one (Wallace 1959's normal
+        approximation of t, whose tails are what keeps two completed curves from deciding)."""
+        t, nu = (self.mean - accuracy) / self.deviation, self.freedom
+        z = t * (1 - 1 / (4 * nu)) / math.sqrt(1 + t * t / (2 * nu))
+        return 0.5 * math.erfc(-z / math.sqrt(2))
+
+    def quantile(self, probability: float) -> float:
+        """The accuracy that it ends below with that probability: `above` solved for it; infinite
+        where so few curves say nothing of so rare an end."""
+        z, nu = _NORMAL.inv_cdf(probability), self.freedom
+        room = (1 - 1 / (4 * nu)) ** 2 - z * z / (2 * nu)
+        return self.mean + self.deviation * (z / math.sqrt(room) if room > 0 else z * math.inf)
+
+
+class CompletedCurves:
+    """The curves that posteriors learn from; arrays are made once for each progress asked for."""
+
+    def __init__(self, curves: Sequence[Curve], epochs: int) -> None:
+        self._epochs = epochs
+        self._curves = list(curves)
+        self._sizes: Floats = np.log10(np.array([c.num_params for c in curves], dtype=np.float64))
+        self._finals: Floats = np.array([c.val_acc for c in curves], dtype=np.float64)
+        self._bests: list[Floats] = [np.maximum.accumulate(np.array(c.accs)) for c in curves]
+        self._levels: dict[float, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self._curves)
+
+    def posterior(self, trial: Curve) -> Posterior:
+        """Of a trial that has begun to learn, after its last epoch so far."""
+        # Progress counts from where a training leaves chance: a slow start is not a slow learner.
+        waited = trial.epochs_waited
+        progress = (len(trial.accs) - waited) / (self._epochs - waited)
+        level = max(trial.accs)
+        levels = self._levels_at(progress)
+        gains = self._finals - levels
+        guess = GUESS * math.sqrt(max(0.0, 1 - progress)) + FLOOR
+        design = np.stack(
+            [
+                np.ones(len(self)),
+                levels - level,
+                (self._sizes - math.log10(trial.num_params)) / 10,
+            ],
+            axis=1,
+        )
+        return _regress(level, gains, design, guess, WEIGHT_DEVIATIONS)
+
+    def before_learning(
+        self, num_params: int, chance: float, stopped: Sequence[tuple[int, float]] = ()
+    ) -> Posterior:
+        """Of a trial that has yet to begin to learn, if it does: regression on size alone. Those
+        that finish are the better ones, so that `stopped` ones (parameters, expected final
+        accuracy) count too."""
+        sizes = np.append(self._sizes, [math.log10(size) for size, _ in stopped])
+        finals = np.append(self._finals, [expected for _, expected in stopped])
+        design = np.stack([np.ones(len(sizes)), sizes - math.log10(num_params)], axis=1)
+        return _regress(chance, finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
+
+    def _levels_at(self, progress: float) -> Floats:
+        """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
+        if progress not in self._levels:
+            found = []
+            for curve, best in zip(self._curves, self._bests, strict=True):
+                waited = curve.epochs_waited
+                epoch = waited + progress * (self._epochs - waited)
+                lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
+                upper = min(lower + 1, self._epochs)
+                share = min(1.0, max(0.0, epoch - lower))
+                found.append((1 - share) * best[lower - 1] + share * best[upper - 1])
+            self._levels[progress] = np.array(found)
+        return self._levels[progress]
+
+
+def _regress(
+    level: float,
+    gains: Floats,
+    design: Floats,
+    guess: float,
+    deviations: tuple[float, ...],
+) -> Posterior:
+    prior = np.diag([(guess / deviation) ** 2 for deviation in deviations])
+    inverse = np.linalg.inv(design.T @ design + prior)
+    weights = inverse @ (design.T @ gains)
+    residuals = gains - design @ weights
+    freedom = len(gains) + GUESS_WORTH
+    noise = (float(residuals @ residuals) + GUESS_WORTH * guess**2) / freedom
+    return Posterior(
+        level + float(weights[0]),
+        math.sqrt(noise * (1 + float(inverse[0, 0]))),
+        freedom,
+    )

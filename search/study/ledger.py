@@ -1,0 +1,89 @@
+"""Where epochs and seconds went. Every number comes from what the study stores of its trials, so
+it holds over interruptions, and the rows add up to what was spent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.study.attributes import CURVE, SPENT
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Trials, and what they took."""
+
+    trials: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Entry") -> "Entry":
+        return Entry(
+            self.trials + other.trials, self.epochs + other.epochs, self.seconds + other.seconds
+        )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """kept + stopped + failed + waiting + lost = spent."""
+
+    kept: Entry = Entry()
+    """Trials that ran to their last epoch."""
+    stopped: Entry = Entry()
+    """What stopped trials had taken until then."""
+    failed: Entry = Entry()
+    waiting: Entry = Entry()
+    """Interrupted trials, which go on from there."""
+    lost: Entry = Entry()
+    """Epochs trained twice, after a crash; seconds of workers that died. `trials` had such losses,
+    and are counted in another row as well."""
+    saved: Entry = Entry()
+    """What stopped trials would have taken more; not spent. Seconds at each trial's own pace."""
+
+    @property
+    def spent(self) -> Entry:
+        """All epochs and seconds of training."""
+        total = self.kept + self.stopped + self.failed + self.waiting
+        return Entry(
+            total.trials, total.epochs + self.lost.epochs, total.seconds + self.lost.seconds
+        )
+
+    def as_dict(self) -> dict[str, dict[str, float]]:
+        """For JSON: one object a row, and `spent`."""
+        rows = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: {
+                "trials": entry.trials,
+                "epochs": entry.epochs,
+                "seconds": round(entry.seconds, 3),
+            }
+            for name, entry in {**rows, "spent": self.spent}.items()
+        }
+
+
+_ROW = {
+    TrialState.COMPLETE: "kept",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "waiting",
+}
+
+
+def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
+    """Of trials that would each take `epochs` if none were stopped."""
+    rows = {name: Entry() for name in ("kept", "stopped", "failed", "waiting", "lost", "saved")}
+    for trial in trials:
+        spent = trial.user_attrs.get(SPENT)
+        if not spent:
+            continue
+        own = len(trial.user_attrs.get(CURVE, {}).get("val_acc", ()))
+        row = _ROW[trial.state]
+        seconds = spent["seconds"] - spent["lost_seconds"]
+        rows[row] += Entry(1, own, seconds)
+        if spent["epochs"] > own or spent["lost_seconds"] > 0:
+            rows["lost"] += Entry(1, spent["epochs"] - own, spent["lost_seconds"])
+        if trial.state == TrialState.PRUNED:
+            left = epochs - own
+            rows["saved"] += Entry(1, left, left * seconds / max(own, 1))
+    return Ledger(**rows)

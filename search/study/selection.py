@@ -1,0 +1,76 @@
+"""Which trial to take from a front."""
+
+from collections.abc import Sequence
+
+from paretrain.cli import UserError
+from paretrain.formatting import percent, short_count
+from search.problem.front import knee, pareto_front
+from search.study.records import TrialRecord
+
+ROUNDING = 1e-9
+"""98 % of 50 images is 0.98 in one way of computing and a little less in another."""
+
+
+def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
+    """Any trial with an epoch, also a stopped one. Raises UserError."""
+    for record in records:
+        if record.number == number:
+            return record
+    numbers = [record.number for record in records]
+    seen = f"trials {min(numbers)} to {max(numbers)}" if numbers else "no trial"
+    raise UserError(f"no trained trial {number} in this study: there are {seen}")
+
+
+def under_cap(records: Sequence[TrialRecord], cap: int) -> TrialRecord:
+    """The most accurate one with at most `cap` parameters. Raises UserError."""
+    front = pareto_front(records)
+    fits = [record for record in front if record.num_params <= cap]
+    if not fits:
+        raise UserError(
+            f"no finished trial has at most {cap:,} parameters: the smallest has "
+            f"{front[0].num_params:,} (#{front[0].number}, {front[0].val_acc:.2%})"
+        )
+    return fits[-1]
+
+
+def accurate_enough(records: Sequence[TrialRecord], least: float) -> TrialRecord:
+    """The smallest one with at least that accuracy. Raises UserError."""
+    front = pareto_front(records)
+    fits = [record for record in front if record.val_acc >= least - ROUNDING]
+    if not fits:
+        raise UserError(
+            f"no finished trial has {percent(least)}: the most accurate one has "
+            f"{front[-1].val_acc:.2%} (#{front[-1].number}, {front[-1].num_params:,} parameters)"
+        )
+    return fits[0]
+
+
+def near_the_best(records: Sequence[TrialRecord], margin: float) -> TrialRecord:
+    """The smallest one at most that much less accurate than the best."""
+    return accurate_enough(records, most_accurate(records).val_acc - margin)
+
+
+def most_accurate(records: Sequence[TrialRecord]) -> TrialRecord:
+    """The largest end of the front."""
+    return pareto_front(records)[-1]
+
+
+def at_knee(records: Sequence[TrialRecord]) -> TrialRecord:
+    """Where more parameters begin to buy little."""
+    return knee(pareto_front(records))
+
+
+def neighbours(records: Sequence[TrialRecord], chosen: TrialRecord) -> list[str]:
+    """What the next smaller and next larger members of the front would give instead."""
+    front = pareto_front(records)
+    smaller = [r for r in front if r.size < chosen.size]
+    larger = [r for r in front if r.size > chosen.size]
+    lines = []
+    for word, other in (("smaller", smaller[-1:]), ("larger", larger[:1])):
+        for r in other:
+            margin = 100 * (r.val_acc - chosen.val_acc)
+            lines.append(
+                f"next {word}: #{r.number}, {short_count(r.num_params)} parameters, "
+                f"{margin:+.2f} points"
+            )
+    return lines

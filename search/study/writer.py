@@ -1,0 +1,126 @@
+"""What a run writes into its study, in order, by a thread of its own: nobody who decides or trains
+waits for a disk."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import Trial, TrialState, create_trial
+
+from search.problem.optuna_internals import set_state
+
+Write = Callable[[], None]
+
+
+class Journal:
+    """The only writer of a study while a run lasts. After a write has failed, nothing more is
+    written, and `failed` is called once, from the journal's thread."""
+
+    def __init__(self, study: optuna.Study, failed: Callable[[Exception], None]) -> None:
+        self._study, self._failed = study, failed
+        self._writes: queue.Queue[Write | None] = queue.Queue()
+        self._ids = {trial.number: trial._trial_id for trial in study.get_trials(deepcopy=False)}
+        self.error: Exception | None = None
+        """What ended the writing, if anything did."""
+        # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def add(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+        state: TrialState = TrialState.RUNNING,
+    ) -> None:
+        """A new trial. One transaction: it appears with all of this, or not at all."""
+
+        def write() -> None:
+            self._study.add_trial(
+                create_trial(
+                    state=state,
+                    params=dict(params),
+                    distributions=dict(distributions),
+                    user_attrs=dict(attributes),
+                )
+            )
+            added = self._study.get_trials(deepcopy=False)[-1]
+            if added.number != number:
+                raise RuntimeError(
+                    f"another program has added trials: number {added.number} instead of {number}"
+                )
+            self._ids[number] = added._trial_id
+
+        self._writes.put(write)
+
+    def begin(self, number: int, attributes: Mapping[str, Any]) -> None:
+        """A waiting trial is running now."""
+        self._change(number, attributes, TrialState.RUNNING)
+
+    def note(self, number: int, attributes: Mapping[str, Any]) -> None:
+        """Attributes of a running trial."""
+        self._change(number, attributes, None)
+
+    def wait(self, number: int, attributes: Mapping[str, Any]) -> None:
+        """A running trial goes back to the queue, under its own number, with what it has."""
+        self._change(number, attributes, TrialState.WAITING)
+
+    def end(
+        self,
+        number: int,
+        attributes: Mapping[str, Any],
+        state: TrialState,
+        values: list[float] | None = None,
+    ) -> None:
+        """The last word on a trial."""
+
+        def write() -> None:
+            self._attributes(number, attributes)
+            self._study.tell(number, values, state=state)
+
+        self._writes.put(write)
+
+    def study(self, key: str, value: object) -> None:
+        """An attribute of the study."""
+        self._writes.put(lambda: self._study.set_user_attr(key, value))
+
+    def flush(self) -> None:
+        """Wait until everything so far is written, or has been given up."""
+        self._writes.join()
+
+    def close(self) -> None:
+        """Write what is left and end the thread. What could not be written shows in `error` only
+        now, if the database took its time to say so."""
+        self._writes.put(None)
+        self._thread.join()
+
+    def _change(self, number: int, attributes: Mapping[str, Any], state: TrialState | None) -> None:
+        def write() -> None:
+            self._attributes(number, attributes)
+            if state is not None:
+                set_state(self._study, self._ids[number], state)
+
+        self._writes.put(write)
+
+    def _attributes(self, number: int, attributes: Mapping[str, Any]) -> None:
+        live = Trial(self._study, self._ids[number])
+        for key, value in attributes.items():
+            live.set_user_attr(key, value)
+
+    def _work(self) -> None:
+        while True:
+            write = self._writes.get()
+            try:
+                if write is None:
+                    return
+                if self.error is None:
+                    write()
+            except Exception as error:  # whatever a database or a disk raises
+                self.error = error
+                self._failed(error)
+            finally:
+                self._writes.task_done()

@@ -1,0 +1,1 @@
+"""The processes that train. Nothing here knows of Optuna."""

@@ -1,0 +1,27 @@
+"""Cores, devices and threads of the workers."""
+
+import os
+
+import torch
+
+
+def worker_devices(device: torch.device, workers: int) -> list[str]:
+    """One for each worker: the GPUs in turn, unless one was named."""
+    name, gpus = str(device), torch.cuda.device_count()
+    if name == "cuda" and gpus > 1:
+        return [f"cuda:{worker % gpus}" for worker in range(workers)]
+    return [name] * workers
+
+
+def threads_per_worker(workers: int, digits: bool) -> int:
+    """The cores that this process may use, shared out, at least one each. One for the digits: on
+    networks so small a second thread gains little on a quiet machine, and on a busy one the two
+    wait for each other (seen: 20 s an epoch instead of 0.8 s)."""
+    return 1 if digits else max(1, cores() // workers)
+
+
+def cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,136 @@
+"""How long a run will take and how much memory, from a few measured steps of the very networks that
+it will try first: the hand-made ones, and proposals of its own sampler, spread over the sizes."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from paretrain.config import TrainConfig
+from search.workers.pool import Died, WorkerPool
+from search.workers.protocol import Probe, Probed, Ready
+
+PROBE_TIMEOUT_S = 120.0
+PROBE_S = 0.25
+"""Of steps of each network: on a shared machine shorter ones say little."""
+LATER = 1.15
+"""Time of a network that the front sampler proposes once it has learned, over that of its first
+ones: 0.7 to 1.8 in 27 studies of the digits, and nothing that is known before told which."""
+HANDING_OVER_S = 0.05
+"""A trial: until its worker has the next one."""
+COORDINATOR_S = 0.35
+"""A trial, of a core: its proposal, its records. The workers lack it where they have all cores."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Of the trials that are left."""
+
+    seconds: float
+    """As many epochs saved by stopping as expected."""
+    seconds_at_most: float
+    """If no trial is stopped early."""
+    memory_bytes: int
+    """Of all workers together, at their largest probe."""
+    probed: int
+    """Networks measured."""
+
+    def within(
+        self, seconds: float | None, share_at_most: float = 1.0, share: float = 1.0
+    ) -> "Forecast":
+        """The same under limits: so much time, and so large a share of the trials' epochs."""
+        longest = math.inf if seconds is None else seconds
+        return replace(
+            self,
+            seconds=min(longest, self.seconds * min(1.0, share)),
+            seconds_at_most=min(longest, self.seconds_at_most * min(1.0, share_at_most)),
+        )
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the run is expected to go on."""
+
+    trials: int
+    """That are left, hand-made ones included."""
+    share: Callable[[int], float]
+    """Of its epochs that the n-th of the proposals to come takes until it is stopped, n from 0."""
+    later: float = 1.0
+    """Time of a network of a sampler that has learned over that of an example."""
+    fresh: bool = True
+    """The examples are the run's very first proposals."""
+    crowded: bool = False
+    """The workers leave no core to the coordinator."""
+
+
+def forecast(
+    pool: WorkerPool,
+    hand_made: Sequence[TrainConfig],
+    examples: Sequence[TrainConfig],
+    course: Course,
+) -> Forecast | None:
+    """`hand_made` will run first, to their end. Of the examples no more are measured than will
+    run, or three for each trial of a study that goes on, for which they are a sample. None when
+    nothing could be measured: a forecast that fails must not keep a run from starting."""
+    hand_made = hand_made[: course.trials]
+    others = course.trials - len(hand_made)
+    examples = examples[: others if course.fresh else 3 * others]
+    for config in (*hand_made, *examples)[:1]:
+        probe_all(pool, config)  # a worker's first network pays for the libraries of all
+    by_hand = [found for config in hand_made if (found := _probe(pool, config))]
+    like = [found for config in examples if (found := _probe(pool, config))]
+    if not like and not by_hand:
+        return None
+    fixed = sum(seconds for seconds, _ in by_hand)
+    seconds = [seconds for seconds, _ in like or by_hand]
+    first = seconds[:others] if like and course.fresh else []
+    to_come = first + [course.later * statistics.fmean(seconds)] * (others - len(first))
+    expected = fixed + sum(each * course.share(n) for n, each in enumerate(to_come))
+    workers = len(pool.workers)
+    return Forecast(
+        seconds=wall_seconds(expected, course.trials, workers, course.crowded),
+        seconds_at_most=wall_seconds(fixed + sum(to_come), course.trials, workers, course.crowded),
+        memory_bytes=max(memory for _, memory in by_hand + like),
+        probed=len(by_hand) + len(like),
+    )
+
+
+def wall_seconds(work: float, trials: int, workers: int, crowded: bool) -> float:
+    """Of `trials` that keep workers busy for `work` seconds in all. While the last one ends, the
+    other workers wait, each for half a trial."""
+    waiting = (workers - 1) / 2 * work / max(1, trials)
+    taken = trials * COORDINATOR_S if crowded else 0.0
+    return (work + taken + waiting) / workers + trials * HANDING_OVER_S
+
+
+def probe_all(pool: WorkerPool, config: TrainConfig, seconds: float = 0.0) -> list[Probed] | None:
+    """The same configuration on all workers at once, as they will run. None when one died or took
+    too long; it has been started anew."""
+    waiting = set(pool.workers)
+    for worker in waiting:
+        pool.send(worker, Probe(config=config, seconds=seconds))
+    probed = []
+    while waiting:
+        heard = pool.receive(PROBE_TIMEOUT_S)
+        if heard is None or isinstance(heard[1], Died):
+            for worker in waiting if heard is None else {heard[0]}:
+                pool.restart(worker)
+            return None
+        worker, message = heard
+        if isinstance(message, Probed):
+            waiting.discard(worker)
+            probed.append(message)
+        else:
+            assert isinstance(message, Ready)
+    return probed
+
+
+def _probe(pool: WorkerPool, config: TrainConfig) -> tuple[float, int] | None:
+    """(seconds of a trial on a worker beside the others, bytes of all workers)."""
+    probed = probe_all(pool, config, PROBE_S) or []
+    seconds = [
+        p.setup_seconds + config.epochs * p.epoch_seconds
+        for p in probed
+        if p.setup_seconds is not None and p.epoch_seconds is not None
+    ]
+    return (statistics.fmean(seconds), sum(p.peak_bytes for p in probed)) if seconds else None

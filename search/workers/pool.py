@@ -1,0 +1,143 @@
+"""The worker processes, as the coordinator sees them: send to one, receive from any."""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
+
+STDERR_LINES = 20
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker process has ended by itself."""
+
+    exit_code: int
+    stderr: str
+    """The last lines that it wrote to standard error."""
+    how: str = ""
+    """Instead of the exit code, where the coordinator ended it."""
+
+    @property
+    def killed(self) -> bool:
+        """By somebody else: as Linux does where memory is short."""
+        return not self.how and self.exit_code == -9
+
+    def __str__(self) -> str:
+        how = self.how or f"ended with exit code {self.exit_code}"
+        last = self.stderr.splitlines()[-1] if self.stderr else "it said nothing"
+        if self.killed:
+            last = "killed, as the system does when memory is short"
+        return f"worker {how}: {last}"
+
+
+class WorkerPool:
+    """Long-lived processes, one for each of `devices` (a GPU may be named more than once), each
+    with `threads` threads."""
+
+    def __init__(self, devices: Sequence[str], threads: int) -> None:
+        self._devices = list(devices)
+        self._threads = threads
+        self._inbox: queue.SimpleQueue[tuple[int, subprocess.Popen[bytes] | None, object]] = (
+            queue.SimpleQueue()
+        )
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._logs: dict[int, BinaryIO] = {}
+        self._listeners: dict[int, threading.Thread] = {}
+        for worker in range(len(self._devices)):
+            self._start(worker)
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> list[int]:
+        """Numbers of the workers, 0 and up."""
+        return list(self._processes)
+
+    def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
+        """A dead worker is not an error here: `receive` will say that it died."""
+        stdin = self._processes[worker].stdin
+        assert stdin is not None
+        with contextlib.suppress(OSError):
+            stdin.write(line(message))
+            stdin.flush()
+
+    def wake(self, message: object) -> None:
+        """Something else than a worker has news for whoever receives: from worker -1."""
+        self._inbox.put((-1, None, message))
+
+    def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
+        """The next message of any worker (see protocol.py, or Died), or None when none came in
+        time."""
+        try:
+            worker, process, heard = self._inbox.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if process is not self._processes.get(worker):  # a restarted worker's former self
+            return None
+        return worker, heard
+
+    def restart(self, worker: int) -> None:
+        """A fresh process in the place of this one, which ends now if it has not yet."""
+        self._end(worker)
+        self._start(worker)
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in list(self._processes):
+            self._end(worker)
+
+    def _start(self, worker: int) -> None:
+        environment = dict(os.environ)
+        # Must be there before torch is loaded.
+        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(self._threads)
+        log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "search.workers.worker"),
+                *("--device", self._devices[worker], "--threads", str(self._threads)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            # Ctrl-C in the terminal is for the coordinator alone, which then ends its workers.
+            start_new_session=True,
+        )
+        self._processes[worker], self._logs[worker] = process, log
+        thread = threading.Thread(target=self._listen, args=(worker, process, log), daemon=True)
+        thread.start()
+        self._listeners[worker] = thread
+
+    def _listen(self, worker: int, process: "subprocess.Popen[bytes]", log: BinaryIO) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for text in process.stdout:
+                self._inbox.put((worker, process, FROM_WORKER.validate_json(text)))
+        code = process.wait()
+        with contextlib.suppress(ValueError, OSError):  # closed: the pool ended this process
+            log.seek(0)
+            tail = log.read().decode(errors="replace").strip().splitlines()[-STDERR_LINES:]
+            self._inbox.put((worker, process, Died(code, "\n".join(tail))))
+
+    def _end(self, worker: int) -> None:
+        process, log = self._processes.pop(worker), self._logs.pop(worker)
+        process.kill()
+        process.wait()
+        self._listeners.pop(worker).join()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        log.close()

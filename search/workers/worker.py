@@ -1,0 +1,140 @@
+"""A worker process: trains what it is told and streams the epochs back.
+
+    python -m search.workers.worker --device cpu --threads 1      (started by the coordinator)
+
+Reads messages from standard input, writes messages to standard output (see protocol.py). It never
+imports Optuna, never opens the database, and ends as soon as its input ends: killing the
+coordinator leaves no orphans.
+"""
+
+import argparse
+import functools
+import gc
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import BinaryIO
+
+import torch
+
+from paretrain.config import DataConfig
+from paretrain.data.load import load_data
+from paretrain.data.parts import ImageData
+from paretrain.device import device_name, peak_memory
+from paretrain.memory import is_out_of_memory
+from search.workers.probe import measure
+from search.workers.protocol import (
+    TO_WORKER,
+    Failed,
+    Finished,
+    Probe,
+    Probed,
+    Ready,
+    Said,
+    Train,
+    line,
+)
+from search.workers.trial_run import Orders, Stopped, TrialRun
+
+
+@functools.lru_cache(maxsize=1)
+def _data(config: DataConfig, device: torch.device) -> ImageData:
+    """Loaded once, not once a trial: all trials of a study share their data."""
+    return load_data(config).to(device)
+
+
+class Worker:
+    """One trial after another on one device."""
+
+    def __init__(self, out: BinaryIO, device: torch.device) -> None:
+        self._out = out
+        self._device = device
+        self._orders = Orders()
+
+    def serve(self) -> None:
+        """Work until the input ends."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._say(Ready(device_name=device_name(self._device)))
+        while True:
+            order = self._orders.get()
+            if isinstance(order, Train):
+                self._say(self._train(order))
+            elif isinstance(order, Probe):
+                self._say(self._probe(order))
+            # Any other is the answer to a trial that has ended meanwhile.
+
+    def _listen(self) -> None:
+        for text in sys.stdin.buffer:
+            self._orders.put(TO_WORKER.validate_json(text))
+        os._exit(0)  # the coordinator is gone or has closed the stream
+
+    def _say(self, message: Said) -> None:
+        try:
+            self._out.write(line(message))
+            self._out.flush()
+        except OSError:
+            os._exit(0)
+
+    def _train(self, order: Train) -> Finished | Failed:
+        start = time.perf_counter()
+        failed, confusion = None, None
+        try:
+            data = _data(order.config.data, self._device)
+            # Not kept by name: a failed run must not hold its tensors while memory is freed.
+            confusion = TrialRun(order, data, self._device, self._orders, self._say).through()
+        except Stopped:
+            pass
+        except Exception as error:
+            failed = Failed(
+                trial=order.trial,
+                error=f"{type(error).__name__}: {error}",
+                traceback=traceback.format_exc()[-4000:],
+                out_of_memory=is_out_of_memory(error),
+                seconds=time.perf_counter() - start,
+            )
+        if failed is not None:
+            # Only here: the exception's traceback would have kept the tensors alive.
+            self._free_memory()
+            return failed
+        seconds = time.perf_counter() - start
+        return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
+
+    def _probe(self, order: Probe) -> Probed:
+        pace = None
+        try:
+            data = _data(order.config.data, self._device)
+            pace = measure(order.config, data, self._device, order.seconds)
+        except Exception as error:  # a forecast that fails must not keep a search from starting
+            print(f"probe failed: {error}", file=sys.stderr)
+        self._free_memory()
+        return Probed(
+            setup_seconds=None if pace is None else pace.setup_seconds,
+            epoch_seconds=None if pace is None else pace.epoch_seconds,
+            images_per_second=None if pace is None else pace.images_per_second,
+            peak_bytes=peak_memory(self._device),
+        )
+
+    def _free_memory(self) -> None:
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def main() -> None:
+    """Entry point; the coordinator gives both options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    # Messages go out on a private copy of standard output; whatever a library prints goes to
+    # standard error and cannot break the protocol.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    torch.set_num_threads(options.threads)
+    Worker(out, torch.device(options.device)).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Numbers for people."""
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `4 min`, `2 h 10 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(accuracy: float) -> str:
+    """0.55 -> `55%`, 0.985 -> `98.5%`: as it was typed."""
+    return f"{100 * accuracy:.6g}%"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Such as "1 trial" and "1,200 trials"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def short_count(count: int | float) -> str:
+    """1234 -> '1,234'; 12345 -> '12.3k'; 1230000 -> '1.23M'."""
+    if count < 10_000:
+        return f"{int(count):,}"
+    if count < 999_500:
+        return f"{count / 1e3:.3g}k"
+    return f"{count / 1e6:.3g}M" if count < 999.5e6 else f"{count / 1e9:.3g}G"

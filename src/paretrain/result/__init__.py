@@ -1,0 +1,1 @@
+"""What a full training leaves: one folder, written and read."""

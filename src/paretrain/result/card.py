@@ -1,0 +1,150 @@
+"""The model card: README.md with the front matter that model hubs read
+(huggingface.co/docs/hub/model-cards)."""
+
+from typing import Any
+
+import yaml
+
+from paretrain.config import TrainConfig
+from paretrain.data.locate import is_csv, short_name
+from paretrain.data.published import SIDES
+from paretrain.describe import describe
+from paretrain.formatting import count_of
+from paretrain.result.folder import CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
+
+SHOWN = 20
+"""So many classes are named in the card; metrics.json has all."""
+
+
+def model_card(
+    name: str, config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...], part: str
+) -> str:
+    """The text. `found` says how the configuration was found, `part` which images the confusion
+    matrix is of."""
+    head = yaml.safe_dump(_front_matter(name, config, metrics), sort_keys=False, allow_unicode=True)
+    sections = [
+        f"# {name}",
+        f"An image classifier of {metrics['num_params']:,} parameters for "
+        f"{len(metrics['classes'])} classes: {describe(config)}.",
+        _accuracy(metrics),
+        f"![Accuracy and loss]({CURVE}.png)",
+        *_pictures(metrics, part),
+        "## Load it",
+        _loading(metrics),
+        "## Data",
+        _data(config, metrics),
+        "## How it was found",
+        _found(config, metrics, found),
+        "## Limits",
+        _limits(config, metrics),
+    ]
+    return f"---\n{head}---\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _front_matter(name: str, config: TrainConfig, metrics: dict[str, Any]) -> dict[str, Any]:
+    onnx = ["onnx"] if ONNX in metrics["sha256"] else []
+    head: dict[str, Any] = {
+        "library_name": "paretrain",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "pytorch", "safetensors", *onnx],
+        "metrics": ["accuracy"],
+    }
+    tested, part = metrics["test"], "test"
+    accuracy = tested["acc"] if tested else metrics["val_acc"]
+    if not tested:
+        part = "validation"
+    if accuracy is not None:
+        data = short_name(config.data.source)
+        result = {
+            "task": {"type": "image-classification", "name": "Image Classification"},
+            "dataset": {"type": data, "name": data, "split": part},
+            "metrics": [{"type": "accuracy", "name": f"Accuracy ({part})", "value": accuracy}],
+        }
+        head["model-index"] = [{"name": name, "results": [result]}]
+    return head
+
+
+def _accuracy(metrics: dict[str, Any]) -> str:
+    tested = metrics["test"]
+    if tested:
+        low, high = tested["acc_interval_95"]
+        text = (
+            f"**Test accuracy {tested['acc']:.2%}** on {tested['images']:,} images (95 %: "
+            f"{100 * low:.1f}-{100 * high:.1f} %), which were opened once, after training."
+        )
+    else:
+        text = f"**Not tested**: {metrics['untested']}."
+    if metrics["val_acc"] is None:
+        return f"{text} The validation images were trained on, so there is no validation accuracy."
+    return (
+        f"{text} Validation accuracy {metrics['val_acc']:.2%} on {metrics['validation_images']:,} "
+        "images; a search chooses by it, so it is too high by a little."
+    )
+
+
+def _pictures(metrics: dict[str, Any], part: str) -> list[str]:
+    if metrics["test"] is None and metrics["val_acc"] is None:
+        return []
+    return [
+        f"![Confusion matrix of the {part} images]({CONFUSION}.png)",
+        f"![Recall and precision of each class, {part} images]({PER_CLASS}.png)",
+    ]
+
+
+def _loading(metrics: dict[str, Any]) -> str:
+    lines = [
+        "    import paretrain",
+        "",
+        '    classifier = paretrain.load("PATH/OF/THIS/FOLDER")',
+        '    for found in classifier.predict(["one.png", "two.jpg"]):',
+        "        print(found.path, found.label, found.probability)",
+    ]
+    forms = [f"`{WEIGHTS}`", f"`{PROGRAM}` (torch.export)"]
+    if ONNX in metrics["sha256"]:
+        forms.append(f"`{ONNX}` (runs without PyTorch)")
+    return "\n".join(lines) + (
+        "\n\nor `python -m paretrain.predict PATH/OF/THIS/FOLDER one.png`. The forms are "
+        + ", ".join(forms)
+        + ". The last ones take uint8 pixels (N, 3, height, width), resized but not normalised, "
+        "and give probabilities; `metrics.json` has the names of the classes in their order."
+    )
+
+
+def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
+    source = config.data.source
+    kind = "" if source in (*SIDES, "digits") else " (a table)" if is_csv(source) else " (a folder)"
+    names = metrics["classes"]
+    listed = ", ".join(f"`{name}`" for name in names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (
+        f"`{short_name(source)}`{kind}: trained on {metrics['training_images']:,} "
+        f"{metrics['trained_on']} of {config.data.image_size}x{config.data.image_size} pixels. "
+        f"Fingerprint of training and validation images: `{metrics['data_fingerprint']}`.\n\n"
+        f"Classes: {listed}{more}."
+    )
+
+
+def _found(config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...]) -> str:
+    trained = (
+        f"Trained by paretrain {metrics['paretrain']} (torch {metrics['torch']}) for "
+        f"{count_of(metrics['epochs'], 'epoch')} with seed "
+        f"{config.seed} on {metrics['device']}, "
+        f"{count_of(metrics['threads'], 'CPU thread')}; `config.yaml` "
+        "has everything that the training depends on."
+    )
+    return "\n".join([*(f"- {line}" for line in found), "", trained] if found else [trained])
+
+
+def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
+    fit = "squeezed into a square" if config.data.fit == "resize" else "cut to a square"
+    lines = [
+        "Every image gets one of the classes, also one that shows none of them; the probability is "
+        "the network's own and has not been calibrated.",
+        f"Images are {fit} of {config.data.image_size} pixels: what is smaller than a few of these "
+        "pixels is not seen.",
+        "The accuracy is that of images like those above; for others it is unknown.",
+        "No licence has been chosen: the data's own terms apply.",
+    ]
+    if config.precision == "bf16":
+        lines.append("Accuracies were measured in bf16; the exported forms compute in fp32.")
+    return "\n".join(f"- {line}" for line in lines)

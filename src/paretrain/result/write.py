@@ -1,0 +1,128 @@
+"""Everything that a finished training leaves, written into its unfinished folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paretrain import __version__
+from paretrain.config import TrainConfig
+from paretrain.data.parts import ImageData
+from paretrain.device import device_name
+from paretrain.result.card import model_card
+from paretrain.result.classifier import on_cpu
+from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
+from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS, write_text
+from paretrain.result.formats import write_forms
+from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
+from paretrain.training import Evaluation, Training, pixel_statistics
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training that ran to its end."""
+
+    name: str
+    training: Training
+    with_validation: bool
+    """Whether the validation images were trained on."""
+    on_test: Evaluation | None
+    untested: str
+    """Why nothing was tested, in words; empty where something was."""
+    found: tuple[str, ...]
+    """How the configuration was found: the comment at the head of its file."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """What was trained."""
+        return self.training.config
+
+    @property
+    def data(self) -> ImageData:
+        """On what."""
+        return self.training.data
+
+
+def write_all(folder: Path, done: Finished) -> str:
+    """Metrics last: `python -m paretrain.predict` takes no folder without them. Returns why there
+    is no ONNX file, or nothing. Raises OSError."""
+    training, classes, validated = done.training, done.data.classes, not done.with_validation
+    write_text(
+        folder / CONFIG, "".join(f"# {line}\n" for line in done.found) + done.config.to_yaml()
+    )
+    write_curve(folder / f"{CURVE}.csv", training.curve, validated)
+    draw_curve(folder / f"{CURVE}.png", training.curve, validated)
+    # The test part where there is one, else the validation part where it was not trained on.
+    part, shown = "test", done.on_test
+    if shown is None and validated:
+        part, shown = "validation", training.evaluate(done.data.val)
+    if shown is not None:
+        rows = class_rows(shown, classes)
+        write_confusion(folder / f"{CONFUSION}.csv", shown, classes)
+        draw_confusion(folder / f"{CONFUSION}.png", shown, classes, part)
+        write_class_rows(folder / f"{PER_CLASS}.csv", rows)
+        draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
+    model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
+    sha256s, no_onnx = write_forms(folder, model, done.config.data, classes)
+    metrics = _metrics(done) | {"sha256": sha256s}
+    write_text(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
+    write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    return no_onnx
+
+
+def _metrics(done: Finished) -> dict[str, Any]:
+    """Validation accuracies are null where the validation images were trained on."""
+    curve, data = done.training.curve, done.data
+    last, kept = curve[-1], done.training.kept
+    mean, std = pixel_statistics(done.config, data)
+    best = max(curve, key=lambda result: result.val_acc)
+    validation = {
+        "val_acc": kept.val_acc,
+        "val_loss": kept.val_loss,
+        "val_per_class": dict(zip(data.classes, kept.per_class, strict=True)),
+        "kept_epoch": kept.epoch,
+        "val_acc_best": best.val_acc,
+        "best_epoch": best.epoch,
+    }
+    if done.with_validation:
+        validation = dict.fromkeys(validation, None)
+    return {
+        "num_params": sum(p.numel() for p in done.training.network.parameters()),
+        **validation,
+        "train_acc": kept.train_acc,
+        "epochs": last.epoch,
+        "test": None if done.on_test is None else _test_metrics(done.on_test, data.classes),
+        "untested": done.untested or None,
+        "trained_on": "training and validation images"
+        if done.with_validation
+        else "training images",
+        "training_images": done.training.images_used,
+        "validation_images": 0 if done.with_validation else len(data.val),
+        "classes": list(data.classes),
+        "mean": list(mean),
+        "std": list(std),
+        "data_fingerprint": data.fingerprint,
+        "seconds": round(sum(result.seconds for result in curve), 2),
+        "device": device_name(done.training.device),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "paretrain": __version__,
+    }
+
+
+def _test_metrics(on_test: Evaluation, classes: tuple[str, ...]) -> dict[str, Any]:
+    from scipy.stats import binomtest  # slow to import
+
+    images = sum(sum(row) for row in on_test.confusion)
+    right = sum(row[i] for i, row in enumerate(on_test.confusion))
+    interval = binomtest(right, images).proportion_ci(0.95, method="wilson")
+    return {
+        "acc": on_test.acc,
+        "acc_interval_95": [float(interval.low), float(interval.high)],
+        "loss": on_test.loss,
+        "images": images,
+        "per_class": dict(zip(classes, on_test.per_class, strict=True)),
+        "confusion": [list(row) for row in on_test.confusion],
+    }
