@@ -21,8 +21,8 @@ from benchmarks.markdown import report
 from benchmarks.planted import draw_world, planted_study, true_effect
 from benchmarks.replay.tables import Row, read_table
 from paretrain.config import DataConfig
-from search.problem.parameters import drawings
-from search.problem.random_trial import Drawing
+from search.problem.parameters import random_trials
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, load_space
 from search.reporting.answers.answer import compare
 from search.reporting.answers.observed import Observed, has_learned
@@ -65,7 +65,7 @@ class Checked:
 def _asked(name: str) -> tuple[list[Question], list[Mapping[str, Any]]]:
     """Questions, and random configurations."""
     space = load_space(name)
-    drawn = drawings(space, 200)
+    drawn = random_trials(space, 200)
     known = {name: of for d in drawn for name, of in d.distributions.items()}
     asked = questions(known, {**space.questions, **EXTRA})
     return [question for question in asked if question.worded], [d.params for d in drawn]
@@ -96,10 +96,10 @@ def recorded(space: Space, rows: Sequence[Row]) -> Answers:
     count = sizes(space, CLASSES, DataConfig(image_size=IMAGE_SIZE))
     trials = []
     for one in rows:
-        drawing = Drawing(random.Random(0), one.config)
-        space.suggest(drawing)
+        trial = RandomTrial(random.Random(0), one.config)
+        space.suggest(trial)
         learned = not one.waiting[-1] and has_learned(one.val_acc, CLASSES)
-        params, of = drawing.params, drawing.distributions
+        params, of = trial.params, trial.distributions
         trials.append(Observed(params, of, one.val_acc, 0.0, learned, one.num_params))
     return answers_of(trials, space, count)
 

@@ -34,7 +34,7 @@ from paretrain.networks.build import count_parameters
 from paretrain.testset import load_test
 from paretrain.training import Training
 from search.problem.front import pareto_front
-from search.problem.random_trial import Drawing
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, load_space
 from search.study.records import TrialRecord, read_records
 from search.study.repeats import fresh_seeds
@@ -64,7 +64,7 @@ FORMS = {"E": "ResNet9"}
 
 def baseline_params(space: Space, name: str) -> dict[str, Any]:
     """Raises UserError when there is no such form."""
-    known = dict(space.nets) | dict(space.settings)
+    known = dict(space.baselines) | dict(space.baseline_settings)
     if name not in known:
         raise UserError(f"no baseline '{name}' in {space.name}: there are {', '.join(known)}")
     return dict(known[name])
@@ -80,7 +80,7 @@ def header(options: argparse.Namespace, space: Space) -> dict[str, Any]:
 
 def completed(space: Space, name: str, header: dict[str, Any]) -> TrainConfig:
     """A hand-made network as the search would complete it."""
-    config = space.suggest(Drawing(random.Random(0), baseline_params(space, name)))
+    config = space.suggest(RandomTrial(random.Random(0), baseline_params(space, name)))
     values = config.to_dict() | {"data": header["data"], "epochs": header["epochs"]}
     if config.start.pretrained and header["weights_dir"] is not None:
         values["start"] = values["start"] | {"weights_dir": header["weights_dir"]}

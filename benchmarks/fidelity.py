@@ -29,8 +29,8 @@ from paretrain.data.parts import ImageData
 from paretrain.device import pick_device
 from paretrain.training import Training
 from search.option_values import parse_count
-from search.problem.constraints import Gate
-from search.problem.random_trial import Drawing
+from search.problem.constraints import Constraints
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, load_space
 
 WAYS = {
@@ -47,12 +47,17 @@ def random_networks(
 ) -> list[TrainConfig]:
     """As a search draws its first ones: with the space's hints, under the cap, random weights.
     `update` goes into every configuration."""
-    gate = Gate(lambda c: c.model_copy(update=update), len(data.classes), cap, len(data.train))
+    constraints = Constraints(
+        lambda c: c.model_copy(update=update), len(data.classes), cap, len(data.train)
+    )
     rng = random.Random(seed)
     found: list[TrainConfig] = []
     while len(found) < count:
-        config = gate.complete(space.suggest(Drawing(rng, hints=space.hints)))
-        if not config.start.pretrained and gate.obstacle(config, gate.size(config)) is None:
+        config = constraints.complete(space.suggest(RandomTrial(rng, hints=space.hints)))
+        if (
+            not config.start.pretrained
+            and constraints.obstacle(config, constraints.size(config)) is None
+        ):
             found.append(config.model_copy(update={"seed": len(found)}))
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from search.problem.log_error import CEILING, log_error
-from search.problem.random_trial import Drawing
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 from search.reporting.answers.answer import Comparison
 from search.reporting.answers.observed import Observed, has_learned
@@ -150,12 +150,12 @@ def planted_study(
                 given = rng.choice(_best(found)).params
             elif dice < 0.65:
                 hints = space.hints
-        drawing = Drawing(rng, given, mutate=given is not None, hints=hints)
-        space.suggest(drawing)
-        size = weights(drawing.params)
+        trial = RandomTrial(rng, given, mutate=given is not None, hints=hints)
+        space.suggest(trial)
+        size = weights(trial.params)
         if size > 2_000_000:
             continue
-        acc, learned = world.train(drawing.params, rng)
+        acc, learned = world.train(trial.params, rng)
         deviation = 0.0
         if adaptive and len(found) > 8 and rng.random() < 0.7:
             same = np.median([t.val_acc for t in found])
@@ -165,7 +165,7 @@ def planted_study(
                 acc = min(1.0, max(0.02, CEILING - end))
                 deviation = spread * (CEILING - acc)
         learned = learned and has_learned(acc, CLASSES)
-        found.append(Observed(drawing.params, drawing.distributions, acc, deviation, learned, size))
+        found.append(Observed(trial.params, trial.distributions, acc, deviation, learned, size))
     return found
 
 

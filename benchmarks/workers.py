@@ -21,55 +21,50 @@ from benchmarks.markdown import report
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source, short_name
-from paretrain.device import native_precision, pick_device
+from paretrain.device import pick_device
 from search.problem.space import load_space
-from search.problem.target import Aim
+from search.problem.target import Target
 from search.sampling.proposer import Proposer
 from search.session.budget import Limits
+from search.session.options import Options
 from search.session.plan import Plan, settle
 from search.session.runner import SIZED
 from search.session.worker_count import choose
-from search.workers.devices import threads_per_worker
 from search.workers.forecast import probe_all
 from search.workers.pool import Died, WorkerPool
 from search.workers.protocol import Epoch, Failed, Finished, Go, Train
 
-DIGITS: list[dict[str, object]] = [
+DIGITS: list[dict[str, int]] = [
     {"image_size": 16, "max_params": 20_000},
     {"image_size": 32, "max_params": 120_000},
 ]
-OWN: dict[str, object] = {"image_size": 32, "max_params": 300_000, "per_class": 50}
+OWN: dict[str, int] = {"image_size": 32, "max_params": 300_000, "per_class": 50}
 
 
-def plan_of(source: str, settings: dict[str, object], epochs: int) -> Plan:
+def plan_of(source: str, settings: dict[str, int], epochs: int) -> Plan:
     """As `python -m search.run` would settle it, with one worker."""
-    device, digits = pick_device("auto"), source == "digits"
-    plan = Plan(
+    options = Options(
         space=load_space("vgg_reduce"),
         data=DataConfig(source=source),
-        storage="studies.db",
-        study_name="benchmark",
-        epochs=epochs,
-        max_params=int(str(settings["max_params"])),
-        workers=1,
-        threads=threads_per_worker(1, digits),
-        device=device,
-        precision=native_precision(device),
         limits=Limits(1),
-        seed=0,
+        epochs=epochs,
+        image_size=settings.get("image_size"),
+        per_class=settings.get("per_class"),
+        max_params=settings["max_params"],
+        study_name="benchmark",
+        device=pick_device("auto"),
         pruner="none",
-        sampler="front",
         baselines="none",
     )
-    return settle(plan, None, {"epochs": epochs, **settings})
+    return settle(options, None)
 
 
 def proposals(plan: Plan, count: int) -> list[TrainConfig]:
     """The first ones of a search."""
     data = load_data(plan.data)
-    aim = Aim(1 / len(data.classes))
+    target = Target(1 / len(data.classes))
     proposer = Proposer(
-        plan.space.suggest, plan.gate(data), "front", plan.seed, aim, plan.space.hints
+        plan.space.suggest, plan.constraints(data), "front", plan.seed, target, plan.space.hints
     )
     return [proposer.propose().config for _ in range(count)]
 
@@ -103,7 +98,7 @@ def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
         return time.perf_counter() - start
 
 
-def compare(source: str, settings: dict[str, object], trials: int, epochs: int) -> dict[str, Any]:
+def compare(source: str, settings: dict[str, int], trials: int, epochs: int) -> dict[str, Any]:
     """Choose, then train the same with one worker and with as many as were chosen."""
     one = plan_of(source, settings, epochs)
     configs = proposals(one, max(trials, SIZED))

@@ -4,34 +4,30 @@ python -m search.export --study-name vgg_reduce-digits --knee --out best.yaml
 python -m paretrain best.yaml
 """
 
-import os
-import shlex
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import optuna
 import typer
 from optuna.trial import TrialState
 from typer import Option
 
+from paretrain.atomic import write_whole
 from paretrain.cli import UserError, run_command
 from paretrain.formatting import percent
 from search.option_values import parse_count, parse_share
-from search.problem.front import pareto_front
-from search.study.attributes import PROVENANCE, THREADS
+from search.reporting.export_text import file_head, screen_lines
+from search.study.attributes import THREADS
 from search.study.records import TrialRecord, read_records
-from search.study.repeats import Confirmed, confirm, describe_confirmed, read_repeats
+from search.study.repeats import confirm, read_repeats
 from search.study.selection import (
     accurate_enough,
     at_knee,
     by_number,
     most_accurate,
     near_the_best,
-    neighbours,
-    under_cap,
+    under_limit,
 )
 from search.study.storage import load_study
 
@@ -52,12 +48,14 @@ def export(
     within: Annotated[
         str | None, Option(help="The smallest one at most so much below the best: 1%.")
     ] = None,
-    knee: Annotated[bool, Option("--knee", help="Where more size buys little.")] = False,
+    knee: Annotated[
+        bool, Option("--knee", help="Beyond it, extra parameters add little accuracy.")
+    ] = False,
     best: Annotated[bool, Option("--best", help="The most accurate one.")] = False,
     out: Annotated[Path | None, Option(help="[default: standard output]")] = None,
 ) -> int:
     """One choice, one configuration."""
-    wish = _wish(
+    criterion = _criterion(
         {
             "--trial": trial,
             "--max-params": max_params,
@@ -67,10 +65,7 @@ def export(
             "--best": best or None,
         }
     )
-    if out is not None and out.is_dir():
-        raise UserError(f"--out {out} is a folder: give a file such as {out / 'best.yaml'}")
-    if out is not None and not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}: create it first")
+    _check_out(out)
     study = load_study(storage, study_name)
     finished = read_records(study, TrialState.COMPLETE)
     if trial is not None:
@@ -82,9 +77,9 @@ def export(
             "trials" + (", or name a stopped one with --trial" if count else "")
         )
     else:
-        chosen = wish.choose(finished)
+        chosen = criterion.choose(finished)
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
-    head = _head(study, chosen, wish, confirmed)
+    head = file_head(study, chosen, criterion.words, confirmed)
     # The trial's own number of threads: with another one the last digits differ.
     config = chosen.config.model_copy(update={"threads": study.user_attrs.get(THREADS)})
     text = "".join(f"# {line}\n" for line in head) + config.to_yaml()
@@ -93,102 +88,55 @@ def export(
     else:
         _write(out, text)
     # What is piped into a file is the configuration alone.
-    for line in _told(out, finished, chosen, confirmed):
+    for line in screen_lines(out, finished, chosen, confirmed):
         typer.echo(line, err=out is None)
     return 0
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Criterion:
     """How a trial is chosen, in words and from finished ones."""
 
     words: str
     choose: Callable[[Sequence[TrialRecord]], TrialRecord]
 
 
-def _wish(options: Mapping[str, Any]) -> _Wish:
+def _criterion(options: Mapping[str, Any]) -> _Criterion:
     given = {name: value for name, value in options.items() if value is not None}
     if len(given) != 1:
         seen = " and ".join(given) if given else "none of them"
         raise UserError(f"choose by one of {', '.join(options)}: got {seen}")
     ((name, value),) = given.items()
     if name == "--max-params":
-        cap = parse_count(value, name)
-        words = f"the most accurate one of at most {cap:,} parameters"
-        return _Wish(words, lambda records: under_cap(records, cap))
+        limit = parse_count(value, name)
+        words = f"the most accurate one of at most {limit:,} parameters"
+        return _Criterion(words, lambda records: under_limit(records, limit))
     if name == "--min-acc":
         least = parse_share(value, name)
         words = f"the smallest one with {percent(least)} validation accuracy or more"
-        return _Wish(words, lambda records: accurate_enough(records, least))
+        return _Criterion(words, lambda records: accurate_enough(records, least))
     if name == "--within":
         margin = parse_share(value, name)
         words = f"the smallest one within {percent(margin)} of the most accurate one"
-        return _Wish(words, lambda records: near_the_best(records, margin))
+        return _Criterion(words, lambda records: near_the_best(records, margin))
     if name == "--knee":
-        return _Wish("the knee of the front: from here more parameters buy little", at_knee)
+        words = "the knee of the front, beyond which extra parameters add little accuracy"
+        return _Criterion(words, at_knee)
     if name == "--best":
-        return _Wish("the most accurate one", most_accurate)
-    return _Wish("named by its number", lambda records: by_number(records, value))
+        return _Criterion("the most accurate one", most_accurate)
+    return _Criterion("named by its number", lambda records: by_number(records, value))
 
 
-def _head(
-    study: optuna.Study, chosen: TrialRecord, wish: _Wish, confirmed: Confirmed | None
-) -> list[str]:
-    """How it was found; the model card repeats it."""
-    trials = study.get_trials(deepcopy=False)
-    finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
-    origin = study.user_attrs.get(PROVENANCE, {})
-    lines = [
-        f"Trial {chosen.number} of study {study.study_name}: {chosen.words}",
-        f"{chosen.num_params:,} parameters, validation accuracy {chosen.val_acc:.4f} "
-        f"after {len(chosen.curve.accs)} epochs",
-        f"Chosen among {finished} finished of {len(trials)} trials: {wish.words}",
-    ]
-    if origin:
-        lines.append(
-            f"Searched by paretrain {origin.get('paretrain')}, space {origin.get('space_file')}, "
-            f"sampler {origin.get('sampler')}, seed {origin.get('seed')}, on "
-            f"{origin.get('device')}; data fingerprint {origin.get('data_fingerprint')}"
-        )
-    if confirmed is not None:
-        lines.append(f"Trained again with {describe_confirmed(confirmed)}")
-    return lines
-
-
-def _told(
-    out: Path | None,
-    finished: Sequence[TrialRecord],
-    chosen: TrialRecord,
-    confirmed: Confirmed | None,
-) -> list[str]:
-    lines = [
-        f"{out or 'standard output'}: trial #{chosen.number}, {chosen.num_params:,} parameters, "
-        f"{chosen.val_acc:.2%} validation accuracy",
-        f"  {chosen.words}",
-    ]
-    if chosen.state != TrialState.COMPLETE:
-        epochs = f"{len(chosen.curve.accs)} of {chosen.config.epochs} epochs"
-        lines.append(f"  it was stopped after {epochs}: its accuracy is not that of its end")
-    if finished:
-        lines += [f"  {line}" for line in neighbours(finished, chosen)]
-    if confirmed is not None:
-        lines.append(f"  {describe_confirmed(confirmed)}")
-    elif chosen in pareto_front(finished):
-        lines.append("  trained once: python -m search.confirm says whether it was lucky")
-    if out is not None:
-        lines.append(f"next: python -m paretrain {shlex.quote(str(out))}")
-    else:
-        lines.append("next: --out best.yaml, then python -m paretrain best.yaml")
-    return lines
+def _check_out(out: Path | None) -> None:
+    if out is not None and out.is_dir():
+        raise UserError(f"--out {out} is a folder: give a file such as {out / 'best.yaml'}")
+    if out is not None and not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}: create it first")
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 

@@ -16,7 +16,7 @@ from search.reporting.answers.study import answers
 from search.reporting.answers.words import answers_frame
 from search.reporting.html import write_page
 from search.reporting.report_page import report_page
-from search.study.snapshot import view
+from search.study.snapshot import read_snapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,18 +32,18 @@ def report(
     ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""
-    seen = view(storage, study_name)
+    snapshot = read_snapshot(storage, study_name)
     if csv is not None:
         tables = {
-            "trials": trials_frame(seen.study),
-            "epochs": epochs_frame(seen.study),
-            "answers": answers_frame(answers(seen)),
+            "trials": trials_frame(snapshot.study),
+            "epochs": epochs_frame(snapshot.study),
+            "answers": answers_frame(answers(snapshot)),
         }
         for path in write_csv(tables, csv):
             typer.echo(f"wrote {path}")
     if csv is None or out is not None:
         path = out or Path(f"{study_name.replace('/', '-')}.html")
-        write_page(path, report_page(seen))
+        write_page(path, report_page(snapshot))
         typer.echo(f"wrote {path}")
     return 0
 

@@ -15,8 +15,8 @@ from typer import Option
 
 from paretrain.cli import UserError, run_command
 from paretrain.config import DataConfig
-from paretrain.data.locate import is_csv, resolve_source, short_name
-from paretrain.device import native_precision, pick_device
+from paretrain.data.locate import is_csv, resolve_source
+from paretrain.device import pick_device
 from search.option_values import (
     parse_accuracy,
     parse_columns,
@@ -30,11 +30,11 @@ from search.problem.space import built_in_spaces, load_space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
 from search.session.open_study import stored_settings
-from search.session.plan import Plan, settle
+from search.session.options import Options
+from search.session.plan import settle, study_name_of
 from search.session.runner import Style, search
 from search.stopping.pruners import PrunerName
 from search.study.storage import check_storage, check_writable, one_line
-from search.workers.devices import threads_per_worker
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
 """More than anybody waits for: a larger number is a slip of the finger."""
@@ -73,17 +73,21 @@ def run(
     ] = "1",
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     max_params: Annotated[
-        str | None, Option(help="2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]")
+        str | None,
+        Option(help="Limit: 2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]"),
     ] = None,
     min_acc: Annotated[
         str | None,
-        Option(help="55% or 0.55: fewest parameters at no less than that, or none for all sizes."),
+        Option(
+            help="55% or 0.55: search the smallest network with at least that accuracy; none: "
+            "the best accuracy at every size."
+        ),
     ] = None,
     objective: Annotated[
         Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
     ] = None,
     max_size_mb: Annotated[
-        float | None, Option(help="Of the file with the weights, in millions of bytes.")
+        float | None, Option(help="Limit on the weights' file, in millions of bytes.")
     ] = None,
     pretrained: Annotated[
         YesNo | None, Option(help="Published weights where a space asks for them. [default: yes]")
@@ -93,21 +97,26 @@ def run(
     ] = None,
     timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
-        int | None, Option(min=1, help="Begin no trial that could exceed it.")
+        int | None,
+        Option(min=1, help="Epoch budget over all runs; no trial starts that could exceed it."),
     ] = None,
     until_plateau: Annotated[
-        int | None, Option(min=2, help="End when so many trials hardly moved the front.")
+        int | None, Option(min=2, help="End when so many trials in a row hardly moved the front.")
     ] = None,
     stall: Annotated[str, Option(help="A worker silent for so long is ended.")] = "5m",
     microbatch: Annotated[
         bool, Option("--microbatch", help="BatchNorm in pieces where memory is short.")
     ] = False,
     seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Of proposals and trainings.")] = 0,
-    pruner: Annotated[PrunerName, Option(help="When to stop a trial early.")] = "front",
+    pruner: Annotated[
+        PrunerName, Option(help="When to stop a trial early; none: only when it diverges.")
+    ] = "front",
     sampler: Annotated[
         SamplerName, Option(help="What to try next; front is our own, the others are Optuna's.")
     ] = "front",
-    baselines: Annotated[Choice, Option(help="Hand-made ones that run first.")] = "nets",
+    baselines: Annotated[
+        Choice, Option(help="Networks, or also settings, tried by hand: they run first.")
+    ] = "nets",
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would run; create nothing.")
     ] = False,
@@ -115,69 +124,66 @@ def run(
     json_: Annotated[bool, Option("--json", help="One JSON event a line on stdout.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="Only the result.")] = False,
 ) -> int:
-    """Options to plan; the plan is carried out by search.session.runner."""
+    """Typed options to a plan; the plan is carried out by search.session.runner."""
     if list_spaces:
         return _list_spaces(json_)
-    if fraction is not None and not 0 < fraction <= 1:
-        raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
-    if max_size_mb is not None and max_size_mb <= 0:
-        raise UserError(f"--max-size-mb {max_size_mb:g}: must be more than 0")
+    _check_numbers(fraction, max_size_mb)
     if weights_dir is not None and not weights_dir.expanduser().exists():
         raise UserError(f"--weights-dir {weights_dir}: there is no such file or folder")
-    capped = max_params is not None and max_params.lower() != "none"
-    cap = parse_count(max_params or "", "--max-params") if capped else None
-    aimed = None if min_acc is None else parse_accuracy(min_acc, "--min-acc")
-    timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
     if study_name is not None and not study_name.strip():
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
+    limit = _max_params(max_params)
+    accuracy: float | Literal["none"] | None = None
+    if min_acc is not None:
+        accuracy = parse_accuracy(min_acc, "--min-acc") or "none"
+    timeout_s = None if timeout is None else parse_duration(timeout, "--timeout")
     check_storage(storage)
     check_writable(storage)
-    loaded = load_space(space)
-    chosen = pick_device(device)
-    config = _data(data, columns, images)
-    name = study_name or f"{loaded.name}-{short_name(config.source)}"
-    with one_line(storage):
-        stored = stored_settings(storage, name)
-    place = None if weights_dir is None else str(weights_dir.expanduser().resolve())
-    auto = workers.lower() == "auto"
-    count = 1 if auto else parse_workers(workers)
-    plan = Plan(
-        space=loaded,
-        data=config,
-        storage=storage,
-        study_name=name,
-        epochs=1,
-        max_params=cap,
-        workers=count,
-        threads=stored.threads if stored else threads_per_worker(count, data == "digits"),
-        device=chosen,
-        precision=native_precision(chosen),
+    options = Options(
+        space=load_space(space),
+        device=pick_device(device),
+        data=_data(data, columns, images),
         limits=Limits(trials, timeout_s, epochs_total, until_plateau),
-        min_acc=stored.min_acc if stored and min_acc is None else aimed,
+        epochs=epochs,
+        image_size=image_size,
+        fraction=fraction,
+        per_class=per_class,
+        skip_broken=skip_broken,
+        storage=storage,
+        study_name=study_name or "",
+        workers=None if workers.lower() == "auto" else parse_workers(workers),
+        max_params=limit,
+        min_acc=accuracy,
+        objective=objective,
+        max_size_mb=max_size_mb,
+        pretrained=None if pretrained is None else pretrained == "yes",
+        weights_dir=None if weights_dir is None else str(weights_dir.expanduser().resolve()),
+        stall_s=parse_duration(stall, "--stall"),
+        microbatch=microbatch,
         seed=seed,
         pruner=pruner,
         sampler=sampler,
         baselines=baselines,
-        auto_workers=auto,
-        stall_s=parse_duration(stall, "--stall"),
-        microbatch=microbatch,
-        weights_dir=place or (stored.weights_dir if stored else None),
-        max_size_mb=max_size_mb,
     )
-    given = {
-        "image_size": image_size,
-        "fraction": fraction,
-        "per_class": per_class,
-        "skip_broken": skip_broken or None,
-        "epochs": epochs,
-        "max_params": max_params,
-        "objective": objective,
-        "pretrained": None if pretrained is None else pretrained == "yes",
-    }
     style: Style = "json" if json_ else "quiet" if quiet else "person"
-    settled = settle(plan, stored.identity if stored else None, given)
     with one_line(storage):
-        return search(settled, style, dry_run)
+        stored = stored_settings(storage, study_name_of(options))
+    plan = settle(options, stored)
+    with one_line(storage):
+        return search(plan, style, dry_run)
+
+
+def _check_numbers(fraction: float | None, max_size_mb: float | None) -> None:
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
+    if max_size_mb is not None and max_size_mb <= 0:
+        raise UserError(f"--max-size-mb {max_size_mb:g}: must be more than 0")
+
+
+def _max_params(text: str | None) -> int | Literal["none"] | None:
+    if text is None:
+        return None
+    return "none" if text.lower() == "none" else parse_count(text, "--max-params")
 
 
 def _data(data: str, columns: str | None, images: str | None) -> DataConfig:

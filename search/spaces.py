@@ -16,8 +16,8 @@ from paretrain.cli import UserError, nearest, run_command
 from paretrain.config import DataConfig
 from paretrain.formatting import short_count
 from search.problem.check import check_space, unknown_hints
-from search.problem.constraints import Gate
-from search.problem.parameters import DRAWS, drawings, parameters, reported, size_range
+from search.problem.constraints import Constraints
+from search.problem.parameters import DRAWS, parameters, random_trials, reported, size_range
 from search.problem.space import built_in_spaces, load_space
 from search.sampling.coverage import modelled
 
@@ -46,7 +46,7 @@ def show(
 ) -> int:
     """Its parameters as a table, the sizes it can have, and how much of it samplers model."""
     space = load_space(name)
-    drawn = drawings(space, DRAWS)
+    drawn = random_trials(space, DRAWS)
     rows = parameters(drawn)
     table = Table(title=f"{space.name}: {space.summary}", title_justify="left", box=None)
     for title in ("Parameter", "Range", "Asked for when", "Report"):
@@ -56,15 +56,17 @@ def show(
     console = Console()
     console.print(table)
     data = DataConfig(image_size=image_size)
-    gate = Gate(lambda c: c.model_copy(update={"data": data}), classes, max_params=None)
-    sizes = size_range(space, drawn, lambda config: gate.size(gate.complete(config)))
+    constraints = Constraints(
+        lambda c: c.model_copy(update={"data": data}), classes, max_params=None
+    )
+    sizes = size_range(space, drawn, lambda config: constraints.size(constraints.complete(config)))
     images = f"{image_size}x{image_size}, {classes} classes"
     if sizes is None:
         console.print(f"No network takes images of {images}: raise --image-size", highlight=False)
     else:
         low, high = (short_count(size) for size in sizes)
         console.print(f"Sizes found: {low} to {high} parameters ({images})", highlight=False)
-    hand_made = f"{len(space.nets)} networks, {len(space.settings)} settings"
+    hand_made = f"{len(space.baselines)} networks, {len(space.baseline_settings)} settings"
     console.print(f"Made by hand: {hand_made}, {len(space.claims)} with a claim", highlight=False)
     shares = modelled(drawn, len(rows))
     words = ", ".join(f"{sampler} {share:.0%}" for sampler, share in shares.items())
@@ -80,9 +82,9 @@ def check(
 ) -> int:
     """Random draws build, survive the YAML file and train a step; baselines and hints fit."""
     space = load_space(file)
-    drawn = drawings(space, HINTED)
+    drawn = random_trials(space, HINTED)
     if unknown := unknown_hints(space, drawn):
-        asked = sorted({key for drawing in drawn for key in drawing.params})
+        asked = sorted({key for trial in drawn for key in trial.params})
         raise UserError(
             f"HINTS['{unknown[0]}'] in {space.path}: suggest never asks for it"
             f"{nearest(unknown[0], asked)}"

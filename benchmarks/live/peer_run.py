@@ -8,8 +8,8 @@ from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.training import Training
-from search.problem.constraints import Gate
-from search.problem.target import Aim
+from search.problem.constraints import Constraints
+from search.problem.target import Target
 from search.sampling.proposer import MAX_DRAWS, Proposer
 from search.session.plan import Plan
 from search.workers.probe import measure
@@ -21,14 +21,14 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
     Raises UserError when the gate refuses whatever the peer proposes.
     """
     data = load_data(plan.data)
-    gate, limit = plan.gate(data), plan.limits.epochs
+    constraints, limit = plan.constraints(data), plan.limits.epochs
     assert limit is not None
     trials: list[Trained] = []
     spent, refused = 0, 0
-    _warm_up(plan, gate, data)
+    _warm_up(plan, constraints, data)
     begin = seconds()
     while spent + plan.epochs <= limit:
-        config, size, more = _passing(peer, gate)
+        config, size, more = _passing(peer, constraints)
         refused += more
         config = config.model_copy(update={"seed": plan.trial_seed(len(trials))})
         ending, epochs, val_acc = _train(peer, config, size, data, plan)
@@ -37,19 +37,21 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
     return Run(method, plan.seed, trials, refused, round(begin, 3))
 
 
-def _warm_up(plan: Plan, gate: Gate, data: ImageData) -> None:
+def _warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
     """Train a few steps of a random network, as our forecast does: the first steps of a process
     take longer."""
-    proposer = Proposer(plan.space.suggest, gate, "random", plan.seed, Aim(1 / len(data.classes)))
+    proposer = Proposer(
+        plan.space.suggest, constraints, "random", plan.seed, Target(1 / len(data.classes))
+    )
     measure(proposer.propose().config, data, plan.device, 0.0)
 
 
-def _passing(peer: Peer, gate: Gate) -> tuple[TrainConfig, int, int]:
+def _passing(peer: Peer, constraints: Constraints) -> tuple[TrainConfig, int, int]:
     """The first proposal that passes, its size, and how many did not."""
     for refused in range(MAX_DRAWS):
-        config = gate.complete(peer.ask())
-        size = gate.size(config)
-        if gate.obstacle(config, size) is None:
+        config = constraints.complete(peer.ask())
+        size = constraints.size(config)
+        if constraints.obstacle(config, size) is None:
             assert size is not None
             return config, size, refused
         peer.refused()

@@ -23,7 +23,7 @@ from benchmarks.replay.rivals import Unavailable, load_pruner, mo_asha_ranks
 from paretrain.config import TrainConfig
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import quiet_optuna
-from search.problem.random_trial import Drawing
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Suggest
 from search.study.records import COUNTED
 
@@ -154,7 +154,7 @@ class MoAsha:
         """See Peer."""
         self._config, self._trial = self._scheduler.suggest().config, None
         # All parameters are there, so this takes them as they are and draws none.
-        return self._suggest(Drawing(random.Random(0), self._config))
+        return self._suggest(RandomTrial(random.Random(0), self._config))
 
     def refused(self) -> None:
         """Of a suggestion that never became a trial Syne Tune hears nothing."""
@@ -187,9 +187,9 @@ def _flat_space(suggest: Suggest) -> dict[str, Any]:
     found: dict[str, BaseDistribution] = {}
     rng = random.Random(0)
     for _ in range(500):
-        drawing = Drawing(rng)
-        suggest(drawing)
-        found |= drawing.distributions
+        trial = RandomTrial(rng)
+        suggest(trial)
+        found |= trial.distributions
     return {name: _domain(distribution) for name, distribution in found.items()}
 
 

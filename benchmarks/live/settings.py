@@ -12,6 +12,7 @@ from paretrain.data.locate import resolve_source, short_name
 from paretrain.data.parts import ImageData
 from search.problem.space import load_space
 from search.session.budget import Limits
+from search.session.options import Options
 from search.session.plan import Plan, settle
 
 SPACE = "vgg_reduce"
@@ -39,7 +40,7 @@ class Settings:
 
     def plan(self, seed: int, folder: Path, hints: bool = True) -> Plan:
         """Of `search.run` with its default sampler and rule, one worker with one thread on the
-        CPU, no hand-made networks; the database is in `folder`. Peers take data, gate, trainer
+        CPU, no baselines; the database is in `folder`. Peers take data, gate, trainer
         and the trials' seeds from it.
 
         Raises UserError for data that is not there.
@@ -47,25 +48,22 @@ class Settings:
         space = load_space(SPACE)
         if not hints:
             space = replace(space, hints={})
-        plan = Plan(
+        options = Options(
             space=space,
             data=DataConfig(source=resolve_source(self.source)),
+            limits=Limits(MOST_TRIALS),
+            epochs=self.epochs,
+            image_size=self.image_size,
+            fraction=self.fraction,
+            per_class=self.per_class,
             storage=str(folder / "studies.db"),
             study_name="live",
-            epochs=1,
-            max_params=self.max_params,
-            workers=1,
-            threads=1,
             device=torch.device("cpu"),
-            precision="fp32",
-            limits=Limits(MOST_TRIALS),
+            max_params=self.max_params,
             seed=seed,
-            pruner="front",
-            sampler="front",
             baselines="none",
         )
-        keys = ("image_size", "fraction", "per_class", "epochs", "max_params")
-        plan = settle(plan, None, {key: getattr(self, key) for key in keys})
+        plan = replace(settle(options, None), threads=1)
         return replace(plan, limits=Limits(MOST_TRIALS, epochs=self.budget * plan.epochs))
 
     def identity(self, data: ImageData) -> dict[str, Any]:

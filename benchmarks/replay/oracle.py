@@ -1,6 +1,7 @@
 """What no rule can know, as a mark for those that can be had."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.replay.front import Front
 from benchmarks.replay.rules import GO, STOP
@@ -28,10 +29,11 @@ class Oracle:
             return GO
         front = Front(view.chance, view.largest)
         for curve in view.finished:
-            front.add(curve.num_params, curve.val_acc)
-        before, end = front.volume, self._ends[trial.num_params, trial.accs[0]]
-        front.add(trial.num_params, end)
+            front.add(curve.size, curve.val_acc)
+        before, end = front.volume, self._ends[trial.size, trial.accs[0]]
+        front.add(trial.size, end)
         if front.volume - before > self._share * front.volume:
             return GO
-        known = {"expected": end, "low": end - UNFORESEEN / 10, "high": end + UNFORESEEN / 10}
-        return Decision(True, STOP.reason, known)
+        low, high = end - UNFORESEEN / 10, end + UNFORESEEN / 10
+        known = replace(view.evidence(trial), expected=end, low=low, high=high)
+        return Decision(True, STOP.why, known)

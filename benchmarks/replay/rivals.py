@@ -69,7 +69,7 @@ class MoAsha:
             {
                 "epoch": len(trial.accs),
                 "loss": -trial.val_acc,
-                "log_params": math.log10(trial.num_params),
+                "log_params": math.log10(trial.size),
             },
         )
         return STOP if said == "STOP" else GO
@@ -121,7 +121,7 @@ class OptunaHub:
         for curve in view.finished[self._told :]:
             ended = self._trials.pop(curve.number)
             self._report(ended, curve)
-            self._study.tell(ended.number, [curve.val_acc, curve.num_params])
+            self._study.tell(ended.number, [curve.val_acc, curve.size])
         self._told = len(view.finished)
         if trial.number not in self._trials:
             asked = self._study.ask()
@@ -135,7 +135,7 @@ class OptunaHub:
         return STOP
 
     def _report(self, running: Any, curve: Curve) -> None:
-        values = {"accuracy": curve.val_acc, "params": curve.num_params}
+        values = {"accuracy": curve.val_acc, "params": curve.size}
         running.report(values, step=len(curve.accs))
 
 

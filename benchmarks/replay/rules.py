@@ -62,7 +62,7 @@ class LastValue:
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
-        rival = best_at_size(view.finished, trial.num_params)
+        rival = best_at_size(view.finished, trial.size)
         if rival is None or len(view.finished) < MIN_FINISHED:
             return GO
         now = len(trial.accs) - 1
@@ -82,7 +82,7 @@ class OneEpoch:
         """See Rule."""
         if len(trial.accs) > 1:
             return GO
-        self._seen.append((trial.num_params, -trial.val_acc))
+        self._seen.append((trial.size, -trial.val_acc))
         ranks = non_dominated_ranks(self._seen)
         better = sum(rank < ranks[-1] for rank in ranks)
         return GO if better < self._share * len(ranks) else STOP

@@ -12,8 +12,7 @@ from benchmarks.replay.tables import Row, Table
 from search.problem.expected_gain import expected_volume_gain
 from search.sampling.acquisition import expected_gains
 from search.sampling.proposer import RANDOM_START
-from search.sampling.surrogate import Ended as ModelEnded
-from search.sampling.surrogate import Row as ModelRow
+from search.sampling.surrogate import Features, Observation
 
 CANDIDATES = 16
 """Free candidates for one start; as many as search.sampling.candidates.LITTER."""
@@ -112,8 +111,8 @@ class ByModel:
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
-        self._inputs: dict[int, ModelRow] = {
-            id(row): ModelRow(params, distributions, (row.num_params,))
+        self._inputs: dict[int, Features] = {
+            id(row): Features(params, distributions, (row.num_params,))
             for row, (params, distributions) in zip(table.rows, described(table.rows), strict=True)
         }
 
@@ -132,7 +131,7 @@ class ByModel:
         gains = expected_gains(
             [self._inputs[id(row)] for row in rows],
             [
-                ModelEnded(self._inputs[id(e.row)], e.val_acc, e.deviation, e.completed)
+                Observation(self._inputs[id(e.row)], e.val_acc, e.deviation, e.completed)
                 for e in ended
             ],
             [self._inputs[id(row)] for row in running],

@@ -88,7 +88,7 @@ def simulate(
                 if decision.stop:
                     worthy = row.val_acc > front.best_at_size(row.num_params)
                     stopped = (*stopped, curve)
-                    expected, deviation = expected_end(decision.numbers, curve.val_acc)
+                    expected, deviation = expected_end(decision.evidence, curve.val_acc)
                     ended.append(Ended(row, expected, False, deviation))
                     trace.endings.append(Ending(spent, False, worthy, row, front.volume))
                     running[worker] = None

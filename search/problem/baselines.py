@@ -1,4 +1,4 @@
-"""The hand-made networks of a space: which of them fit this run, and the verdict against them."""
+"""The baselines of a space: networks and settings that somebody tried by hand."""
 
 import random
 from collections.abc import Mapping
@@ -9,16 +9,17 @@ from optuna.distributions import BaseDistribution
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
-from search.problem.constraints import Gate
-from search.problem.random_trial import Drawing
+from search.problem.constraints import Constraints
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 
 Choice = Literal["none", "nets", "all"]
+"""Values of `--baselines`: no baselines, the networks, or networks and settings."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A hand-made network or setting, and whether it can run here."""
+    """One of them, and whether it can run here."""
 
     name: str
     config: TrainConfig
@@ -27,39 +28,40 @@ class Baseline:
     num_params: int | None
     """None when the network cannot take images of this size."""
     size: int | None
-    """What is to be small of it, likewise."""
+    """What is to be small; None likewise."""
     obstacle: str
     """Why it is not run; empty when it is."""
 
 
-def baselines(space: Space, gate: Gate, choice: Choice) -> list[Baseline]:
-    """All baselines of the choice, in the space's order. Raises UserError for one that is not in
-    its own space."""
-    chosen = dict(space.nets) if choice != "none" else {}
+def load_baselines(space: Space, constraints: Constraints, choice: Choice) -> list[Baseline]:
+    """All baselines of the choice, in the space's order. Raises UserError for a baseline that its
+    own space cannot propose."""
+    chosen = dict(space.baselines) if choice != "none" else {}
     if choice == "all":
-        chosen |= space.settings
-    found = []
-    for name, params in chosen.items():
-        drawing = Drawing(random.Random(0), params)
-        config = gate.complete(space.suggest(drawing))
-        if drawing.params != dict(params):
-            raise UserError(
-                f"baseline '{name}' in {space.path} does not fit its space: "
-                f"{_mismatch(params, drawing.params)}"
-            )
-        size = gate.size(config)
-        found.append(
-            Baseline(
-                name,
-                config,
-                dict(params),
-                dict(drawing.distributions),
-                None if size is None else gate.params(config),
-                size,
-                gate.obstacle(config, size) or "",
-            )
+        chosen |= space.baseline_settings
+    return [_baseline(space, constraints, name, params) for name, params in chosen.items()]
+
+
+def _baseline(
+    space: Space, constraints: Constraints, name: str, params: Mapping[str, Any]
+) -> Baseline:
+    trial = RandomTrial(random.Random(0), params)
+    config = constraints.complete(space.suggest(trial))
+    if trial.params != dict(params):
+        raise UserError(
+            f"baseline '{name}' in {space.path} does not fit its space: "
+            f"{_mismatch(params, trial.params)}"
         )
-    return found
+    size = constraints.size(config)
+    return Baseline(
+        name,
+        config,
+        dict(params),
+        dict(trial.distributions),
+        None if size is None else constraints.params(config),
+        size,
+        constraints.obstacle(config, size) or "",
+    )
 
 
 def _mismatch(given: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

@@ -18,40 +18,40 @@ def canonical_key(config: TrainConfig) -> str:
     count to two significant digits, weight decay to one, dropout, label smoothing and the frozen
     share to a hundredth, padding to a pixel, rotation to a degree.
     """
-    found: dict[str, Any] = config.model_dump(mode="json", exclude=_NOT_COMPARED)
+    form: dict[str, Any] = config.model_dump(mode="json", exclude=_NOT_COMPARED)
     side = config.data.image_size
-    found["network"] = _network(config.network, side)
-    found["augment"] = _rounded(found["augment"]) | {
+    form["network"] = _network(config.network, side)
+    form["augment"] = _rounded(form["augment"]) | {
         "crop_padding": round(config.augment.crop_padding * side),
         "rotation": round(config.augment.rotation),
     }
-    found["share"] = _digits(config.share, 2)
-    del found["start"]["weights_dir"]  # where they lie; they are the same weights
-    found["start"]["frozen"] = round(config.start.frozen, 2)
-    found["optimizer"] = optimizer = dict(found["optimizer"], lr=_digits(config.optimizer.lr, 2))
+    form["share"] = _digits(config.share, 2)
+    del form["start"]["weights_dir"]  # where they lie; they are the same weights
+    form["start"]["frozen"] = round(config.start.frozen, 2)
+    form["optimizer"] = optimizer = dict(form["optimizer"], lr=_digits(config.optimizer.lr, 2))
     if "momentum" in optimizer:  # SGD's effective step is lr / (1 - momentum)
         optimizer["momentum"] = _digits(1 - optimizer["momentum"], 2)
-    decay = found["regularisation"]["weight_decay"] = _digits(config.regularisation.weight_decay, 1)
+    decay = form["regularisation"]["weight_decay"] = _digits(config.regularisation.weight_decay, 1)
     if optimizer["kind"] == "adamw" and decay == 0:
         optimizer["kind"] = "adam"  # they differ in how weights decay, and in nothing else
     smoothing = config.regularisation.label_smoothing
-    found["regularisation"]["label_smoothing"] = round(smoothing, 2)
+    form["regularisation"]["label_smoothing"] = round(smoothing, 2)
     for part in ("schedule", "clip"):
-        found[part] = _rounded(found[part])
-    return json.dumps(found, sort_keys=True)
+        form[part] = _rounded(form[part])
+    return json.dumps(form, sort_keys=True)
 
 
 def _network(config: NetworkConfig, image_size: int) -> dict[str, Any]:
-    found: dict[str, Any] = config.model_dump(mode="json")
+    form: dict[str, Any] = config.model_dump(mode="json")
     if isinstance(config, VGGConfig):
         # What an average to the size that a map already has does: nothing.
         last = image_size >> len(config.stages)
         if (config.pool == "global" and last == 1) or (config.pool == "adaptive7" and last == 7):
-            found["pool"] = "flatten"
-        found["dropout"] = [round(rate, 2) for rate in config.dropout]
-    elif "head" in found:
-        found["head"]["dropout"] = round(found["head"]["dropout"], 2)
-    return found
+            form["pool"] = "flatten"
+        form["dropout"] = [round(rate, 2) for rate in config.dropout]
+    elif "head" in form:
+        form["head"]["dropout"] = round(form["head"]["dropout"], 2)
+    return form
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Whether a space keeps what docs/spaces.md promises: draws build, survive a file, train a step."""
+"""Whether a space keeps what docs/spaces.md promises: its draws build, survive a file, and train a
+step."""
 
 import random
 from collections.abc import Sequence
@@ -12,16 +13,17 @@ from paretrain.data.parts import ImageData, Part
 from paretrain.describe import describe
 from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
-from search.problem.baselines import baselines
-from search.problem.constraints import Gate
-from search.problem.random_trial import Drawing
+from search.problem.baselines import load_baselines
+from search.problem.constraints import Constraints
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 
 DRAWS = 20
 TRAINED_AT_MOST = 2_000_000
-"""Parameters: larger networks are built without memory, but not trained."""
+"""Parameters. Larger networks are built on the meta device, which takes no memory, and not
+trained."""
 FEW = 2
-"""Trained where all are larger: the smallest."""
+"""So many of the smallest are trained where all are larger."""
 
 
 @dataclass(frozen=True)
@@ -35,69 +37,76 @@ class Checked:
     baselines: int
 
 
+@dataclass(frozen=True)
+class _Draw:
+    num_params: int
+    config: TrainConfig
+    where: str
+    """For messages: its number, the line of the space, the network."""
+
+
 def check_space(space: Space, num_classes: int, image_size: int) -> Checked:
     """Raises UserError at the first draw for which something does not hold."""
     rng, data = random.Random(0), _noise(num_classes, image_size)
-    built: list[tuple[int, TrainConfig, str]] = []
-    refused = 0
-    for number in range(1, DRAWS + 1):
-        drawing = Drawing(rng, hints=space.hints if number % 2 else None)
-        config = space.suggest(drawing)
-        where = f"draw {number} of {space.where} ({describe(config)})"
-        if space.suggest(Drawing(random.Random(1), drawing.params)) != config:
-            raise UserError(
-                f"{where}: suggest gives another configuration for the same parameters: it must "
-                "depend on what it asks of the trial alone"
-            )
-        if TrainConfig.from_yaml(config.to_yaml()) != config:
-            raise UserError(f"{where}: is not the same after it was written to a file")
-        size = DataConfig(image_size=image_size)
-        config = config.model_copy(update={"start": StartConfig(), "data": size})
-        try:
-            count = count_parameters(config.network, num_classes, image_size)
-        except ValueError:
-            refused += 1
-            continue
-        with torch.device("meta"):
-            network = build_network(config.network, num_classes, image_size)
-        held = sum(parameter.numel() for parameter in network.parameters())
-        if held != count:
-            raise UserError(f"{where}: has {held:,} parameters, counted {count:,}")
-        built.append((count, config, where))
+    draws = [_draw(space, rng, number, num_classes, image_size) for number in range(1, DRAWS + 1)]
+    built = [draw for draw in draws if draw is not None]
     if not built:
         raise UserError(
             f"none of {DRAWS} draws of {space.where} can take images of {image_size} pixels: "
             "raise --image-size"
         )
-    built.sort(key=lambda found: found[0])
-    small = [found for found in built if found[0] <= TRAINED_AT_MOST] or built[:FEW]
-    for _, config, where in small:
-        _step(config, data, where)
-    return Checked(
-        len(built), len(small), refused, _check_baselines(space, num_classes, image_size)
-    )
+    built.sort(key=lambda draw: draw.num_params)
+    small = [draw for draw in built if draw.num_params <= TRAINED_AT_MOST] or built[:FEW]
+    for draw in small:
+        _train_a_step(draw, data)
+    constraints = Constraints.of_images(num_classes, image_size)
+    fitting = len(load_baselines(space, constraints, "all"))
+    return Checked(len(built), len(small), DRAWS - len(built), fitting)
 
 
-def _step(config: TrainConfig, data: ImageData, where: str) -> None:
-    small = config.model_copy(update={"batch_size": min(config.batch_size, len(data.train))})
+def _draw(
+    space: Space, rng: random.Random, number: int, num_classes: int, image_size: int
+) -> _Draw | None:
+    """Every second draw uses the space's hints. None when the network cannot take the images."""
+    trial = RandomTrial(rng, hints=space.hints if number % 2 else None)
+    config = space.suggest(trial)
+    where = f"draw {number} of {space.where} ({describe(config)})"
+    if space.suggest(RandomTrial(random.Random(1), trial.params)) != config:
+        raise UserError(
+            f"{where}: suggest gives another configuration for the same parameters: it must "
+            "depend on what it asks of the trial alone"
+        )
+    if TrainConfig.from_yaml(config.to_yaml()) != config:
+        raise UserError(f"{where}: is not the same after it was written to a file")
+    data = DataConfig(image_size=image_size)
+    config = config.model_copy(update={"start": StartConfig(), "data": data})
     try:
-        loss, _ = next(Training(small, data, torch.device("cpu")).steps(1))
+        counted = count_parameters(config.network, num_classes, image_size)
+    except ValueError:
+        return None
+    with torch.device("meta"):
+        network = build_network(config.network, num_classes, image_size)
+    held = sum(parameter.numel() for parameter in network.parameters())
+    if held != counted:
+        raise UserError(f"{where}: has {held:,} parameters, counted {counted:,}")
+    return _Draw(counted, config, where)
+
+
+def _train_a_step(draw: _Draw, data: ImageData) -> None:
+    batch_size = min(draw.config.batch_size, len(data.train))
+    config = draw.config.model_copy(update={"batch_size": batch_size})
+    try:
+        loss, _ = next(Training(config, data, torch.device("cpu")).steps(1))
     except (ValueError, RuntimeError) as error:
         cause = " ".join(str(error).split())
-        raise UserError(f"{where}: a training step fails: {cause}") from None
+        raise UserError(f"{draw.where}: a training step fails: {cause}") from None
     if not torch.isfinite(loss):
-        raise UserError(f"{where}: the loss of its first training step is {float(loss)}")
+        raise UserError(f"{draw.where}: the loss of its first training step is {float(loss)}")
 
 
-def _check_baselines(space: Space, num_classes: int, image_size: int) -> int:
-    size = DataConfig(image_size=image_size)
-    gate = Gate(lambda c: c.model_copy(update={"data": size}), num_classes, max_params=None)
-    return len(baselines(space, gate, "all"))
-
-
-def unknown_hints(space: Space, drawn: Sequence[Drawing]) -> list[str]:
+def unknown_hints(space: Space, drawn: Sequence[RandomTrial]) -> list[str]:
     """Hints for parameters that no draw asked for."""
-    asked = {name for drawing in drawn for name in drawing.params}
+    asked = {name for trial in drawn for name in trial.params}
     return sorted(set(space.hints) - asked)
 
 

@@ -1,9 +1,10 @@
-"""What a proposal must pass before it becomes a trial: exact size, and images it can take."""
+"""What a configuration must satisfy before it becomes a trial: an exact size under the limits, and
+images that it can take."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.memory import estimate_memory
 from paretrain.network_config import published_name
 from paretrain.networks.build import (
@@ -15,32 +16,52 @@ from paretrain.networks.build import (
 from paretrain.networks.published import count_trainable
 from search.problem.objective import LatencyModel, Objective
 
-OVER_CAP, UNBUILDABLE = "over the cap", "too deep for the image size"
+OVER_MAX_PARAMS, UNBUILDABLE = "over the cap", "too deep for the image size"
 OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
+"""Why a configuration is refused. Studies count refusals under these words, so they never change."""
 
 
 @dataclass(frozen=True)
-class Gate:
-    """The limits of a run, and what it adds to a proposed configuration."""
+class Constraints:
+    """The limits of a run, and what the run adds to a proposed configuration."""
 
     complete: Callable[[TrainConfig], TrainConfig]
     """Puts data, epochs and precision of this run into a proposed configuration."""
     num_classes: int
     max_params: int | None
     images: int = 1000
-    """Of the training part: for the cost of an epoch."""
+    """Training images, for the cost of an epoch."""
     max_size_mb: float | None = None
-    """Of the file with the weights, in millions of bytes."""
+    """Limit on the file with the weights, in millions of bytes."""
     objective: Objective = "params"
     """What is to be small."""
     latency: LatencyModel | None = None
-    """With that objective: what it is before it is measured."""
+    """With the objective `latency`: predicts it before it is measured."""
     without_weights: frozenset[str] = frozenset()
     """Published networks whose weights are not at hand."""
 
+    @classmethod
+    def of_images(
+        cls, num_classes: int, image_size: int, objective: Objective = "params"
+    ) -> "Constraints":
+        """No limits: only images of that size, in pixels, and so many classes."""
+        data = DataConfig(image_size=image_size)
+        return cls(
+            lambda config: config.model_copy(update={"data": data}),
+            num_classes,
+            max_params=None,
+            objective=objective,
+        )
+
+    def with_measured(self, config: TrainConfig, microseconds: int) -> "Constraints":
+        """The same, with latencies predicted from one more measured trial."""
+        if self.latency is None:
+            return self
+        return replace(self, latency=self.latency.with_measured(config, microseconds))
+
     def size(self, config: TrainConfig) -> int | None:
-        """What is to be small, exactly but for a latency, which is predicted; None when the network
-        cannot take such images."""
+        """What is to be small. It is exact, but for a latency, which is predicted. None when the
+        network cannot take such images."""
         try:
             return self._size(config)
         except ValueError:
@@ -62,26 +83,27 @@ class Gate:
         return count_parameters(config.network, self.num_classes, config.data.image_size)
 
     def trainable(self, config: TrainConfig) -> int:
-        """Of them, those that are not frozen."""
+        """Exact number of parameters that are not frozen."""
         return count_trainable(config, self.num_classes)
 
     @property
     def largest(self) -> int | None:
-        """The most that the size of a trial can be, where a cap says so."""
+        """The largest size that a trial can have; None where no limit says so."""
         return self.max_params if self.objective in ("params", "trainable") else None
 
     def costs(self, config: TrainConfig, size: int) -> tuple[int, ...]:
-        """What a model of accuracy sees of a network of that size."""
+        """What a model of accuracy sees of a network: its size, its multiply-accumulates, and its
+        parameters where they are not the size."""
         macs = self.macs(config)
         return (size, macs) if self.objective == "params" else (size, macs, self.params(config))
 
     def obstacle(self, config: TrainConfig, size: int | None) -> str | None:
-        """Why a configuration of that size cannot be a trial, or None when it can. Caps are on
-        parameters and file size, which are exact, whatever the objective."""
+        """Why a configuration of that size cannot be a trial, or None when it can. The limits are
+        on parameters and file size, which are exact whatever the objective is."""
         if size is None:
             return UNBUILDABLE
         if self.max_params is not None and self.params(config) > self.max_params:
-            return OVER_CAP
+            return OVER_MAX_PARAMS
         if self.max_size_mb is not None and self.file_bytes(config) > self.max_size_mb * 1e6:
             return OVER_FILE_SIZE
         if self.without_weights and config.start.pretrained:
@@ -90,18 +112,18 @@ class Gate:
         return None
 
     def file_bytes(self, config: TrainConfig) -> int:
-        """Of the weights as 32-bit numbers, BatchNorm's statistics included."""
-        parts = (config.network, self.num_classes, config.data.image_size)
-        return 4 * (count_parameters(*parts) + count_buffers(*parts))
+        """Size of the weights as 32-bit numbers, BatchNorm's statistics included."""
+        network = (config.network, self.num_classes, config.data.image_size)
+        return 4 * (count_parameters(*network) + count_buffers(*network))
 
     def macs(self, config: TrainConfig) -> int:
         """Multiply-accumulates of one image's forward pass."""
         return count_macs(config.network, self.num_classes, config.data.image_size)
 
     def cost(self, config: TrainConfig) -> float:
-        """Roughly the time of an epoch, for comparing."""
+        """Rough time of an epoch, without unit, for comparing."""
         return relative_epoch_cost(config, self.num_classes, self.images)
 
     def memory(self, config: TrainConfig) -> int:
-        """Roughly the bytes of a training step, for comparing."""
+        """Rough bytes of a training step, for comparing."""
         return estimate_memory(config, self.num_classes)

@@ -1,8 +1,5 @@
-"""What size alone says about accuracy, and what a candidate of a size is worth.
-
-Size is exact and free before training, so candidates can be compared by the hypervolume that they
-are expected to add, long before any other parameter has taught a model anything.
-"""
+"""What a network of known size is worth while its accuracy is uncertain: the hypervolume that it is
+expected to add to a front."""
 
 import math
 from collections.abc import Sequence
@@ -18,34 +15,43 @@ def expected_volume_gain(
     deviation: Floats,
     front_sizes: Sequence[int],
     front_accs: Sequence[float],
-    chance: float,
+    reference_point: float,
     largest: int,
-    step: float = 0.0,
+    bonus: float = 0.0,
 ) -> Floats:
-    """Hypervolume that a trial of each size is expected to add, of shape (len(sizes),), in units of
-    accuracy times log10 of parameters: with an accuracy y that is normal, and one exact objective,
-    expected hypervolume improvement (Emmerich et al. 2011) is a sum over the steps of the front at
-    the candidate's size and right of it, of width times E[(y - height)+].
+    """Expected hypervolume improvement (Emmerich et al. 2011) with one exact objective, of shape
+    (len(sizes),), in units of accuracy times log10 of size.
 
-    The front's sizes and accuracies are ascending; left of it the height is `chance`; it ends at
-    `largest` parameters, beyond which nothing is gained. The first one above `chance` at its size
-    gains `step` on top. Deviations must be above 0.
+    The accuracy y of each candidate is normal with `mean` and `deviation`, both of shape
+    (len(sizes),); deviations must be above 0. Then the improvement is a sum over the steps of the
+    front at the candidate's size and right of it, of width times E[(y - height)+].
+
+    The front's sizes and accuracies ascend. Left of the front the height is `reference_point`, an
+    accuracy; the front ends at the size `largest`, beyond which nothing is gained. A candidate that
+    is the first above `reference_point` at its size gains `bonus` too.
     """
-    heights = np.maximum(np.array([chance, *front_accs]), chance)
-    width = front_widths(sizes, front_sizes, largest)
+    heights = np.maximum(np.array([reference_point, *front_accs]), reference_point)
+    widths = front_widths(sizes, front_sizes, largest)
+    excess = expected_excess(mean, deviation, heights)
+    above = normal_cdf((mean[:, None] - heights) / deviation[:, None])
+    excess += np.where(heights > reference_point, 0.0, bonus * above)
+    gains: Floats = (widths * excess).sum(axis=1)
+    return gains
+
+
+def expected_excess(mean: Floats, deviation: Floats, heights: Floats) -> Floats:
+    """E[(y - height)+] of normal variables y with `mean` and `deviation`, each of shape (n,), at
+    each height, of shape (n, len(heights)): expected improvement (Jones et al. 1998, eq. 15)."""
     z = (mean[:, None] - heights) / deviation[:, None]
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    above = normal_cdf(z)
-    excess = deviation[:, None] * np.maximum(z * above + density, 0.0)
-    excess += np.where(heights > chance, 0.0, step * above)
-    gains: Floats = (width * excess).sum(axis=1)
-    return gains
+    excess: Floats = deviation[:, None] * np.maximum(z * normal_cdf(z) + density, 0.0)
+    return excess
 
 
 def front_widths(sizes: Sequence[int], front_sizes: Sequence[int], largest: int) -> Floats:
     """For each size the log10 width of the part of each step of a front that lies right of it, of
-    shape (len(sizes), len(front_sizes) + 1): the steps begin at minus infinity and at each of the
-    front's sizes, which ascend, and end at `largest`."""
+    shape (len(sizes), len(front_sizes) + 1). The steps begin at minus infinity and at each of the
+    front's sizes, which ascend; the last one ends at `largest`."""
     ends = np.log10(np.array([*front_sizes, largest], dtype=np.float64))
     lefts = np.concatenate([[-math.inf], ends[:-1]])
     x = np.log10(np.asarray(sizes, dtype=np.float64))
@@ -54,6 +60,6 @@ def front_widths(sizes: Sequence[int], front_sizes: Sequence[int], largest: int)
 
 
 def normal_cdf(z: Floats) -> Floats:
-    """Of the standard normal distribution."""
+    """Distribution function of the standard normal, of the shape of `z`."""
     values = [0.5 * math.erfc(-v / math.sqrt(2)) for v in z.ravel().tolist()]
     return np.array(values).reshape(z.shape)

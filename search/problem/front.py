@@ -10,7 +10,7 @@ class Point(Protocol):
 
     @property
     def size(self) -> int:
-        """What is to be small: the number of parameters, or another objective's."""
+        """What is to be small: the number of parameters, or another objective."""
         ...
 
     @property
@@ -23,7 +23,7 @@ P = TypeVar("P", bound=Point)
 
 
 def pareto_front(points: Iterable[P]) -> list[P]:
-    """Points that no other one beats, smallest first. Of equal points the earlier one stays."""
+    """The points that no other point beats, smallest first. Of equal points the earlier stays."""
     front: list[P] = []
     for point in sorted(points, key=lambda p: (p.size, -p.val_acc)):
         if not front or point.val_acc > front[-1].val_acc:
@@ -32,15 +32,15 @@ def pareto_front(points: Iterable[P]) -> list[P]:
 
 
 def best_at_size(points: Iterable[P], size: int) -> P | None:
-    """The most accurate point of at most that size: its accuracy is g(p), what a
-    trial of that size must exceed to be on the front."""
-    fits = [point for point in points if point.size <= size]
-    return max(fits, key=lambda p: (p.val_acc, -p.size)) if fits else None
+    """The most accurate point of at most that size, or None. Its accuracy is what a trial of that
+    size must exceed to be on the front."""
+    fits = (point for point in points if point.size <= size)
+    return max(fits, key=lambda p: (p.val_acc, -p.size), default=None)
 
 
 def knee(front: Sequence[P]) -> P:
-    """The point farthest above the line between the front's ends, in (log parameters, accuracy):
-    where more parameters begin to buy little. With one or two points, the most accurate one."""
+    """The point beyond which extra size adds little accuracy: the one farthest above the line
+    between the front's ends, in (log size, accuracy). With one or two points, the most accurate."""
     first, last = front[0], front[-1]
     width = math.log(last.size / first.size)
     height = last.val_acc - first.val_acc
@@ -54,12 +54,12 @@ def knee(front: Sequence[P]) -> P:
     return max(front, key=above)
 
 
-def hypervolume(points: Iterable[Point], chance: float, largest: int) -> float:
-    """Area under the front in (log10 parameters, accuracy above `chance`), up to `largest`
-    parameters (Zitzler & Thiele 1998): grows exactly when the front does."""
+def hypervolume(points: Iterable[Point], reference_point: float, largest: int) -> float:
+    """Area under the front in (log10 size, accuracy above `reference_point`), up to the size
+    `largest` (Zitzler & Thiele 1998). It grows exactly when the front does."""
     area, front = 0.0, pareto_front(p for p in points if p.size <= largest)
     ends = [point.size for point in front[1:]] + [largest]
     for point, right in zip(front, ends, strict=False):
-        height = max(0.0, point.val_acc - chance)
+        height = max(0.0, point.val_acc - reference_point)
         area += height * math.log10(right / point.size)
     return area

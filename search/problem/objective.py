@@ -1,9 +1,9 @@
-"""What is to be small: the second objective of a study, beside accuracy. Sizes are whole numbers in
-one unit throughout a search; people and the database get them in the usual one."""
+"""The second objective of a study: what is to be small, beside accuracy. Sizes are whole numbers in
+one unit throughout a search; people and the database get them in the usual unit."""
 
 import math
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from paretrain.config import TrainConfig
@@ -12,6 +12,8 @@ from paretrain.networks.build import relative_epoch_cost
 
 Objective = Literal["params", "trainable", "flops", "latency", "size_mb"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
+"""Of validation accuracy and size, in this order everywhere."""
 
 TITLES: dict[Objective, str] = {
     "params": "Parameters",
@@ -43,7 +45,7 @@ def in_database(objective: Objective, size: int) -> float:
 
 
 def shown(objective: Objective, size: int) -> str:
-    """For people."""
+    """For a table whose column has a title: `12,345`, `3.2 ms`, `1.5 MB`, `1.2M`."""
     if objective == "latency":
         return f"{size / 1e3:.3g} ms"
     if objective == "size_mb":
@@ -51,18 +53,26 @@ def shown(objective: Objective, size: int) -> str:
     return f"{size:,}" if objective in ("params", "trainable") else short_count(size)
 
 
-@dataclass
+def with_unit(objective: Objective, size: int) -> str:
+    """For a sentence: `12.3k parameters`, `1.2M FLOPs`, `3.2 ms`, `1.5 MB`."""
+    if objective in ("latency", "size_mb"):
+        return shown(objective, size)
+    unit = {"params": "parameters", "trainable": "trainable parameters"}.get(objective, "FLOPs")
+    return f"{short_count(size)} {unit}"
+
+
+@dataclass(frozen=True)
 class LatencyModel:
-    """Latency before it is measured: what its layers and its arithmetic cost on one core, times the
-    median ratio of what was measured to that. Good enough to draw sizes and to compare candidates;
-    stopping and the front have only measured values."""
+    """Latency before it is measured: what a network's layers and arithmetic cost on one core, times
+    the median ratio of measured latencies to that cost. It is good enough to draw sizes and to
+    compare candidates. The stopping rule and the front only see measured values."""
 
     num_classes: int
-    ratios: list[float] = field(default_factory=list)
+    ratios: tuple[float, ...] = ()
 
-    def learn(self, config: TrainConfig, microseconds: int) -> None:
-        """A measured trial."""
-        self.ratios.append(microseconds / self._cost(config))
+    def with_measured(self, config: TrainConfig, microseconds: int) -> "LatencyModel":
+        """The model that knows one more measured trial."""
+        return replace(self, ratios=(*self.ratios, microseconds / self._cost(config)))
 
     def predict(self, config: TrainConfig) -> int:
         """Microseconds, at least 1. Raises ValueError when the images are too small."""
@@ -70,9 +80,5 @@ class LatencyModel:
         return max(1, round(ratio * self._cost(config)))
 
     def _cost(self, config: TrainConfig) -> float:
-        one = config.model_copy(update={"batch_size": 1, "share": 1.0})
-        return 1e6 * relative_epoch_cost(one, self.num_classes, 1)
-
-
-DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
-"""Of val_acc and params, in this order everywhere."""
+        one_image = config.model_copy(update={"batch_size": 1, "share": 1.0})
+        return 1e6 * relative_epoch_cost(one_image, self.num_classes, 1)

@@ -1,17 +1,69 @@
-"""All that touches Optuna's private parts."""
+"""All that touches Optuna's private parts, which a new version may change. Nothing else in search/
+may (tests/test_layers.py holds that)."""
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 import optuna
-from optuna.trial import TrialState
+from optuna.distributions import BaseDistribution
+from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
+from optuna.storages import BaseStorage
+from optuna.study._frozen import FrozenStudy as _FrozenStudy
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+FrozenStudy: TypeAlias = _FrozenStudy
 
 
-def set_state(study: optuna.Study, trial_id: int, state: TrialState) -> None:
+def allows(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether the value is in the range, or is one of the choices."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False
+
+
+def id_of(thing: FrozenTrial | FrozenStudy) -> int:
+    """Number of a trial or a study in its database (unlike `trial.number`, which is that in its
+    study)."""
+    return thing._trial_id if isinstance(thing, FrozenTrial) else thing._study_id
+
+
+def storage_of(study: optuna.Study) -> BaseStorage:
+    """The database of a study."""
+    return study._storage
+
+
+def set_attributes(study: optuna.Study, id_: int, attributes: Mapping[str, Any]) -> None:
+    """User attributes of a trial in any state but a final one; `id_` as `id_of` gives it."""
+    live = Trial(study, id_)
+    for key, value in attributes.items():
+        live.set_user_attr(key, value)
+
+
+def set_params(
+    study: optuna.Study,
+    id_: int,
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+) -> None:
+    """Parameters of a waiting trial, which Optuna's public interface only lets a trial ask for."""
+    for name, distribution in distributions.items():
+        value = distribution.to_internal_repr(params[name])
+        study._storage.set_trial_param(id_, name, value, distribution)
+
+
+def set_state(study: optuna.Study, id_: int, state: TrialState) -> None:
     """Move a trial between waiting and running, under its own number: Optuna's public interface
     can only begin a waiting trial, never put a running one back."""
-    study._storage.set_trial_state_values(trial_id, state)
+    study._storage.set_trial_state_values(id_, state)
+
+
+def modelled_together(study: optuna.Study) -> int:
+    """Number of parameters that TPE models with `group`, of a study's finished trials."""
+    groups = _GroupDecomposedSearchSpace().calculate(study).search_spaces
+    return sum(len(group) for group in groups)
 
 
 @contextlib.contextmanager

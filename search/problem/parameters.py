@@ -1,5 +1,5 @@
-"""What a space consists of, found by drawing from it: parameters, when they are asked for, sizes,
-and how much of it each sampler models."""
+"""What a space consists of, found by drawing from it: its parameters, when they are asked for, and
+the sizes of its networks."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -9,15 +9,18 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from paretrain.config import TrainConfig
-from search.problem.random_trial import Drawing
+from search.problem.random_trial import RandomTrial
+from search.problem.ranges import numeric
 from search.problem.space import Space
 
 DRAWS = 1500
 """Enough for a parameter that one draw in a hundred asks for."""
 MOST_VALUES = 20
-"""Of a parameter that decides whether another is asked for."""
-STEPS, LITTER = 40, 12
-"""Greedy steps towards the smallest and the largest network, and mutations looked at in each."""
+"""Of a parameter that decides whether another one is asked for."""
+STEPS, MUTATIONS = 40, 12
+"""Greedy steps towards the smallest and the largest network, and mutations tried in each."""
+STARTS = 300
+"""Random networks of which the best is where the steps begin."""
 
 
 @dataclass(frozen=True)
@@ -32,95 +35,96 @@ class Parameter:
     @property
     def range(self) -> str:
         """Choices, or bounds with `log` and step."""
-        found = self.distribution
-        if isinstance(found, CategoricalDistribution):
-            return ", ".join(_short(choice) for choice in found.choices)
-        low, high, step = getattr(found, "low"), getattr(found, "high"), getattr(found, "step")  # noqa: B009
-        text = f"{_short(low)} to {_short(high)}"
-        text += " log" if getattr(found, "log", False) else ""
-        if isinstance(found, FloatDistribution):
-            return text + (f", step {_short(step)}" if step else "")
+        if isinstance(self.distribution, CategoricalDistribution):
+            return ", ".join(_short(choice) for choice in self.distribution.choices)
+        range_ = numeric(self.distribution)
+        text = f"{_short(range_.low)} to {_short(range_.high)}"
+        text += " log" if range_.log else ""
+        if isinstance(range_, FloatDistribution):
+            return text + (f", step {_short(range_.step)}" if range_.step else "")
         return text + " whole"
 
 
-def drawings(space: Space, count: int, seed: int = 0) -> list[Drawing]:
-    """Random ones, each carried out."""
+def random_trials(space: Space, count: int, seed: int = 0) -> list[RandomTrial]:
+    """Random trials for which `suggest` has been called."""
     rng = random.Random(seed)
-    made = []
-    for _ in range(count):
-        drawing = Drawing(rng)
-        space.suggest(drawing)
-        made.append(drawing)
-    return made
+    drawn = [RandomTrial(rng) for _ in range(count)]
+    for trial in drawn:
+        space.suggest(trial)
+    return drawn
 
 
-def parameters(drawn: Sequence[Drawing]) -> list[Parameter]:
-    """All that were asked for, in the order in which they first were."""
-    found: dict[str, BaseDistribution] = {}
-    order: dict[str, list[str]] = {}
-    for drawing in drawn:
-        names = list(drawing.params)
+def parameters(drawn: Sequence[RandomTrial]) -> list[Parameter]:
+    """All that were asked for, in the order in which they are, on average."""
+    distributions: dict[str, BaseDistribution] = {}
+    asked_before: dict[str, list[str]] = {}
+    for trial in drawn:
+        names = list(trial.params)
         for place, name in enumerate(names):
-            found.setdefault(name, drawing.distributions[name])
-            order.setdefault(name, names[:place])
-    names = sorted(found, key=lambda name: _place(name, drawn))
-    return [Parameter(n, found[n], _condition(n, order[n], drawn)) for n in names]
+            distributions.setdefault(name, trial.distributions[name])
+            asked_before.setdefault(name, names[:place])
+    return [
+        Parameter(name, distributions[name], _condition(name, asked_before[name], drawn))
+        for name in sorted(distributions, key=lambda name: _mean_place(name, drawn))
+    ]
 
 
-def _place(name: str, drawn: Sequence[Drawing]) -> float:
-    places = [list(d.params).index(name) for d in drawn if name in d.params]
+def _mean_place(name: str, drawn: Sequence[RandomTrial]) -> float:
+    places = [list(trial.params).index(name) for trial in drawn if name in trial.params]
     return sum(places) / len(places)
 
 
-def _condition(name: str, before: Sequence[str], drawn: Sequence[Drawing]) -> str:
-    """The parameter asked for last before it whose value alone decides whether it is."""
-    if all(name in drawing.params for drawing in drawn):
+def _condition(name: str, before: Sequence[str], drawn: Sequence[RandomTrial]) -> str:
+    """Of the parameters asked for before, the last one whose value alone decides whether this one
+    is asked for."""
+    if all(name in trial.params for trial in drawn):
         return ""
     for other in reversed(before):
-        with_it = {d.params[other] for d in drawn if other in d.params and name in d.params}
-        without = {d.params[other] for d in drawn if other in d.params and name not in d.params}
-        orphans = any(name in d.params and other not in d.params for d in drawn)
+        deciding = [trial for trial in drawn if other in trial.params]
+        with_it = {trial.params[other] for trial in deciding if name in trial.params}
+        without = {trial.params[other] for trial in deciding if name not in trial.params}
+        orphans = any(name in trial.params and other not in trial.params for trial in drawn)
         decides = bool(without) and len(with_it | without) <= MOST_VALUES
         if decides and not (with_it & without) and not orphans:
-            values = sorted(with_it, key=_order)
-            number = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-            if number and len(values) > 1 and min(values) > max(without, default=min(values) - 1):
+            values = sorted(with_it, key=_text_last)
+            whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+            if whole and len(values) > 1 and min(values) > max(without, default=min(values) - 1):
                 return f"{other} at least {min(values)}"
             return f"{other} = {' or '.join(_short(value) for value in values)}"
     return "several decide"
 
 
-def _order(value: Any) -> tuple[bool, Any]:
+def _text_last(value: Any) -> tuple[bool, Any]:
     return (isinstance(value, str), value)
 
 
 def size_range(
-    space: Space, drawn: Sequence[Drawing], size: Callable[[TrainConfig], int | None]
+    space: Space, drawn: Sequence[RandomTrial], size: Callable[[TrainConfig], int | None]
 ) -> tuple[int, int] | None:
-    """The smallest and the largest network found by drawing and by greedy mutation; None when no
+    """The smallest and the largest network found by random draws and greedy mutation; None when no
     draw can be built."""
     rng = random.Random(1)
     ends = []
     for sign in (-1, 1):
         best: tuple[int, Mapping[str, Any]] | None = None
-        for drawing in drawn[:300]:
-            best = _better(best, sign, size(space.suggest(drawing)), drawing)
+        for trial in drawn[:STARTS]:
+            best = _better(best, sign, size(space.suggest(trial)), trial)
         if best is None:
             return None
         for _ in range(STEPS):
-            for _ in range(LITTER):
-                mutated = Drawing(rng, best[1], mutate=True)
+            for _ in range(MUTATIONS):
+                mutated = RandomTrial(rng, best[1], mutate=True)
                 best = _better(best, sign, size(space.suggest(mutated)), mutated) or best
         ends.append(best[0])
     return ends[0], ends[1]
 
 
 def _better(
-    best: tuple[int, Mapping[str, Any]] | None, sign: int, size: int | None, drawing: Drawing
+    best: tuple[int, Mapping[str, Any]] | None, sign: int, size: int | None, trial: RandomTrial
 ) -> tuple[int, Mapping[str, Any]] | None:
     if size is None or (best is not None and sign * size <= sign * best[0]):
         return best
-    return size, drawing.params
+    return size, trial.params
 
 
 def _short(value: Any) -> str:
@@ -130,11 +134,10 @@ def _short(value: Any) -> str:
 
 
 def reported(space: Space, name: str, most: int = 3) -> str:
-    """The values that hand-made networks have, those of the final ones first."""
+    """The values that the baselines have, those of the networks first."""
     values = dict.fromkeys(
         _short(params[name])
-        for params in (*space.nets.values(), *space.settings.values())
+        for params in (*space.baselines.values(), *space.baseline_settings.values())
         if name in params
     )
-    shown = list(values)[:most]
-    return ", ".join(shown) + (", ..." if len(values) > most else "")
+    return ", ".join(list(values)[:most]) + (", ..." if len(values) > most else "")

@@ -1,4 +1,5 @@
-"""Parameters drawn without Optuna: at random, or near a given set of them. Costs microseconds."""
+"""A trial that needs no Optuna: its parameters are drawn at random, or near given ones, in
+microseconds."""
 
 import math
 import random
@@ -12,8 +13,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from search.problem.optuna_internals import allows
+from search.problem.ranges import Numeric, numeric
+
 CHANGE = (0.05, 0.3)
-"""Range from which the probability is drawn that a parameter of the parent is changed."""
+"""Range from which the probability is drawn that a given parameter is changed."""
 STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
 TRUST = 0.6
@@ -22,12 +26,12 @@ LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""
 
 
-class Drawing:
-    """Stands in for a trial in `suggest`: takes given values as they are, draws the others.
+class RandomTrial:
+    """Stands in for a trial in `suggest`: takes given values as they are and draws the others.
 
     `hints` are values that experience calls good; each is taken more often than not. With `mutate`,
-    given values are changed now and then: numbers by a normal step, categories to
-    any other. `params` and `distributions` hold what `suggest` asked for.
+    given values are changed now and then: numbers by a normal step, categories to any other one.
+    `params` and `distributions` hold what `suggest` asked for.
     """
 
     def __init__(
@@ -68,44 +72,37 @@ class Drawing:
 
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
         hint = self._hints.get(name)
-        if hint is not None and _allows(distribution, hint) and self._rng.random() < TRUST:
+        if hint is not None and allows(distribution, hint) and self._rng.random() < TRUST:
             return hint
         given = self._given.get(name)
-        allowed = given is not None and _allows(distribution, given)
+        allowed = given is not None and allows(distribution, given)
         if allowed and self._rng.random() >= self._change:
             return given
         if isinstance(distribution, CategoricalDistribution):
             others = [choice for choice in distribution.choices if choice != given]
             return self._rng.choice(others if allowed and others else list(distribution.choices))
-        assert isinstance(distribution, FloatDistribution | IntDistribution)
         if allowed and given is not None and self._rng.random() >= LEAP:
-            position = _position(given, distribution) + self._rng.gauss(0, STEP)
-            return _at(min(1.0, max(0.0, position)), distribution)
-        return _at(self._rng.random(), distribution)
+            place = _place(given, numeric(distribution)) + self._rng.gauss(0, STEP)
+            return _value_at(min(1.0, max(0.0, place)), numeric(distribution))
+        return _value_at(self._rng.random(), numeric(distribution))
 
 
-def _allows(distribution: BaseDistribution, value: Any) -> bool:
-    try:
-        return distribution._contains(distribution.to_internal_repr(value))
-    except ValueError:
-        return False
-
-
-def _bounds(distribution: FloatDistribution | IntDistribution) -> tuple[float, float]:
+def _ends(distribution: Numeric) -> tuple[float, float]:
     low, high = float(distribution.low), float(distribution.high)
     if isinstance(distribution, IntDistribution):  # each integer gets its share of the range
         low, high = low - 0.5, high + 0.5
     return (math.log(low), math.log(high)) if distribution.log else (low, high)
 
 
-def _position(value: float, distribution: FloatDistribution | IntDistribution) -> float:
-    low, high = _bounds(distribution)
+def _place(value: float, distribution: Numeric) -> float:
+    """0 at the low end, 1 at the high end."""
+    low, high = _ends(distribution)
     return ((math.log(value) if distribution.log else value) - low) / (high - low or 1.0)
 
 
-def _at(position: float, distribution: FloatDistribution | IntDistribution) -> float:
-    low, high = _bounds(distribution)
-    value = low + position * (high - low)
+def _value_at(place: float, distribution: Numeric) -> float:
+    low, high = _ends(distribution)
+    value = low + place * (high - low)
     value = math.exp(value) if distribution.log else value
     if distribution.step:
         value = distribution.low + distribution.step * round(

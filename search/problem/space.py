@@ -1,7 +1,13 @@
-"""A space is one Python file: a docstring, `suggest(trial) -> TrainConfig`, and, where somebody
-has tried by hand before, `BASELINES` and `BASELINE_SETTINGS` (name -> parameters), `CLAIMS` (name
--> reported accuracy), `TABLE` (row -> column -> name), `HINTS` (parameter -> value), `DEFAULTS`
-(option -> value), `QUESTIONS` and `LEVERS` (what the report of a study should answer)."""
+"""A space is one Python file: a docstring and `suggest(trial) -> TrainConfig`. It may also have
+
+BASELINES          name -> parameters: networks that somebody tried by hand
+BASELINE_SETTINGS  name -> parameters: settings that somebody tried by hand
+CLAIMS             name -> the accuracy that was reported for it
+TABLE              row -> column -> name: a table of the course report
+HINTS              parameter -> a value that experience calls good
+DEFAULTS           option -> value
+QUESTIONS, LEVERS  what the report of a study should answer
+"""
 
 import hashlib
 import importlib.util
@@ -35,21 +41,22 @@ class Space:
     suggest: Suggest
     hints: Mapping[str, Any]
     """Values that experience calls good, by parameter."""
-    nets: Mapping[str, Mapping[str, Any]]
-    """Hand-made networks: name -> parameters of `suggest`."""
-    settings: Mapping[str, Mapping[str, Any]]
-    """Hand-made settings, likewise."""
+    baselines: Mapping[str, Mapping[str, Any]]
+    """Networks tried by hand: name -> parameters of `suggest`."""
+    baseline_settings: Mapping[str, Mapping[str, Any]]
+    """Settings tried by hand, likewise."""
     claims: Mapping[str, str] = field(default_factory=dict)
-    """What was reported of them, on other images than ours: name -> accuracy, in words."""
+    """What was reported for baselines, on other images than ours: name -> accuracy, in words."""
     table: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """A report's table: row -> column -> name of a baseline."""
+    """The course report's table: row -> column -> name of a baseline."""
     defaults: Mapping[str, int | None] = field(default_factory=dict)
-    """Instead of the program's own where neither the user nor an earlier run has decided."""
+    """Used instead of the program's own defaults, by option."""
     questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """In its own words: name -> `ask`, `of` (parameters), and maybe `levels` (words -> values)."""
+    """In the space's own words: name -> `ask`, `of` (parameters), and maybe `levels` (words ->
+    values)."""
     levers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Ways to save parameters: name -> `open` (parameter -> value that saves nothing), and maybe
-    `only` (the choice that is the lever). The first is the one that networks are widened with."""
+    """Ways to save parameters: name -> `open` (parameter -> the value that saves nothing), and
+    maybe `only` (the choice that is the lever). Networks are widened again with the first one."""
     line: str = ""
     """File and line where `suggest` begins."""
 
@@ -99,8 +106,8 @@ def load_space(reference: str) -> Space:
         fingerprint=fingerprint(path),
         suggest=_checked(suggest, path),
         hints=_table(module, "HINTS", path),
-        nets=_tables(module, "BASELINES", path),
-        settings=_tables(module, "BASELINE_SETTINGS", path),
+        baselines=_tables(module, "BASELINES", path),
+        baseline_settings=_tables(module, "BASELINE_SETTINGS", path),
         claims=_claims(module, path),
         table=_tables(module, "TABLE", path),
         defaults=_defaults(module, path),
@@ -111,7 +118,7 @@ def load_space(reference: str) -> Space:
 
 
 def fingerprint(path: Path) -> str:
-    """Of the text of a space file. Raises OSError when it cannot be read."""
+    """Hash of a space file's text. Raises OSError when it cannot be read."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
@@ -119,8 +126,8 @@ DEFAULTS = ("epochs", "image_size", "max_params")
 
 
 def _defaults(module: Any, path: Path) -> Mapping[str, int | None]:
-    found = _table(module, "DEFAULTS", path)
-    for key, value in found.items():
+    defaults = _table(module, "DEFAULTS", path)
+    for key, value in defaults.items():
         if key not in DEFAULTS:
             raise UserError(
                 f"DEFAULTS['{key}'] in {path}: allowed are {', '.join(DEFAULTS)}"
@@ -129,13 +136,13 @@ def _defaults(module: Any, path: Path) -> Mapping[str, int | None]:
         none = value is None and key == "max_params"
         if not none and (not isinstance(value, int) or value < 1):
             raise UserError(f"DEFAULTS['{key}'] in {path} is {value!r}: must be a whole number")
-    return found
+    return defaults
 
 
 def _claims(module: Any, path: Path) -> Mapping[str, str]:
-    found = _table(module, "CLAIMS", path)
+    claims = _table(module, "CLAIMS", path)
     known = [*_table(module, "BASELINES", path), *_table(module, "BASELINE_SETTINGS", path)]
-    for name, claim in found.items():
+    for name, claim in claims.items():
         if name not in known:
             raise UserError(
                 f"CLAIMS['{name}'] in {path}: no baseline has that name{nearest(name, known)}"
@@ -144,42 +151,42 @@ def _claims(module: Any, path: Path) -> Mapping[str, str]:
             raise UserError(
                 f"CLAIMS['{name}'] in {path} is {claim!r}: must be text, such as '55 %'"
             )
-    return found
+    return claims
 
 
 def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:
-    found = getattr(module, name, {})
-    if not isinstance(found, Mapping):
+    table = getattr(module, name, {})
+    if not isinstance(table, Mapping):
         raise UserError(
-            f"{name} in {path} is {type(found).__name__}, must be a dict: docs/spaces.md shows one"
+            f"{name} in {path} is {type(table).__name__}, must be a dict: docs/spaces.md shows one"
         )
-    return found
+    return table
 
 
 def _tables(module: Any, name: str, path: Path) -> Mapping[str, Mapping[str, Any]]:
-    found = _table(module, name, path)
-    for key, params in found.items():
+    tables = _table(module, name, path)
+    for key, params in tables.items():
         if not isinstance(params, Mapping):
             raise UserError(
                 f"{name}['{key}'] in {path} is {type(params).__name__}, must be a dict of "
                 "parameters: docs/spaces.md shows one"
             )
-    return found
+    return tables
 
 
 def _described(
     module: Any, name: str, needed: Sequence[str], allowed: Sequence[str], path: Path
 ) -> Mapping[str, Mapping[str, Any]]:
-    found = _tables(module, name, path)
-    for key, of in found.items():
+    entries = _tables(module, name, path)
+    for key, entry in entries.items():
         known = [*needed, *allowed]
-        for word in [*(w for w in needed if w not in of), *(w for w in of if w not in known)]:
+        for word in [*(w for w in needed if w not in entry), *(w for w in entry if w not in known)]:
             what = "is missing" if word in needed else f"is unknown{nearest(str(word), known)}"
             raise UserError(
                 f"{name}['{key}'] in {path}: '{word}' {what}: it has {', '.join(needed)} and may "
                 f"have {', '.join(allowed)}"
             )
-    return found
+    return entries
 
 
 def _execute(path: Path) -> Any:

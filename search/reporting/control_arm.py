@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.study.records import read_decisions
+from paretrain.formatting import count_of
+from search.study.decisions import read_decisions
 
 
 @dataclass(frozen=True)
 class ControlArm:
-    """Of the trials that ran to their end although the rule would have stopped them."""
+    """Trials that ran to their end although the rule would have stopped them."""
 
     would_stop: int
     ended_above: int
@@ -18,20 +19,20 @@ class ControlArm:
 
     def sentence(self) -> str:
         """For the end of a run."""
-        trials = "trial" if self.would_stop == 1 else "trials"
         return (
-            f"Control arm: {self.would_stop} {trials} ran on that the rule would have stopped; "
-            f"{self.ended_above} ended above the front of that moment"
+            f"Control arm: {count_of(self.would_stop, 'trial')} ran on that the rule would have "
+            f"stopped; {self.ended_above} ended above the front of that moment"
         )
 
 
 def control_arm(trials: Iterable[FrozenTrial]) -> ControlArm:
     """Judged by each one's first would-be stop."""
-    ran_on = above = 0
+    would_stop = ended_above = 0
     for trial in trials:
         decisions = read_decisions(trial) if trial.state == TrialState.COMPLETE else []
-        given_up = next((d for d in decisions if d.numbers.get("would_stop")), None)
+        given_up = next((decision for decision in decisions if decision.spared), None)
         if given_up is not None:
-            ran_on += 1
-            above += trial.values[0] > given_up.numbers.get("front", 0.0)
-    return ControlArm(ran_on, above)
+            would_stop += 1
+            to_beat = given_up.evidence.to_beat if given_up.evidence else None
+            ended_above += trial.values[0] > (to_beat or 0.0)
+    return ControlArm(would_stop, ended_above)

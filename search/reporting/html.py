@@ -8,6 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 
 LONG = 30
@@ -65,7 +66,7 @@ document.querySelectorAll('.picked').forEach(box => window.addEventListener('loa
 """
 
 
-def page(title: str, parts: Sequence[str]) -> str:
+def html_page(title: str, parts: Sequence[str]) -> str:
     """The whole file."""
     return "\n".join(
         (
@@ -125,15 +126,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="wide"><table>{inside}</table></div>'
 
 
-def drawing(made: go.Figure, name: str) -> str:
+def figure_block(figure: go.Figure, name: str) -> str:
     """An interactive figure with an id of that name."""
-    made.update_layout(paper_bgcolor="rgba(0,0,0,0)")
-    inside = made.to_html(
+    figure.update_layout(paper_bgcolor="rgba(0,0,0,0)")
+    inside = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         div_id=name,
         config={"responsive": True, "displaylogo": False, "displayModeBar": False},
-        default_height=f"{made.layout.height}px",
+        default_height=f"{figure.layout.height}px",
     )
     return f'<div class="figure">{inside}</div>'
 
@@ -141,10 +142,10 @@ def drawing(made: go.Figure, name: str) -> str:
 def picker(name: str, lines: Sequence[str]) -> str:
     """Under the figure of that name: the trial whose point is clicked, and commands for it.
     NUMBER in them stands for its number."""
-    told = escape(_unbroken(lines), quote=True)
+    template = escape(_unbroken(lines), quote=True)
     return (
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
-        f'<pre data-lines="{told}" hidden></pre></div>'
+        f'<pre data-lines="{template}" hidden></pre></div>'
     )
 
 
@@ -153,13 +154,9 @@ def write_page(path: Path, text: str) -> None:
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"has no folder {path.parent}"
         raise UserError(f"--out {path} {what}: give the path of an HTML file in a folder there is")
-    half = path.with_name(path.name + ".partial")
     try:
-        half.write_text(text, encoding="utf-8")
-        half.replace(path)
+        write_whole(path, text)
     except PermissionError as error:
         raise UserError(
             f"--out {path}: {error.strerror}: choose a file in a folder of yours"
         ) from None
-    finally:
-        half.unlink(missing_ok=True)

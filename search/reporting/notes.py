@@ -1,100 +1,102 @@
 """What the dashboard says of a study and of each trial, in Markdown."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.training import recalls
-from search.reporting.story import story_among
-from search.reporting.text import aim_verdict, front_table, ledger_lines, study_lines
+from search.reporting.story import sizes_by_number, story_among
+from search.reporting.text import front_table, ledger_lines, study_lines, target_verdict
 from search.reporting.verdicts import verdicts
 from search.study.attributes import CONFUSION, PER_CLASS, PROVENANCE
-from search.study.records import TrialRecord, read_record
-from search.study.snapshot import StudyView
+from search.study.records import read_record
+from search.study.snapshot import StudySnapshot
 
 WIDTH = 80
 MOST_CLASSES = 20
 """With more, the worst ones are shown."""
 
 
-def study_note(seen: StudyView, report: str) -> str:
+def study_note(snapshot: StudySnapshot, report: str) -> str:
     """Status, front, verdicts, commands. `report`: where its HTML report is served."""
-    state = "The search is running." if seen.running else "No search is running."
-    aim = [aim_verdict(seen.finished, seen.min_acc)] if seen.min_acc else []
-    columns, rows = front_table(seen)
+    state = "The search is running." if snapshot.running else "No search is running."
+    target = [target_verdict(snapshot.finished, snapshot.min_acc)] if snapshot.min_acc else []
+    columns, rows = front_table(snapshot)
     parts = [
         f"**{state}**",
-        _bullets(study_lines(seen)),
+        _bullets(study_lines(snapshot)),
         f"[Report as of now]({report}): one HTML page, to pass on.",
         "### Pareto front",
         *([_table(columns, rows)] if rows else ["No trial has finished yet."]),
-        _bullets([*aim, *verdicts(seen.finished), *ledger_lines(seen.ledger)]),
+        _bullets([*target, *verdicts(snapshot.finished), *ledger_lines(snapshot.ledger)]),
         "### Commands",
         _commands(
-            f"python -m search.export {seen.options} --knee --out best.yaml",
+            f"python -m search.export {snapshot.options} --knee --out best.yaml",
             "python -m paretrain best.yaml",
-            f"python -m search.confirm {seen.options}",
-            f"python -m search.report {seen.options}",
+            f"python -m search.confirm {snapshot.options}",
+            f"python -m search.report {snapshot.options}",
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def trial_note(
-    seen: StudyView,
-    trial: FrozenTrial,
-    finished: Sequence[TrialRecord],
-    front: Sequence[TrialRecord],
-    sizes: Mapping[int, int],
-) -> str:
-    """Verdict, why, classes, the command that trains it. `finished` and `front` are the study's;
-    `sizes`: parameters of trials by number."""
-    told = "\n".join(story_among(trial, seen.epochs, sizes, finished))
-    record = read_record(trial)
-    parts = [f"```\n{told}\n```"]
-    if record is not None:
-        on_front = any(one.number == trial.number for one in front)
-        verdict = _STATES[trial.state] if not on_front else "On the Pareto front"
-        parts.insert(
-            0,
+class TrialNotes:
+    """Notes of the trials of one study, which is read once for all of them."""
+
+    def __init__(self, snapshot: StudySnapshot) -> None:
+        self._snapshot, self._objective = snapshot, snapshot.objective
+        self._finished = snapshot.finished
+        self._front = {record.number for record in snapshot.front}
+        self._sizes = sizes_by_number(snapshot.trials, snapshot.objective)
+
+    def __call__(self, trial: FrozenTrial) -> str:
+        """Verdict, why, classes, the command that trains it."""
+        epochs = self._snapshot.epochs
+        told = story_among(trial, self._finished, epochs, self._objective, self._sizes)
+        story, record = "```\n" + "\n".join(told) + "\n```", read_record(trial)
+        if record is None:
+            return f"{story}\n"
+        verdict = _STATES[trial.state]
+        if trial.number in self._front:
+            verdict = "On the Pareto front"
+        options, file = self._snapshot.options, f"trial-{trial.number}.yaml"
+        parts = [
             f"**{verdict}**: {record.val_acc:.2%} of the validation images right, "
             f"{record.num_params:,} parameters.",
-        )
-        name = f"trial-{trial.number}.yaml"
-        parts += [
-            *_classes(seen, trial),
+            story,
+            *_classes(self._snapshot, trial),
             "### Commands",
             _commands(
-                f"python -m search.export {seen.options} --trial {trial.number} --out {name}",
-                f"python -m paretrain {name}",
-                f"python -m search.explain {seen.options} --trial {trial.number}",
+                f"python -m search.export {options} --trial {trial.number} --out {file}",
+                f"python -m paretrain {file}",
+                f"python -m search.explain {options} --trial {trial.number}",
             ),
         ]
-    return "\n\n".join(parts) + "\n"
+        return "\n\n".join(parts) + "\n"
 
 
 _STATES = {
     TrialState.COMPLETE: "Finished, not on the front",
     TrialState.PRUNED: "Stopped early",
     TrialState.FAIL: "Failed",
-    TrialState.RUNNING: "Running",
+    TrialState.RUNNING: "RunningTrial",
     TrialState.WAITING: "Waiting",
 }
 
 
-def labels(seen: StudyView, count: int) -> list[str]:
+def labels(snapshot: StudySnapshot, count: int) -> list[str]:
     """Names of the classes; a study keeps the first 50."""
-    known = list(seen.attrs.get(PROVENANCE, {}).get("classes", ()))[:count]
+    known = list(snapshot.attrs.get(PROVENANCE, {}).get("classes", ()))[:count]
     return [str(name) for name in known] + [f"class {i}" for i in range(len(known), count)]
 
 
-def _classes(seen: StudyView, trial: FrozenTrial) -> list[str]:
+def _classes(snapshot: StudySnapshot, trial: FrozenTrial) -> list[str]:
     confusion = trial.user_attrs.get(CONFUSION)
     right = trial.user_attrs.get(PER_CLASS, ()) if confusion is None else recalls(confusion)
     if not right:
         return []
-    names = labels(seen, len(right))
+    names = labels(snapshot, len(right))
     if confusion is None:
         rows = [[name, f"{share:.1%}"] for name, share in zip(names, right, strict=True)]
         title, epoch = ["Class", "Right"], "last"

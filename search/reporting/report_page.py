@@ -1,4 +1,4 @@
-"""The report of a study."""
+"""The report of a study: one HTML page with the front, figures and verdicts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,101 +16,102 @@ from search.reporting.figures.spending import spending_figure
 from search.reporting.html import (
     bullets,
     commands,
-    drawing,
+    figure_block,
     heading,
-    page,
+    html_page,
     paragraph,
     picker,
     table,
 )
 from search.reporting.importance import LEAST_TRIALS, Importance
-from search.reporting.text import aim_verdict, front_rows, front_table, ledger_lines, study_lines
+from search.reporting.text import front_rows, front_table, ledger_lines, study_lines, target_verdict
 from search.reporting.verdicts import verdicts
 from search.study.records import TrialRecord
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 
-def report_page(seen: StudyView) -> str:
+def report_page(snapshot: StudySnapshot) -> str:
     """The text of the file."""
-    parts = [*_head(seen), *_front(seen)]
-    if seen.records:
+    parts = [*_head(snapshot), *_front(snapshot)]
+    if snapshot.records:
         parts += [
-            drawing(pareto_figure(seen), "pareto"),
+            figure_block(pareto_figure(snapshot), "pareto"),
             picker(
                 "pareto",
                 [
-                    f"python -m search.explain {seen.options} --trial NUMBER",
-                    f"python -m search.export {seen.options} --trial NUMBER --out best.yaml",
+                    f"python -m search.explain {snapshot.options} --trial NUMBER",
+                    f"python -m search.export {snapshot.options} --trial NUMBER --out best.yaml",
                     "python -m paretrain best.yaml",
                 ],
             ),
-            *_hand_made(seen),
-            *answers_section(seen),
+            *_baselines(snapshot),
+            *answers_section(snapshot),
             heading("Learning curves"),
-            drawing(curves_figure(seen), "curves"),
-            *_what_mattered(seen),
+            figure_block(curves_figure(snapshot), "curves"),
+            *_what_mattered(snapshot),
             heading("What it took"),
-            bullets(_costs(seen)),
-            drawing(growth_figure(seen), "growth"),
-            drawing(spending_figure(seen), "spending"),
+            bullets(_costs(snapshot)),
+            figure_block(growth_figure(snapshot), "growth"),
+            figure_block(spending_figure(snapshot), "spending"),
         ]
-    return page(f"{seen.name} - paretrain", parts)
+    return html_page(f"{snapshot.name} - paretrain", parts)
 
 
-def _head(seen: StudyView) -> list[str]:
+def _head(snapshot: StudySnapshot) -> list[str]:
     when = f"{datetime.now():%Y-%m-%d %H:%M}, paretrain {__version__}"
     return [
-        f"<h1>{escape(seen.name)}</h1>",
-        *map(paragraph, study_lines(seen)),
+        f"<h1>{escape(snapshot.name)}</h1>",
+        *map(paragraph, study_lines(snapshot)),
         paragraph(f"As of {when}. All accuracies are on validation images, in percent.", note=True),
     ]
 
 
-def _front(seen: StudyView) -> list[str]:
-    columns, rows = front_table(seen)
+def _front(snapshot: StudySnapshot) -> list[str]:
+    columns, rows = front_table(snapshot)
     if not rows:
         return [heading("Pareto front"), paragraph("No trial has finished, so there is no front.")]
-    aim = [paragraph(aim_verdict(seen.finished, seen.min_acc))] if seen.min_acc else []
+    parts = [heading("Pareto front")]
+    if snapshot.min_acc:
+        parts.append(paragraph(target_verdict(snapshot.finished, snapshot.min_acc)))
     return [
-        heading("Pareto front"),
-        *aim,
+        *parts,
         table(columns, rows),
         commands(
             [
-                f"python -m search.export {seen.options} --knee --out best.yaml",
-                f"python -m search.confirm {seen.options}",
+                f"python -m search.export {snapshot.options} --knee --out best.yaml",
+                f"python -m search.confirm {snapshot.options}",
             ]
         ),
     ]
 
 
-def _hand_made(seen: StudyView) -> list[str]:
-    """The report's networks among the found ones, with what it claims for them."""
-    records = seen.finished
-    if not any(record.baseline for record in records) and not seen.claims:
+def _baselines(snapshot: StudySnapshot) -> list[str]:
+    """The baselines beside the found networks, with what the course report claims for them."""
+    records = snapshot.finished
+    measured = {record.baseline for record in records if record.baseline}
+    if not measured and not snapshot.claims:
         return []
-    measured = {r.baseline for r in records}
     rows = [
         [
-            f"{r.num_params:,}",
-            f"{r.val_acc:.2%}",
-            seen.claims.get(r.baseline or "", ""),
-            _who(on, r),
+            f"{record.num_params:,}",
+            f"{record.val_acc:.2%}",
+            snapshot.claims.get(record.baseline or "", ""),
+            _who(on_front, record),
         ]
-        for on, r in front_rows(records)
+        for on_front, record in front_rows(records)
     ]
     rows += [
         [
-            "?" if base.num_params is None else f"{base.num_params:,}",
+            "?" if baseline.num_params is None else f"{baseline.num_params:,}",
             "not run",
-            seen.claims[base.name],
-            base.name,
+            snapshot.claims[baseline.name],
+            baseline.name,
         ]
-        for base in seen.hand_made()
-        if base.name in seen.claims and base.name not in measured
+        for baseline in snapshot.baselines()
+        if baseline.name in snapshot.claims and baseline.name not in measured
     ]
     return [
-        heading("Hand-made networks beside the found ones"),
+        heading("Baselines beside the found networks"),
         bullets(verdicts(records)),
         table(["Parameters", "Val. acc.", "Claim", "Network"], rows),
         paragraph("Claim: what the course report measured, on its own images.", note=True),
@@ -118,20 +119,23 @@ def _hand_made(seen: StudyView) -> list[str]:
 
 
 def _who(on_front: bool, record: TrialRecord) -> str:
-    who = f"by hand, {record.words}" if record.baseline else f"found, #{record.number}"
+    who = f"baseline, {record.words}" if record.baseline else f"found, #{record.number}"
     return who + (" (on the front)" if on_front else "")
 
 
-def _what_mattered(seen: StudyView) -> list[str]:
-    by_objective = importances_by_objective(seen)
+def _what_mattered(snapshot: StudySnapshot) -> list[str]:
+    by_objective = importances_by_objective(snapshot)
     if not by_objective:
         return [
             heading("What mattered"),
             paragraph(f"Cannot tell yet: that takes {LEAST_TRIALS} finished trials."),
         ]
     parts = [heading("What mattered")]
-    for name, (what, found) in by_objective.items():
-        parts += [paragraph(_told(found, what)), drawing(importances_figure(found, what), name)]
+    for name, (objective, importances) in by_objective.items():
+        parts += [
+            paragraph(_standing_out(importances, objective)),
+            figure_block(importances_figure(importances, objective), name),
+        ]
     said = (
         "From finished trials alone, and for parameters that all of them have. The search chose "
         "these trials, so this says what tells its better ones from its worse ones, not what would "
@@ -140,14 +144,15 @@ def _what_mattered(seen: StudyView) -> list[str]:
     return [*parts, paragraph(said, note=True)]
 
 
-def _told(found: Sequence[Importance], what: str) -> str:
-    names = [one.name for one in found if one.told]
+def _standing_out(importances: Sequence[Importance], objective: str) -> str:
+    names = [importance.name for importance in importances if importance.told]
     if not names:
-        return f"For {what}, no parameter stands out from chance yet."
-    return f"For {what}, these stand out from chance: {', '.join(names)}."
+        return f"For {objective}, no parameter stands out from chance yet."
+    return f"For {objective}, these stand out from chance: {', '.join(names)}."
 
 
-def _costs(seen: StudyView) -> list[str]:
-    lines = [*ledger_lines(seen.ledger), *(t.sentence() for t in diagnose(seen.trials))]
-    control = control_arm(seen.trials)
+def _costs(snapshot: StudySnapshot) -> list[str]:
+    failures = [failure.sentence() for failure in diagnose(snapshot.trials)]
+    lines = [*ledger_lines(snapshot.ledger), *failures]
+    control = control_arm(snapshot.trials)
     return [*lines, control.sentence()] if control.would_stop else lines

@@ -1,18 +1,19 @@
-"""A study in sentences and rows: what a report, a note and a terminal say alike."""
+"""A study in sentences and rows: what the report, a note and the terminal say alike."""
 
 from collections.abc import Sequence
 
 from optuna.trial import TrialState
 
 from paretrain.formatting import count_of, duration, percent
+from search.problem.constraints import OVER_MAX_PARAMS
 from search.problem.front import pareto_front
 from search.problem.objective import TITLES, WORDS, shown
-from search.problem.target import Aim
+from search.problem.target import closest, smallest_with
 from search.study.attributes import PROVENANCE
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from search.study.repeats import confirm, describe_confirmed, read_repeats
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 _STATES = (
     (TrialState.COMPLETE, "finished"),
@@ -23,40 +24,42 @@ _STATES = (
 )
 
 
-def study_lines(seen: StudyView) -> list[str]:
+def study_lines(snapshot: StudySnapshot) -> list[str]:
     """What is searched, how far it is, and on what."""
-    origin, states = seen.attrs.get(PROVENANCE, {}), [trial.state for trial in seen.trials]
+    origin, states = snapshot.attrs.get(PROVENANCE, {}), [trial.state for trial in snapshot.trials]
     counts = [f"{states.count(state)} {word}" for state, word in _STATES if state in states]
-    summary = f" - {seen.space.summary}" if seen.space else ""
+    summary = f" - {snapshot.space.summary}" if snapshot.space else ""
+    trials = f"{len(snapshot.trials)} trials: {', '.join(counts) or 'none yet'}"
     lines = [
-        f"Space {seen.identity.get('space', '?')}{summary}",
-        f"{len(seen.trials)} trials: {', '.join(counts) or 'none yet'}; at most {seen.epochs} "
-        f"epochs each; small: {WORDS[seen.objective]}.",
+        f"Space {snapshot.identity.get('space', '?')}{summary}",
+        f"{trials}; at most {snapshot.epochs} epochs each; small: {WORDS[snapshot.objective]}.",
     ]
     if origin:
         lines.append(
             f"{origin['training_images']:,} training and {origin['validation_images']:,} "
-            f"validation images of {seen.classes} classes ({origin['data']}); {origin['device']}; "
-            f"torch {origin['torch']}, seed {origin['seed']}."
+            f"validation images of {snapshot.classes} classes ({origin['data']}); "
+            f"{origin['device']}; torch {origin['torch']}, seed {origin['seed']}."
         )
     return lines
 
 
-def front_table(seen: StudyView) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and a row for each trial of the front, smallest first."""
-    front = seen.front
-    confirmed = confirm(front, read_repeats(seen.study))
-    other = [TITLES[seen.objective]] if seen.objective != "params" else []
+def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
+    """Titles of the columns, and a row for each trial of the Pareto front, smallest first."""
+    front, objective = snapshot.front, snapshot.objective
+    confirmed = confirm(front, read_repeats(snapshot.study))
+    other = [TITLES[objective]] if objective != "params" else []
     rows = [
         [
-            f"#{r.number}",
-            f"{r.num_params:,}",
-            *([shown(seen.objective, r.size)] if other else []),
-            f"{r.val_acc:.2%}",
-            r.words,
-            describe_confirmed(confirmed[r.number]) if r.number in confirmed else "not repeated",
+            f"#{record.number}",
+            f"{record.num_params:,}",
+            *([shown(objective, record.size)] if other else []),
+            f"{record.val_acc:.2%}",
+            record.words,
+            describe_confirmed(confirmed[record.number])
+            if record.number in confirmed
+            else "not repeated",
         ]
-        for r in front
+        for record in front
     ]
     return ["Trial", "Parameters", *other, "Val. acc.", "Network", "Other seeds"], rows
 
@@ -67,29 +70,35 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
     numbers = {record.number for record in front}
     others = [r for r in records if r.baseline is not None and r.number not in numbers]
     return sorted(
-        [(True, r) for r in front] + [(False, r) for r in others], key=lambda row: row[1].size
+        [(True, record) for record in front] + [(False, record) for record in others],
+        key=lambda row: row[1].size,
     )
 
 
-def aim_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:
+def target_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:
     """The smallest network that has the accuracy asked for, or how far the best got."""
-    aim = Aim(0.0, min_acc)
-    if found := aim.smallest(records):
+    asked = f"{percent(min_acc)} or more"
+    if reached := smallest_with(records, min_acc):
         return (
-            f"Smallest network with {percent(min_acc)} or more: {_name(found)}, "
-            f"{found.num_params:,} parameters, {found.val_acc:.2%}"
+            f"Smallest network with {asked}: {_name(reached)}, {reached.num_params:,} parameters, "
+            f"{reached.val_acc:.2%}"
         )
-    best = aim.closest(records)
+    best = closest(records)
     if best is None:
-        return f"No network with {percent(min_acc)} or more: none has finished"
+        return f"No network with {asked}: none has finished"
     return (
-        f"No network with {percent(min_acc)} or more: the best, {_name(best)}, has "
-        f"{best.val_acc:.2%} with {best.num_params:,} parameters"
+        f"No network with {asked}: the best, {_name(best)}, has {best.val_acc:.2%} with "
+        f"{best.num_params:,} parameters"
     )
 
 
 def _name(record: TrialRecord) -> str:
     return f"#{record.number}" + (f" ({record.baseline})" if record.baseline else "")
+
+
+def refusal_words(reason: str) -> str:
+    """A stored reason for a refusal, as people read it."""
+    return "over --max-params" if reason == OVER_MAX_PARAMS else reason
 
 
 def ledger_lines(spent: Ledger) -> list[str]:

@@ -10,10 +10,10 @@ from paretrain.config import TrainConfig
 from search.sampling.proposer import Proposal, Proposer
 
 
-class Ahead:
-    """Everything that is asked of or told to a `Proposer`, one after the other, in one thread. So
-    for one worker and one seed the proposals are the same whatever the timing: each knows the
-    trials that had ended when the one before it was taken."""
+class BackgroundProposer:
+    """Everything that a `Proposer` is asked or told, one after the other, in one thread. So for one
+    worker and one seed the proposals are the same whatever the timing: each knows the trials that
+    had ended when the one before it was taken."""
 
     def __init__(self, proposer: Proposer, ready: Callable[[], None]) -> None:
         """`ready` is called, from the thread, when a proposal has been made or has failed."""
@@ -24,12 +24,12 @@ class Ahead:
     def know(
         self,
         config: TrainConfig,
-        num_params: int,
+        size: int,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
     ) -> "Future[int]":
         """See `Proposer.know`."""
-        return self._thread.submit(self._proposer.know, config, num_params, params, distributions)
+        return self._thread.submit(self._proposer.know, config, size, params, distributions)
 
     def learn(
         self,
@@ -54,6 +54,10 @@ class Ahead:
             self._next.cancel()
             self._next = None
         self._thread.submit(self._proposer.learn_memory, config)
+
+    def learn_latency(self, config: TrainConfig, microseconds: int) -> None:
+        """See `Proposer.learn_latency`."""
+        self._thread.submit(self._proposer.learn_latency, config, microseconds)
 
     def prepare(self) -> None:
         """Begin to make the next proposal, unless one is being made or is ready."""

@@ -1,50 +1,49 @@
 """How much of a space each sampler models."""
 
-import random
 from collections.abc import Sequence
 
 import numpy as np
 import optuna
 from optuna.search_space import IntersectionSearchSpace
-from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import TrialState, create_trial
 
 from search.problem.objective import DIRECTIONS
-from search.problem.optuna_internals import quiet_optuna
-from search.problem.random_trial import Drawing
+from search.problem.optuna_internals import modelled_together, quiet_optuna
+from search.problem.random_trial import RandomTrial
 from search.sampling.samplers import SamplerName
-from search.sampling.surrogate import AccuracyModel, Ended, Row
+from search.sampling.surrogate import Features, encode, parameter_names
 
 MODELLED = 200
-"""Trials that the share of modelled parameters is measured with."""
+"""Trials that the shares are measured with."""
 
 
-def modelled(drawn: Sequence[Drawing], total: int) -> dict[SamplerName, float]:
-    """Share of the parameters that each sampler's model takes in, the others being drawn on their
-    own. `front`: those that the columns of its trees tell apart. Optuna's: the search space that
-    they model together, of trials that all ended."""
+def modelled(drawn: Sequence[RandomTrial], total: int) -> dict[SamplerName, float]:
+    """Share of a space's `total` parameters that each sampler's model takes in; the others are
+    drawn on their own.
+
+    `front`: the parameters that the columns of its trees tell apart. Optuna's samplers: the
+    parameters that they model together, after trials that all finished.
+    """
     some = drawn[:MODELLED]
-    rng = random.Random(0)
-    rows = [Row(d.params, d.distributions, (1,)) for d in some]
-    model = AccuracyModel([Ended(row, 0.1 + 0.8 * rng.random()) for row in rows], seed=0)
-    columns = model.encode(rows)[:, :-1]
+    features = [Features(trial.params, trial.distributions, (1,)) for trial in some]
+    columns = encode(parameter_names(features), features)[:, :-1]
     told_apart = int((np.ptp(columns, axis=0) > 0).sum())
     with quiet_optuna():
         study = optuna.create_study(directions=DIRECTIONS)
-        for drawing in some:
+        for trial in some:
             study.add_trial(
                 create_trial(
                     state=TrialState.COMPLETE,
                     values=[0.5, 1.0],
-                    params=dict(drawing.params),
-                    distributions=dict(drawing.distributions),
+                    params=dict(trial.params),
+                    distributions=dict(trial.distributions),
                 )
             )
         common = len(IntersectionSearchSpace().calculate(study))
-        groups = _GroupDecomposedSearchSpace().calculate(study).search_spaces
+        together = modelled_together(study)
     return {
         "front": told_apart / total,
-        "tpe": sum(len(group) for group in groups) / total,
+        "tpe": together / total,
         "nsga2": common / total,
         "gp": common / total,
         "random": 0.0,

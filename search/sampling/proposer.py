@@ -1,5 +1,5 @@
-"""What to try next. Proposals are made in memory and cost milliseconds; only one that passes the
-gate (its exact size, no duplicate) becomes a trial of the study."""
+"""What to try next. Proposals are made in memory and cost milliseconds; only one that keeps the
+constraints and is no duplicate becomes a trial of the study."""
 
 import math
 import random
@@ -12,14 +12,14 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 
 from paretrain.config import TrainConfig
-from search.problem.constraints import Gate
+from search.problem.constraints import Constraints
 from search.problem.front import pareto_front
 from search.problem.space import Suggest
-from search.problem.target import Aim
+from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
 from search.sampling.candidates import Candidate, Source
 from search.sampling.samplers import SamplerName, ShadowStudy
-from search.sampling.surrogate import Ended, Row
+from search.sampling.surrogate import Features, Observation
 
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
@@ -33,7 +33,7 @@ costs one of them, whatever its time."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
 NEAR, FEW = math.log(1.5), 12
-"""Candidates compared: within this factor of the drawn size, or else the closest."""
+"""Candidates compared: those within this factor of the drawn size, or else the 12 closest."""
 MAX_DRAWS = 3000
 """Refused draws in a row before a search gives up."""
 MAX_MODEL_DRAWS = 40
@@ -44,10 +44,10 @@ SMALLER = 2
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration that passed the gate, with the parameters that made it."""
+    """A configuration that passed, with the parameters that made it."""
 
     config: TrainConfig
-    num_params: int
+    size: int
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
     origin: str
@@ -62,43 +62,42 @@ class Proposer:
     def __init__(
         self,
         suggest: Suggest,
-        gate: Gate,
+        constraints: Constraints,
         sampler: SamplerName,
         seed: int,
-        aim: Aim,
+        target: Target,
         hints: Mapping[str, Any] | None = None,
         cost_power: float = COST_POWER,
     ) -> None:
-        """`hints`, `aim` and `cost_power` are used by the front sampler alone: the others are
+        """`hints`, `target` and `cost_power` are used by the front sampler alone: the others are
         plain Optuna. `cost_power`: 1 for expected gain per second, 0 for gain per trial."""
-        self._gate, self._sampler, self._aim, self._power = gate, sampler, aim, cost_power
+        self._sampler, self._target, self._cost_power = sampler, target, cost_power
         self._rng = random.Random(seed)
         self._shadow = ShadowStudy(sampler, seed)
         hints = dict(hints or {}) if sampler == "front" else {}
-        self._source = Source(suggest, gate, self._shadow, self._rng, hints)
-        self._running: dict[int, Row] = {}
-        self._ended: list[Ended] = []
-        self._finished: list[Ended] = []
+        self._source = Source(suggest, constraints, self._shadow, self._rng, hints)
+        self._running: dict[int, Features] = {}
+        self._observations: list[Observation] = []
         self._proposed = 0
 
     @property
     def refused(self) -> Counter[str]:
-        """Candidates that did not pass the gate, by reason."""
+        """Candidates that did not pass, by reason."""
         return self._source.refused
 
     def know(
         self,
         config: TrainConfig,
-        num_params: int,
+        size: int,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
     ) -> int:
-        """Take in a trial that was not proposed here (hand-made, or of an earlier run) as running.
+        """Take in a trial that was not proposed here (a baseline, or of an earlier run) as running.
         Returns its number in the shadow study, for `learn`."""
-        self._source.see(config)
+        self._source.note_tried(config)
         shadow = self._shadow.add(params, distributions)
-        costs = self._gate.costs(config, num_params)
-        self._running[shadow] = Row(dict(params), dict(distributions), costs)
+        costs = self._source.constraints.costs(config, size)
+        self._running[shadow] = Features(dict(params), dict(distributions), costs)
         return shadow
 
     def learn(
@@ -110,26 +109,27 @@ class Proposer:
         size: int | None = None,
     ) -> None:
         """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach
-        with the deviation of that expectation; None when it failed. `size`: where it was measured
+        with the standard deviation of that; None when it failed. `size`: where it was measured
         instead of counted."""
-        row = self._running.pop(shadow)
+        features = self._running.pop(shadow)
         if size is not None:
-            row = replace(row, costs=(size, *row.costs[1:]))
+            features = replace(features, costs=(size, *features.costs[1:]))
         if val_acc is None:
             self._shadow.drop(shadow)
             return
-        self._shadow.tell(shadow, val_acc, row.num_params)
-        ended = Ended(row, val_acc, deviation, finished)
-        self._ended.append(ended)
-        if finished:
-            self._finished.append(ended)
+        self._shadow.tell(shadow, val_acc, features.size)
+        self._observations.append(Observation(features, val_acc, deviation, finished))
 
     def learn_memory(self, config: TrainConfig) -> None:
         """A configuration did not fit into memory: nothing that needs as much is proposed again."""
         self._source.limit_memory(config)
 
+    def learn_latency(self, config: TrainConfig, microseconds: int) -> None:
+        """A latency was measured: others are predicted from it."""
+        self._source.learn_latency(config, microseconds)
+
     def propose(self) -> Proposal:
-        """The next proposal. Raises UserError when nothing passes the gate."""
+        """The next proposal. Raises UserError when nothing passes."""
         for attempt in range(MAX_DRAWS):
             candidate = self._candidate(attempt)
             reason = self._source.refusal(candidate)
@@ -139,12 +139,12 @@ class Proposer:
         raise self._source.nothing_passes(MAX_DRAWS)
 
     def _proposal(self, chosen: Candidate) -> Proposal:
-        config, size, shadow = chosen.config, chosen.num_params, chosen.shadow
+        config, size, shadow = chosen.config, chosen.size, chosen.shadow
         if shadow is None:
             shadow = self.know(config, size, chosen.params, chosen.distributions)
         else:
-            self._source.see(config)
-            self._running[shadow] = self._source.row(chosen)
+            self._source.note_tried(config)
+            self._running[shadow] = self._source.features(chosen)
         self._proposed += 1
         return Proposal(config, size, chosen.params, chosen.distributions, chosen.origin, shadow)
 
@@ -154,74 +154,83 @@ class Proposer:
         if self._sampler != "front":
             return self._source.ask(self._sampler)
         if self._proposed < RANDOM_START or not self._finished:
-            return self._seedling()
+            return self._evenly_spread()
         return self._most_promising()
 
-    def _seedling(self) -> Candidate:
-        """For the start: of a random litter the one closest to a size, the sizes evenly spread on
-        the log scale (van der Corput's sequence) over what the litter has. Large and slow networks
-        would otherwise be most of the start."""
-        litter = self._source.litter()
-        if not litter:
+    @property
+    def _finished(self) -> list[Observation]:
+        return [observation for observation in self._observations if observation.finished]
+
+    def _evenly_spread(self) -> Candidate:
+        """For the start: of a random batch the candidate closest to a size. The sizes are spread
+        evenly on the log scale (van der Corput's sequence) over what the batch has. Large and slow
+        networks would otherwise be most of the start."""
+        batch = self._source.batch()
+        if not batch:
             return self._source.random()
-        low, high = min(c.log_size for c in litter), max(c.log_size for c in litter)
-        target = low + (high - low) * van_der_corput(self._proposed + 1)
-        litter.sort(key=lambda candidate: abs(candidate.log_size - target))
-        return min(litter[:SIBLINGS], key=self._source.cost)
+        low = min(candidate.log_size for candidate in batch)
+        high = max(candidate.log_size for candidate in batch)
+        drawn = low + (high - low) * van_der_corput(self._proposed + 1)
+        batch.sort(key=lambda candidate: abs(candidate.log_size - drawn))
+        return min(batch[:SIBLINGS], key=self._source.cost)
 
     def _most_promising(self) -> Candidate:
         """Of many candidates near a drawn size the one with the largest expected gain of area under
-        -log(error) for its cost. The area under accuracy is largest at its small end, while from 98
-        to 99 % halves the errors; and training goes where the front is sparse, too."""
-        front = pareto_front(self._finished)
+        -log(error) for its cost."""
+        finished = self._finished
+        front = pareto_front(finished)
         if self._proposed % 4:  # improve what is known to be good
-            found = self._source.passing([self._source.ask("tpe") for _ in range(ASKS)])
-            third = max(3, len(self._finished) // 3)
-            elite = sorted(self._finished, key=lambda e: -e.val_acc)[:third]
+            candidates = self._source.passing([self._source.ask("tpe") for _ in range(ASKS)])
+            third = max(3, len(finished) // 3)
+            elite = sorted(finished, key=lambda observation: -observation.val_acc)[:third]
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
-                found += self._source.litter(parent.row.params)
+                candidates += self._source.batch(parent.features.params)
         else:  # look elsewhere: the best guess among random ones
-            found = [c for _ in range(PARENTS) for c in self._source.litter()]
-        if not found:
+            candidates = [c for _ in range(PARENTS) for c in self._source.batch()]
+        if not candidates:
             return self._source.random()
-        chosen = self._most_expected(self._near_a_size(found, front))
-        for candidate in found:
+        chosen = self._most_expected(self._near_a_size(candidates, front))
+        for candidate in candidates:
             if candidate is not chosen:
                 self._source.drop(candidate)
         return chosen
 
-    def _near_a_size(self, found: list[Candidate], front: list[Ended]) -> list[Candidate]:
+    def _near_a_size(
+        self, candidates: Sequence[Candidate], front: Sequence[Observation]
+    ) -> list[Candidate]:
         """Those near a size that is drawn evenly on the log scale (after Elsken 2019, LEMONADE,
-        sec. 4: the exact, free objective is sampled by density), from where the front begins to be
-        worth anything up to the cap; below the smallest that has the accuracy asked for."""
-        if (reached := self._aim.smallest(front)) is not None:
-            low, high = reached.num_params / SMALLER, float(reached.num_params)
+        sec. 4: the exact, free objective is sampled by density). It is drawn from where the front
+        begins to be worth anything up to the limit; once a network has the accuracy asked for,
+        below that network's size."""
+        if (reached := smallest_with(front, self._target.min_acc)) is not None:
+            low, high = reached.size / SMALLER, float(reached.size)
         else:
-            half_way = (self._aim.chance + front[-1].val_acc) / 2
-            low = next(e.num_params for e in front if e.val_acc >= half_way) / 1.5
+            half_way = (self._target.chance + front[-1].val_acc) / 2
+            low = next(o.size for o in front if o.val_acc >= half_way) / 1.5
             high = max(self._largest(), low)
-        target = self._rng.uniform(math.log(low), math.log(high))
-        by_distance = sorted(found, key=lambda candidate: abs(candidate.log_size - target))
-        near = [c for c in by_distance if abs(c.log_size - target) <= NEAR]
+        drawn = self._rng.uniform(math.log(low), math.log(high))
+        by_distance = sorted(candidates, key=lambda candidate: abs(candidate.log_size - drawn))
+        near = [c for c in by_distance if abs(c.log_size - drawn) <= NEAR]
         return near if len(near) >= FEW else by_distance[:FEW]
 
     def _most_expected(self, candidates: Sequence[Candidate]) -> Candidate:
         """After Snoek et al. 2012, sec. 3.2: expected improvement per second."""
         gains = expected_gains(
-            [self._source.row(candidate) for candidate in candidates],
-            self._ended,
+            [self._source.features(candidate) for candidate in candidates],
+            self._observations,
             list(self._running.values()),
-            self._aim.reference(self._finished),
+            self._target.reference_point(self._finished),
             self._largest(),
             self._rng.randrange(2**31),
-            self._aim.step,
+            self._target.bonus,
         )
         costs = np.array([self._source.cost(candidate) for candidate in candidates])
-        return candidates[int((gains / costs**self._power).argmax())]
+        return candidates[int((gains / costs**self._cost_power).argmax())]
 
     def _largest(self) -> int:
         """The largest size that counts."""
-        return self._gate.largest or 4 * max(e.num_params for e in self._finished)
+        limit = self._source.constraints.largest
+        return limit or 4 * max(observation.size for observation in self._finished)
 
 
 def van_der_corput(n: int) -> float:

@@ -1,7 +1,7 @@
 """Optuna's samplers, over a study in memory.
 
 An ask of the real study would cost a database transaction a parameter, and a trial that turns out
-to be over the cap would stay in it. This shadow of it also holds stopped trials with the accuracy
+to be over a limit would stay in it. This shadow of it also holds stopped trials, with the accuracy
 that they were expected to reach, which a pruned trial of two objectives cannot have.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import Trial, TrialState, create_trial
 
 from paretrain.config import TrainConfig
 from search.problem.objective import DIRECTIONS
@@ -22,7 +22,7 @@ SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 
 
 class ShadowStudy:
-    """What an Optuna sampler is asked by and learns from. Trials have numbers of their own."""
+    """What an Optuna sampler is asked by and learns from. Its trials have numbers of their own."""
 
     def __init__(self, name: SamplerName, seed: int) -> None:
         with quiet_optuna():
@@ -36,23 +36,19 @@ class ShadowStudy:
             return trial, suggest(trial)
 
     def add(self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> int:
-        """A trial that was not asked for here, as running. Returns its number."""
+        """Add a trial that was not asked for here, as running. Returns its number."""
         state = TrialState.RUNNING
         self._study.add_trial(
             create_trial(state=state, params=dict(params), distributions=dict(distributions))
         )
         return len(self._study.get_trials(deepcopy=False)) - 1
 
-    def trial(self, number: int) -> FrozenTrial:
-        """As it stands."""
-        return self._study.get_trials(deepcopy=False)[number]
-
-    def tell(self, number: int, val_acc: float, num_params: int) -> None:
+    def tell(self, number: int, val_acc: float, size: int) -> None:
         """How a trial ended, or was expected to."""
-        self._study.tell(number, [val_acc, float(num_params)])
+        self._study.tell(number, [val_acc, float(size)])
 
     def drop(self, number: int) -> None:
-        """A trial that came to nothing: samplers ignore it."""
+        """A trial came to nothing: samplers ignore it."""
         self._study.tell(number, state=TrialState.FAIL)
 
 
@@ -65,6 +61,5 @@ def optuna_sampler(name: SamplerName, seed: int) -> BaseSampler:
         return GPSampler(seed=seed, warn_independent_sampling=False)
     if name == "random":
         return RandomSampler(seed=seed)
-    # group: only so are conditional parameters modelled together (Optuna's docs; optuna 5.0
-    # models 8 of 24 such parameters without it).
+    # Without `group` Optuna 5.0 models 8 of 24 conditional parameters (see sampling/coverage.py).
     return TPESampler(multivariate=True, group=True, seed=seed)

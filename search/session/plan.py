@@ -1,37 +1,59 @@
 """What a run will do, decided before anything is created: options, then what an earlier run of the
 same study used, then defaults."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Precision, StartConfig, TrainConfig
+from paretrain.data.locate import short_name
 from paretrain.data.native import native_side
 from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
-from paretrain.device import device_name
+from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
 from search.problem.baselines import Choice
-from search.problem.constraints import Gate
-from search.problem.objective import OBJECTIVES, LatencyModel, Objective
+from search.problem.constraints import Constraints
+from search.problem.objective import LatencyModel, Objective
 from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
+from search.session.options import Options
 from search.stopping.pruners import PrunerName
-from search.workers.devices import worker_devices
+from search.study.snapshot import objective_of
+from search.workers.devices import threads_per_worker, worker_devices
+from search.workers.supervisor import STALL_S
 
-DIGITS_CAP = 120_000
-"""The report's networks with every width divided by 16 fit under it."""
-CPU_CAP, GPU_CAP = 1_000_000, 20_000_000
+T = TypeVar("T")
+
+DIGITS_MAX_PARAMS = 120_000
+"""The course report's networks with every width divided by 16 are below it."""
+CPU_MAX_PARAMS, GPU_MAX_PARAMS = 1_000_000, 20_000_000
+"""The largest networks that are worth waiting for: ResNet18 (11.7 million) is below the GPU's, the
+VGGs with their FC layers (129 million and more) are not."""
 DIGITS_EPOCHS, EPOCHS = 12, 30
-CPU_SIZE, GPU_SIZE = 64, 224
-SMALLEST_SIZE = 32
+"""50 trials of 12 epochs on the digits take minutes on one core. The course reports trained for 5
+to 80 epochs, report E for 30."""
+CPU_SIDE, GPU_SIDE = 64, 224
+"""Pixels. 224 is what published weights were trained on; 64 has a twelfth of its pixels."""
+SMALLEST_SIDE = 32
 """No default is smaller: a VGG halves its maps five times."""
-DIGITS_SIZE = 32
+DIGITS_SIDE = 32
 DIGITS_VAL = 0.28
 """About 400 of the digits validate, so that one image is a quarter of a point."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What an earlier run of the study has settled."""
+
+    identity: dict[str, Any]
+    """As `Plan.identity` gave it."""
+    threads: int
+    min_acc: float | None
+    weights_dir: str | None
 
 
 @dataclass(frozen=True)
@@ -55,11 +77,11 @@ class Plan:
     sampler: SamplerName
     baselines: Choice
     min_acc: float | None = None
-    """The search is for the fewest parameters at no less than this accuracy; None = for the whole
-    front. A setting of the run: it may change when a study goes on."""
+    """The search is for the smallest network of at least this accuracy; None = for the whole front.
+    A setting of the run: it may change when a study goes on."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
-    stall_s: float = 300.0
+    stall_s: float = STALL_S
     """A worker that trains no batch for so long is ended."""
     objective: Objective = "params"
     """What is to be small. A setting of the study."""
@@ -68,14 +90,15 @@ class Plan:
     weights_dir: str | None = None
     """File or folder with them; None = torchvision's cache."""
     max_size_mb: float | None = None
-    """Of the file with a network's weights."""
+    """Limit on the file with a network's weights."""
     microbatch: bool = False
     """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
     notes: tuple[str, ...] = ()
-    """Limits that were chosen for the user, in words."""
+    """What was chosen for the user, in words."""
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
-        """What a study is: a resume with another value of any of these is refused."""
+        """What a study is: a resume with another value of any of these is refused. `fingerprint` is
+        that of the images."""
         # Where images lie is no part of it: what they are is in the fingerprint.
         data = self.data.model_dump(mode="json", exclude={"source", "columns", "images"})
         return {
@@ -98,8 +121,8 @@ class Plan:
         return config.model_copy(update=update)
 
     @property
-    def aim_words(self) -> str:
-        """What the search is after, or the empty string for the whole front."""
+    def target_words(self) -> str:
+        """What the search is after; empty for the whole front."""
         if self.min_acc is None:
             return ""
         what = "fewest parameters" if self.objective == "params" else f"least {self.objective}"
@@ -115,12 +138,18 @@ class Plan:
         """One for each worker: the GPUs in turn, unless one was named."""
         return worker_devices(self.device, self.workers)
 
-    def gate(self, data: ImageData) -> Gate:
-        """What proposals must pass."""
-        classes, images = len(data.classes), len(data.train)
-        model = LatencyModel(classes) if self.objective == "latency" else None
-        caps = (self.max_params, images, self.max_size_mb)
-        return Gate(self.complete, classes, *caps, self.objective, model)
+    def constraints(self, data: ImageData) -> Constraints:
+        """What proposals must keep."""
+        classes = len(data.classes)
+        return Constraints(
+            self.complete,
+            classes,
+            self.max_params,
+            images=len(data.train),
+            max_size_mb=self.max_size_mb,
+            objective=self.objective,
+            latency=LatencyModel(classes) if self.objective == "latency" else None,
+        )
 
     def trial_seed(self, number: int) -> int:
         """Seed of a trial: its own, and the same whenever the study is run with the same seed."""
@@ -132,88 +161,143 @@ class Plan:
         return f"{device_name(self.device)}, {workers}, {self.precision}"
 
 
-def settle(plan: Plan, stored: dict[str, Any] | None, given: dict[str, Any]) -> Plan:
-    """Fill in what the user left open: `stored` is the identity of an existing study, `given` the
-    options that were typed (others are None)."""
-    digits, gpu = plan.data.source == "digits", plan.device.type != "cpu"
-    notes: list[str] = []
+def settle(options: Options, stored: Stored | None) -> Plan:
+    """The plan of a run: what the options leave open is taken from the existing study, else from
+    defaults. Raises UserError when no trial could begin."""
+    choice = _Choice(options, stored)
+    data = choice.data()
+    epochs = choice.epochs()
+    total = options.limits.epochs
+    if total is not None and total < epochs:
+        raise UserError(
+            f"--epochs-total {total}: one trial may take {epochs} epochs, so none could begin: give "
+            f"{epochs} or more, or fewer --epochs in a new study"
+        )
+    workers = options.workers or 1
+    min_acc = None if options.min_acc == "none" else options.min_acc
+    if stored is not None and options.min_acc is None:
+        min_acc = stored.min_acc
+    return Plan(
+        space=options.space,
+        data=data,
+        storage=options.storage,
+        study_name=study_name_of(options),
+        epochs=epochs,
+        max_params=choice.max_params(),
+        workers=workers,
+        threads=stored.threads if stored else threads_per_worker(workers, choice.digits),
+        device=options.device,
+        precision=choice.first(None, "precision", native_precision(options.device)),
+        limits=options.limits,
+        seed=options.seed,
+        pruner=options.pruner,
+        sampler=options.sampler,
+        baselines=options.baselines,
+        min_acc=min_acc,
+        auto_workers=options.workers is None,
+        stall_s=options.stall_s,
+        objective=options.objective or objective_of(stored.identity if stored else {}),
+        pretrained=choice.first(options.pretrained, "pretrained", True),
+        weights_dir=options.weights_dir or (stored.weights_dir if stored else None),
+        max_size_mb=options.max_size_mb,
+        microbatch=options.microbatch,
+        notes=tuple(choice.notes),
+    )
 
-    def choose(key: str, default: Any, note: str = "") -> Any:
-        if given.get(key) is not None:
-            return given[key]
-        if stored is not None and key in stored:
-            return stored[key]
-        if note:
-            notes.append(note)
+
+def study_name_of(options: Options) -> str:
+    """The given name, or SPACE-DATA."""
+    return options.study_name or f"{options.space.name}-{short_name(options.data.source)}"
+
+
+@dataclass
+class _Choice:
+    """What is chosen for the user, and said."""
+
+    options: Options
+    stored: Stored | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def digits(self) -> bool:
+        """Whether the data are the embedded ones."""
+        return self.options.data.source == "digits"
+
+    @property
+    def where(self) -> str:
+        """What a default is for."""
+        gpu = self.options.device.type != "cpu"
+        return "digits" if self.digits else "a GPU" if gpu else "a CPU"
+
+    def first(self, given: T | None, key: str, default: T) -> T:
+        """What was given, else what the study has under that key of its identity, else the
+        default."""
+        if given is not None:
+            return given
+        if self.stored is not None and key in self.stored.identity:
+            value: T = self.stored.identity[key]
+            return value
         return default
 
-    of_space = plan.space.defaults
-    epochs = of_space.get("epochs") or (DIGITS_EPOCHS if digits else EPOCHS)
-    where = "digits" if digits else "a GPU" if gpu else "a CPU"
-    image_size = choose("image_size", None)
-    if image_size is None:
-        image_size, why = _usual_size(plan, where)
-        notes.append(f"images at {image_size}x{image_size} ({why}; --image-size)")
-    data = replace_data(
-        plan.data,
-        val_fraction=choose("val_fraction", DIGITS_VAL if digits else plan.data.val_fraction),
-        image_size=image_size,
-        fraction=choose("fraction", 1.0),
-        per_class=choose("per_class", None),
-        skip_broken=choose("skip_broken", False),
-    )
-    chosen_epochs = choose("epochs", epochs, f"{epochs} epochs a trial (default; --epochs)")
-    total = plan.limits.epochs
-    if total is not None and total < chosen_epochs:
-        raise UserError(
-            f"--epochs-total {total}: one trial may take {chosen_epochs} epochs, so none could "
-            f"begin: give {chosen_epochs} or more, or fewer --epochs in a new study"
+    def data(self) -> DataConfig:
+        """With sizes and shares. Raises UserError for one that is not allowed."""
+        options = self.options
+        image_size = self.first(options.image_size, "image_size", None)
+        if image_size is None:
+            image_size, why = self._usual_side()
+            self.notes.append(f"images at {image_size}x{image_size} ({why}; --image-size)")
+        val_fraction = DIGITS_VAL if self.digits else options.data.val_fraction
+        return with_changes(
+            options.data,
+            val_fraction=self.first(None, "val_fraction", val_fraction),
+            image_size=image_size,
+            fraction=self.first(options.fraction, "fraction", 1.0),
+            per_class=self.first(options.per_class, "per_class", None),
+            skip_broken=self.first(options.skip_broken or None, "skip_broken", False),
         )
-    max_params = plan.max_params
-    if given.get("max_params") is None:
-        max_params = DIGITS_CAP if digits else GPU_CAP if gpu else CPU_CAP
-        if "max_params" in of_space:
-            max_params, where = of_space["max_params"], plan.space.name
-        most = "no cap on" if max_params is None else f"at most {max_params:,}"
-        notes.append(f"{most} parameters (default for {where}; --max-params, or none)")
-    return replace(
-        plan,
-        data=data,
-        epochs=chosen_epochs,
-        max_params=max_params,
-        precision=choose("precision", plan.precision),
-        pretrained=choose("pretrained", True),
-        objective=choose("objective", _stored_objective(stored)),
-        notes=tuple(notes),
-    )
+
+    def epochs(self) -> int:
+        """Of a trial."""
+        chosen: int | None = self.first(self.options.epochs, "epochs", None)
+        if chosen is None:
+            usual = DIGITS_EPOCHS if self.digits else EPOCHS
+            chosen = self.options.space.defaults.get("epochs") or usual
+            self.notes.append(f"{chosen} epochs a trial (default; --epochs)")
+        return chosen
+
+    def max_params(self) -> int | None:
+        """The limit on parameters, which is one of the run."""
+        given, defaults = self.options.max_params, self.options.space.defaults
+        if given is not None:
+            return None if given == "none" else given
+        gpu = self.options.device.type != "cpu"
+        limit: int | None = GPU_MAX_PARAMS if gpu else CPU_MAX_PARAMS
+        limit, where = DIGITS_MAX_PARAMS if self.digits else limit, self.where
+        if "max_params" in defaults:
+            limit, where = defaults["max_params"], self.options.space.name
+        most = "no limit on" if limit is None else f"at most {limit:,}"
+        self.notes.append(f"{most} parameters (default for {where}; --max-params, or none)")
+        return limit
+
+    def _usual_side(self) -> tuple[int, str]:
+        """Side of the images, in pixels, and why."""
+        options, source = self.options, self.options.data.source
+        if side := options.space.defaults.get("image_size"):
+            return side, f"default for {options.space.name}"
+        if source in SIDES:
+            return SIDES[source], f"default for {source}"
+        if self.digits:
+            return DIGITS_SIDE, f"default for {self.where}"
+        most = CPU_SIDE if options.device.type == "cpu" else GPU_SIDE
+        native = native_side(options.data)
+        if native is None or native >= most:
+            return most, f"default for {self.where}"
+        # Larger ones would show nothing more.
+        side = max(native, SMALLEST_SIDE)
+        return side, "their own size" if native == side else f"their own is {native}"
 
 
-def _usual_size(plan: Plan, where: str) -> tuple[int, str]:
-    """Side of the images where neither the user nor an earlier run has chosen, and why."""
-    source = plan.data.source
-    if side := plan.space.defaults.get("image_size"):
-        return side, f"default for {plan.space.name}"
-    if source in SIDES:
-        return SIDES[source], f"default for {source}"
-    if source == "digits":
-        return DIGITS_SIZE, f"default for {where}"
-    most, native = CPU_SIZE if plan.device.type == "cpu" else GPU_SIZE, native_side(plan.data)
-    if native is None or native >= most:
-        return most, f"default for {where}"
-    # Larger ones would show nothing more.
-    side = max(native, SMALLEST_SIZE)
-    return side, "their own size" if native == side else f"their own is {native}"
-
-
-def _stored_objective(stored: dict[str, Any] | None) -> Objective:
-    """Of an existing study; the number of parameters in a new one."""
-    for name in OBJECTIVES:
-        if f"{name} minimize" in (stored or {}).get("objectives", ()):
-            return name
-    return "params"
-
-
-def replace_data(data: DataConfig, **changes: Any) -> DataConfig:
+def with_changes(data: DataConfig, **changes: Any) -> DataConfig:
     """A data configuration with some fields changed, checked like any other."""
     return DataConfig.model_validate(data.model_dump() | changes)
 

@@ -3,35 +3,36 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
-from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.epoch_selection import kept_accuracies
-from paretrain.training import EpochResult
-from search.session.plan import Plan
 from search.study.owner import BEAT_EVERY_S
 from search.study.records import TrialRecord
 from search.study.repeats import Repeat
-from search.workers.pool import Died, WorkerPool
-from search.workers.protocol import Epoch, Failed, Finished, Go, Resumed, Train, Warned
+from search.workers.job import Job
+from search.workers.supervisor import (
+    CurveRestored,
+    EpochOver,
+    JobFailed,
+    JobFinished,
+    JobNote,
+    Pool,
+    Supervisor,
+)
 
 
-@dataclass
-class Job:
-    """One training: a trial's configuration with another seed."""
+@dataclass(frozen=True)
+class Repetition:
+    """A trial's configuration, to be trained with another seed."""
 
     record: TrialRecord
     seed: int
-    results: list[EpochResult] = field(default_factory=list)
-    deaths: int = 0
-    sign: float = 0.0
-    """When its worker last said anything, on the monotonic clock."""
 
     @property
     def config(self) -> TrainConfig:
@@ -39,123 +40,81 @@ class Job:
         return self.record.config.model_copy(update={"seed": self.seed})
 
     @property
-    def name(self) -> str:
-        """For messages and checkpoints."""
-        return f"{self.record.number}-{self.seed}"
+    def words(self) -> str:
+        """For messages."""
+        return f"#{self.record.number} seed {self.seed}"
 
 
 class Repeating:
-    """Hands jobs out and keeps what comes back. Interrupted ones go on from their checkpoints."""
+    """Hands repetitions out and keeps what comes back. Interrupted ones go on from their
+    checkpoints."""
 
     def __init__(
         self,
-        jobs: Sequence[Job],
-        pool: WorkerPool,
+        repetitions: Sequence[Repetition],
+        pool: Pool,
         checkpoints: Path,
         keep: Callable[[Repeat], None],
         beat: Callable[[], None],
         console: Console,
     ) -> None:
         """`keep` is called for every finished one, `beat` every BEAT_EVERY_S seconds."""
-        self._all = list(jobs)
-        self._waiting = deque(range(len(jobs)))
-        self._busy: dict[int, int] = {}
-        self._pool, self._checkpoints, self._keep, self._beat = pool, checkpoints, keep, beat
-        self._console, self._beaten = console, 0.0
+        self._repetitions = list(repetitions)
+        self._supervisor = Supervisor(pool)
+        self._waiting = deque(
+            Job(number, each.config, checkpoints / f"repeat-{each.record.number}-{each.seed}.pt")
+            for number, each in enumerate(repetitions)
+        )
+        self._keep, self._beat, self._console = keep, beat, console
+        self._last_beat = 0.0
         self._failed = 0
         self._bar = time_left_bar(console, "trainings", MofNCompleteColumn())
-        self._task = self._bar.add_task("", total=len(jobs))
+        self._task = self._bar.add_task("", total=len(repetitions))
 
     def run(self) -> int:
         """To the end. Returns how many failed; they are said and tried again by the next run."""
         with self._bar:
-            while self._waiting or self._busy:
-                for worker in self._pool.workers:
-                    if worker not in self._busy and self._waiting:
-                        self._send(worker, self._waiting.popleft())
-                heard = self._pool.receive(1.0)
-                if heard is not None:
-                    self._hear(*heard)
-                self._look_after()
+            while self._waiting or self._supervisor.jobs:
+                for _ in self._supervisor.hand_out(self._next):
+                    pass
+                for happening in self._supervisor.receive(1.0):
+                    self._handle(happening)
+                if time.monotonic() - self._last_beat > BEAT_EVERY_S:
+                    self._last_beat = time.monotonic()
+                    self._beat()
         return self._failed
 
-    def _send(self, worker: int, number: int) -> None:
-        job = self._all[number]
-        job.sign = time.monotonic()
-        self._busy[worker] = number
-        order = Train(trial=number, config=job.config, checkpoint=str(self._checkpoint(job)))
-        self._pool.send(worker, order)
+    def _next(self) -> Job | None:
+        return self._waiting.popleft() if self._waiting else None
 
-    def _checkpoint(self, job: Job) -> Path:
-        return self._checkpoints / f"repeat-{job.name}.pt"
+    def _handle(self, happening: object) -> None:
+        match happening:
+            case EpochOver(job=job, result=result):
+                self._supervisor.go_on(job, result.epoch)
+                self._bar.advance(self._task, 1 / job.config.epochs)
+            case CurveRestored(job=job):
+                self._bar.advance(self._task, len(job.results) / job.config.epochs)
+            case JobFinished(job=job):
+                self._finished(job)
+            case JobFailed(job=job, error=error):
+                self._failed += 1
+                self._say(job, f" failed: {' '.join(error.split())}")
+            case JobNote(job=job, text=text):
+                self._say(job, f": {text}")
 
-    def _hear(self, worker: int, heard: object) -> None:
-        number = self._busy.get(worker)
-        if number is None:
-            if isinstance(heard, Died):
-                raise UserError(f"a worker cannot start: {heard}")
-            return
-        job = self._all[number]
-        if isinstance(heard, Died):
-            self._died(worker, job, heard)
-            return
-        job.sign = time.monotonic()
-        if isinstance(heard, Epoch):
-            job.results.append(heard.result)
-            self._pool.send(worker, Go(trial=number, epoch=heard.result.epoch))
-            self._bar.advance(self._task, 1 / job.config.epochs)
-        elif isinstance(heard, Resumed):
-            job.results = list(heard.results)
-            self._bar.advance(self._task, len(heard.results) / job.config.epochs)
-        elif isinstance(heard, Finished):
-            self._finished(worker, job, heard.seconds)
-        elif isinstance(heard, Failed):
-            del self._busy[worker]
-            self._fail(job, heard.error)
-        elif isinstance(heard, Warned):
-            self._say(f"#{job.record.number} seed {job.seed}: {heard.text}")
-
-    def _finished(self, worker: int, job: Job, seconds: float) -> None:
-        del self._busy[worker]
-        last = job.results[-1]
+    def _finished(self, job: Job) -> None:
+        record, last = self._repetitions[job.number].record, job.results[-1]
         accs = kept_accuracies(
             [result.val_acc for result in job.results],
             [result.val_loss for result in job.results],
             job.config.keep,
         )
-        self._keep(Repeat(job.record.number, job.seed, tuple(accs), last.health, round(seconds, 3)))
-        self._checkpoint(job).unlink(missing_ok=True)
+        seed, seconds = self._repetitions[job.number].seed, job.seconds_spent - job.seconds_lost
+        self._keep(Repeat(record.number, seed, tuple(accs), last.health, round(seconds, 3)))
+        job.checkpoint.unlink(missing_ok=True)
         diverged = ", diverged" if last.health == "diverged" else ""
-        self._say(
-            f"#{job.record.number} seed {job.seed}: {accs[-1]:.2%} (the trial: "
-            f"{job.record.val_acc:.2%}){diverged}"
-        )
+        self._say(job, f": {accs[-1]:.2%} (the trial: {record.val_acc:.2%}){diverged}")
 
-    def _died(self, worker: int, job: Job, died: Died) -> None:
-        self._pool.restart(worker)
-        job.deaths += 1
-        job.results = []
-        if job.deaths == 1:
-            self._say(f"#{job.record.number} seed {job.seed}: {died}; tried once more")
-            self._send(worker, self._busy[worker])
-            return
-        del self._busy[worker]
-        self._fail(job, str(died))
-
-    def _fail(self, job: Job, error: str) -> None:
-        self._failed += 1
-        self._say(f"#{job.record.number} seed {job.seed} failed: {' '.join(error.split())}")
-
-    def _look_after(self) -> None:
-        now = time.monotonic()
-        for worker, number in list(self._busy.items()):
-            silent = now - self._all[number].sign
-            if silent > Plan.stall_s:
-                died = Died(0, f"no batch for {silent:.0f} s", "hangs")
-                self._died(worker, self._all[number], died)
-        if now - self._beaten > BEAT_EVERY_S:
-            self._beaten = now
-            self._beat()
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def _say(self, job: Job, text: str) -> None:
+        words = self._repetitions[job.number].words
+        self._console.print(words + text, highlight=False, markup=False, soft_wrap=True)

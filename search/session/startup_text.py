@@ -2,53 +2,53 @@
 how long that will take."""
 
 import textwrap
-from collections.abc import Sequence
 
 from rich.console import Console
 
 from paretrain import __version__
-from paretrain.data.parts import ImageData
 from paretrain.formatting import count_of, duration, short_count
-from search.problem.baselines import Baseline
 from search.problem.objective import WORDS
 from search.session.plan import Plan
+from search.session.prepared_run import PreparedRun
 from search.workers.forecast import Forecast
 
-LABEL = 8
+LABEL = 9
 """Characters."""
 
 
-def say_first(
-    screen: Console, plan: Plan, data: ImageData, hand_made: Sequence[Baseline], done: int
-) -> None:
+def say_first(screen: Console, run: PreparedRun, done: int) -> None:
     """Everything that is known without a measurement. `done`: trials of earlier runs."""
-
-    def line(label: str, text: str) -> None:
-        say_labelled(screen, label, text)
-
-    size, epochs = plan.data.image_size, count_of(plan.epochs, "epoch")
-    so_far = f", {done} done" if done else ""
+    plan = run.plan
     title = f"paretrain {__version__}: {plan.space.name} - {plan.space.summary}"
     screen.print(title, highlight=False, markup=False, soft_wrap=not screen.is_terminal)
-    trials = count_of(plan.trials, "trial")
-    line("study", f"'{plan.study_name}' in {plan.storage}: {trials}{so_far}")
-    line("data", f"{plan.data.source}: {len(data.train):,} training, {len(data.val):,} validation")
-    line("", f"images of {len(data.classes)} classes, {size}x{size}, {epochs} a trial")
-    for note in data.warnings:
-        line("note", note)
-    line("device", plan.describe_device())
-    cap = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
-    line("cap", cap)
+    for label, text in _lines(run, done):
+        say_labelled(screen, label, text)
+
+
+def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
+    plan, data = run.plan, run.data
+    side, epochs = plan.data.image_size, count_of(plan.epochs, "epoch")
+    images = f"{len(data.train):,} training, {len(data.val):,} validation"
+    trials = count_of(plan.trials, "trial") + (f", {done} done" if done else "")
+    limit = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
+    lines = [
+        ("study", f"'{plan.study_name}' in {plan.storage}: {trials}"),
+        ("data", f"{plan.data.source}: {images}"),
+        ("", f"images of {len(data.classes)} classes, {side}x{side}, {epochs} a trial"),
+        *(("note", note) for note in data.warnings),
+        ("device", plan.describe_device()),
+        ("limit", limit),
+    ]
     if plan.objective != "params":
-        line("small", WORDS[plan.objective])
+        lines.append(("small", WORDS[plan.objective]))
     if plan.min_acc is not None:
-        line("aim", plan.aim_words)
-    for note in plan.notes:
-        line("chosen", note)
-    fits = [base.name for base in hand_made if not base.obstacle]
-    if hand_made:
-        names = ", ".join(fits) or "none"
-        line("by hand", f"{len(fits)} of {len(hand_made)} networks fit: {names}")
+        lines.append(("target", plan.target_words))
+    lines += [("chosen", note) for note in plan.notes]
+    if run.baselines:
+        fitting = [base.name for base in run.baselines if not base.obstacle]
+        names = ", ".join(fitting) or "none"
+        lines.append(("baselines", f"{len(fitting)} of {len(run.baselines)} fit: {names}"))
+    return lines
 
 
 def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:
@@ -57,17 +57,17 @@ def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) 
         return
     if expected is None:
         say_labelled(screen, "time", "could not be measured")
-    else:
-        measured = count_of(expected.probed, "network")
-        say_labelled(
-            screen,
-            "time",
-            f"about {duration(expected.seconds)}; {duration(expected.seconds_at_most)} if no trial "
-            f"is stopped early ({measured} measured)",
-        )
-        if expected.memory_bytes:
-            memory = expected.memory_bytes / 1e9
-            say_labelled(screen, "memory", f"{memory:.1f} GB for the workers")
+        return
+    measured = count_of(expected.probed, "network")
+    say_labelled(
+        screen,
+        "time",
+        f"about {duration(expected.seconds)}; {duration(expected.seconds_at_most)} if no trial "
+        f"is stopped early ({measured} measured)",
+    )
+    if expected.memory_bytes:
+        memory = expected.memory_bytes / 1e9
+        say_labelled(screen, "memory", f"{memory:.1f} GB for the workers")
 
 
 def say_labelled(screen: Console, label: str, text: str) -> None:

@@ -1,25 +1,38 @@
-"""The end of a run: the front as a table, the verdict against the hand-made networks, what next."""
+"""The end of a run: the front as a table, the verdicts on the baselines, what to do next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
-from search.problem.baselines import Baseline
 from search.problem.front import pareto_front
 from search.problem.objective import METRICS, TITLES, Objective, in_database, shown
-from search.problem.target import Aim
+from search.problem.target import closest, smallest_with
 from search.reporting.control_arm import ControlArm
-from search.reporting.text import aim_verdict, front_rows, ledger_lines
+from search.reporting.text import front_rows, ledger_lines, refusal_words, target_verdict
 from search.reporting.verdicts import verdicts
 from search.session.outcome import Outcome
 from search.session.plan import Plan
+from search.session.prepared_run import PreparedRun
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from search.study.snapshot import study_options
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run leaves to tell."""
+
+    finished: Sequence[TrialRecord]
+    """Of all runs of the study."""
+    outcome: Outcome
+    refused: Mapping[str, int]
+    """Proposals that did not pass, by reason."""
+    spent: Ledger
+    control: ControlArm
 
 
 def print_front(
@@ -28,10 +41,10 @@ def print_front(
     claims: Mapping[str, str],
     objective: Objective = "params",
 ) -> None:
-    """The table: parameters, validation accuracy, what a report claims, trial, what it is."""
+    """The table: parameters, validation accuracy, what the course report claims, trial, network."""
     rows = front_rows(records)
     claimed = any(record.baseline in claims for _, record in rows)
-    table = Table(title="Pareto front (*) and hand-made networks", title_justify="left", box=None)
+    table = Table(title="Pareto front (*) and baselines", title_justify="left", box=None)
     table.add_column("")
     table.add_column("Parameters", justify="right")
     if objective != "params":
@@ -55,65 +68,61 @@ def print_front(
         )
     console.print(table)
     if claimed:
-        console.print("Claim: what the report measured, on its own images", highlight=False)
+        said = "Claim: what the course report measured, on its own images"
+        console.print(said, highlight=False)
 
 
-def print_summary(
-    console: Console,
-    plan: Plan,
-    records: Sequence[TrialRecord],
-    hand_made: Sequence[Baseline],
-    refused: dict[str, int],
-    spent: Ledger,
-    control: ControlArm,
-) -> None:
+def print_summary(console: Console, run: PreparedRun, ending: Ending) -> None:
     """Everything after the last trial."""
-    if not records:
+    plan, finished = run.plan, ending.finished
+    if not finished:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, records, plan.space.claims, plan.objective)
-    if plan.min_acc is not None:
-        console.print(aim_verdict(records, plan.min_acc), highlight=False)
-    for line in verdicts(records):
+        print_front(console, finished, plan.space.claims, plan.objective)
+    for line in _closing_lines(run, ending):
         console.print(line, highlight=False, markup=False)
-    for obstacle in dict.fromkeys(base.obstacle for base in hand_made if base.obstacle):
-        names = ", ".join(base.name for base in hand_made if base.obstacle == obstacle)
-        console.print(f"Not run, {obstacle}: {names}", highlight=False)
-    if refused:
-        what = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
-        console.print(f"Proposals refused before training: {what}", highlight=False)
-    for line in ledger_lines(spent):
-        console.print(line, highlight=False)
-    if control.would_stop:
-        console.print(control.sentence(), highlight=False)
-    if records:
-        chosen = study_options(plan.storage, plan.study_name)
+    if finished:
         console.print("Next:", highlight=False)
-        smallest = Aim(0.0, plan.min_acc).smallest(records)
-        which = "--knee" if smallest is None else f"--trial {smallest.number}"
-        for command in (
-            f"python -m search.dashboard {chosen}",
-            f"python -m search.confirm {chosen}",
-            f"python -m search.export {chosen} {which} --out best.yaml",
-            "python -m paretrain best.yaml",
-        ):
+        for command in _next_commands(plan, finished):
             console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
 
 
-def as_event(
-    records: Sequence[TrialRecord],
-    plan: Plan,
-    outcome: Outcome,
-    refused: dict[str, int],
-    spent: Ledger,
-    control: ControlArm,
-) -> dict[str, Any]:
+def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
+    lines = []
+    if run.plan.min_acc is not None:
+        lines.append(target_verdict(ending.finished, run.plan.min_acc))
+    lines += verdicts(ending.finished)
+    for obstacle in dict.fromkeys(base.obstacle for base in run.baselines if base.obstacle):
+        names = ", ".join(base.name for base in run.baselines if base.obstacle == obstacle)
+        lines.append(f"Not run, {refusal_words(obstacle)}: {names}")
+    if ending.refused:
+        counts = [f"{n:,} {refusal_words(reason)}" for reason, n in ending.refused.items()]
+        lines.append(f"Proposals refused before training: {', '.join(counts)}")
+    lines += ledger_lines(ending.spent)
+    if ending.control.would_stop:
+        lines.append(ending.control.sentence())
+    return lines
+
+
+def _next_commands(plan: Plan, finished: Sequence[TrialRecord]) -> list[str]:
+    study = study_options(plan.storage, plan.study_name)
+    smallest = smallest_with(finished, plan.min_acc)
+    which = "--knee" if smallest is None else f"--trial {smallest.number}"
+    return [
+        f"python -m search.dashboard {study}",
+        f"python -m search.confirm {study}",
+        f"python -m search.export {study} {which} --out best.yaml",
+        "python -m paretrain best.yaml",
+    ]
+
+
+def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
     """The same for programs. `aim` is None without `--min-acc`."""
     return {
         "event": "end",
-        "ending": outcome.ending,
-        "seconds": round(outcome.seconds, 3),
-        "busy_seconds": round(outcome.busy_seconds, 3),
+        "ending": ending.outcome.ending,
+        "seconds": round(ending.outcome.seconds, 3),
+        "busy_seconds": round(ending.outcome.busy_seconds, 3),
         "front": [
             {
                 "trial": record.number,
@@ -124,13 +133,13 @@ def as_event(
                 "claim": plan.space.claims.get(record.baseline or ""),
                 "network": describe(record.config),
             }
-            for record in pareto_front(records)
+            for record in pareto_front(ending.finished)
         ],
-        "aim": _aim_event(records, plan.min_acc),
-        "verdicts": verdicts(records),
-        "refused": refused,
-        "ledger": spent.as_dict(),
-        "control_arm": asdict(control),
+        "aim": _target_event(ending.finished, plan.min_acc),
+        "verdicts": verdicts(ending.finished),
+        "refused": dict(ending.refused),
+        "ledger": ending.spent.as_dict(),
+        "control_arm": asdict(ending.control),
     }
 
 
@@ -140,15 +149,14 @@ def _second_objective(objective: Objective, record: TrialRecord) -> dict[str, fl
     return {METRICS[objective]: in_database(objective, record.size)}
 
 
-def _aim_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:
+def _target_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:
     if min_acc is None:
         return None
-    aim = Aim(0.0, min_acc)
-    named = aim.smallest(records) or aim.closest(records)
+    best = smallest_with(records, min_acc) or closest(records)
     return {
         "min_acc": min_acc,
-        "reached": named is not None and named.val_acc >= min_acc,
-        "trial": None if named is None else named.number,
-        "params": None if named is None else named.num_params,
-        "val_acc": None if named is None else named.val_acc,
+        "reached": best is not None and best.val_acc >= min_acc,
+        "trial": None if best is None else best.number,
+        "params": None if best is None else best.num_params,
+        "val_acc": None if best is None else best.val_acc,
     }

@@ -10,25 +10,29 @@ from paretrain.config import TrainConfig
 from paretrain.network_config import published_name
 from paretrain.networks.published import checked_weights
 from paretrain.networks.weight_files import GO_ON, find_weights
-from search.problem.constraints import Gate
-from search.problem.random_trial import Drawing
+from search.problem.constraints import Constraints
+from search.problem.random_trial import RandomTrial
 from search.session.plan import Plan
 
 DRAWS = 300
 """Random configurations that show which networks a space asks for."""
 
 
-def names_needed(plan: Plan, gate: Gate, hand_made: Iterable[TrainConfig]) -> list[str]:
-    """torchvision's names of the networks whose weights may be asked for, of those that fit under
-    the caps."""
+def names_needed(
+    plan: Plan, constraints: Constraints, baselines: Iterable[TrainConfig]
+) -> list[str]:
+    """torchvision's names of the networks whose weights may be asked for, among the configurations
+    that keep the limits."""
     rng = random.Random(0)
     drawn = (
-        gate.complete(plan.space.suggest(Drawing(rng, hints=plan.space.hints)))
+        constraints.complete(plan.space.suggest(RandomTrial(rng, hints=plan.space.hints)))
         for _ in range(DRAWS)
     )
     names = set()
-    for config in (*hand_made, *drawn):
-        if config.start.pretrained and gate.obstacle(config, gate.size(config)) is None:
+    for config in (*baselines, *drawn):
+        if not config.start.pretrained:
+            continue
+        if constraints.obstacle(config, constraints.size(config)) is None:
             name = published_name(config.network)
             assert name is not None  # the configuration has been checked
             names.add(name)
@@ -36,15 +40,15 @@ def names_needed(plan: Plan, gate: Gate, hand_made: Iterable[TrainConfig]) -> li
 
 
 def with_weights(
-    plan: Plan, gate: Gate, hand_made: Iterable[TrainConfig]
-) -> tuple[Gate, list[str]]:
-    """A gate that refuses networks without weights, and notes for the first lines.
+    plan: Plan, constraints: Constraints, baselines: Iterable[TrainConfig]
+) -> tuple[Constraints, list[str]]:
+    """Constraints that refuse networks without weights, and notes for the first lines.
 
     Weights that are missing in torchvision's cache are downloaded now. A file or folder of the user
     decides which networks there are: those that it has none of are not proposed.
     Raises UserError when weights cannot be had, or do not fit.
     """
-    names = names_needed(plan, gate, hand_made)
+    names = names_needed(plan, constraints, baselines)
     files: dict[str, Path] = {}
     missing: dict[str, UserError] = {}
     for name in names:
@@ -62,9 +66,9 @@ def with_weights(
     for name in sorted(set(names) - set(missing)):
         checked_weights(name, files[name])
     if not missing:
-        return gate, []
+        return constraints, []
     note = f"no weights of {', '.join(missing)} in {plan.weights_dir}: they are not proposed"
-    return replace(gate, without_weights=frozenset(missing)), [note]
+    return replace(constraints, without_weights=frozenset(missing)), [note]
 
 
 def _not_fitting(files: dict[str, Path]) -> dict[str, UserError]:

@@ -26,11 +26,14 @@ from search.stopping.curve import Curve
 _NORMAL = NormalDist()
 
 GUESS, FLOOR = 0.05, 0.01
+"""The noise's deviation is guessed as GUESS sqrt(1 - progress) + FLOOR, in accuracy ..."""
 GUESS_WORTH = 1.0
+"""... and the guess is worth so many curves."""
 WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
+"""Prior deviations of w0, w1 and w2, as multiples of the noise."""
 UNSEEN, UNSEEN_DEVIATIONS = 0.15, (0.3, 0.2)
 """Before learning: the guess of the noise, and prior deviations in accuracy of what a network gains
-above chance, and of that with ten times the parameters."""
+above chance, and of what ten times the size adds to that."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class CompletedCurves:
     def __init__(self, curves: Sequence[Curve], epochs: int) -> None:
         self._epochs = epochs
         self._curves = list(curves)
-        self._sizes: Floats = np.log10(np.array([c.num_params for c in curves], dtype=np.float64))
+        self._sizes: Floats = np.log10(np.array([c.size for c in curves], dtype=np.float64))
         self._finals: Floats = np.array([c.val_acc for c in curves], dtype=np.float64)
         self._bests: list[Floats] = [np.maximum.accumulate(np.array(c.accs)) for c in curves]
         self._levels: dict[float, Floats] = {}
@@ -73,8 +76,8 @@ class CompletedCurves:
     def posterior(self, trial: Curve) -> Posterior:
         """Of a trial that has begun to learn, after its last epoch so far."""
         # Progress counts from where a training leaves chance: a slow start is not a slow learner.
-        waited = trial.epochs_waited
-        progress = (len(trial.accs) - waited) / (self._epochs - waited)
+        before = trial.epochs_before_learning
+        progress = (len(trial.accs) - before) / (self._epochs - before)
         level = max(trial.accs)
         levels = self._levels_at(progress)
         gains = self._finals - levels
@@ -83,35 +86,35 @@ class CompletedCurves:
             [
                 np.ones(len(self)),
                 levels - level,
-                (self._sizes - math.log10(trial.num_params)) / 10,
+                (self._sizes - math.log10(trial.size)) / 10,
             ],
             axis=1,
         )
         return _regress(level, gains, design, guess, WEIGHT_DEVIATIONS)
 
     def before_learning(
-        self, num_params: int, chance: float, stopped: Sequence[tuple[int, float]] = ()
+        self, size: int, chance: float, stopped: Sequence[tuple[int, float]] = ()
     ) -> Posterior:
-        """Of a trial that has yet to begin to learn, if it does: regression on size alone. Those
-        that finish are the better ones, so that `stopped` ones (parameters, expected final
-        accuracy) count too."""
-        sizes = np.append(self._sizes, [math.log10(size) for size, _ in stopped])
+        """Of a trial that has yet to begin to learn, if it does: regression on size alone. The
+        trials that finish are the better ones, so `stopped` ones count too: (size, expected final
+        accuracy)."""
+        sizes = np.append(self._sizes, [math.log10(other) for other, _ in stopped])
         finals = np.append(self._finals, [expected for _, expected in stopped])
-        design = np.stack([np.ones(len(sizes)), sizes - math.log10(num_params)], axis=1)
+        design = np.stack([np.ones(len(sizes)), sizes - math.log10(size)], axis=1)
         return _regress(chance, finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
 
     def _levels_at(self, progress: float) -> Floats:
         """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
         if progress not in self._levels:
-            found = []
+            levels = []
             for curve, best in zip(self._curves, self._bests, strict=True):
-                waited = curve.epochs_waited
-                epoch = waited + progress * (self._epochs - waited)
+                before = curve.epochs_before_learning
+                epoch = before + progress * (self._epochs - before)
                 lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
                 upper = min(lower + 1, self._epochs)
                 share = min(1.0, max(0.0, epoch - lower))
-                found.append((1 - share) * best[lower - 1] + share * best[upper - 1])
-            self._levels[progress] = np.array(found)
+                levels.append((1 - share) * best[lower - 1] + share * best[upper - 1])
+            self._levels[progress] = np.array(levels)
         return self._levels[progress]
 
 

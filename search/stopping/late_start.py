@@ -1,60 +1,74 @@
 """Networks that predict one class for all images: how likely they are to begin to learn, and how
-long that is waited for."""
+long they may go on."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from search.stopping.curve import Curve
-from search.stopping.rule import Decision, View
+from search.stopping.rule import View
 
 PRIOR_CHANCE, PRIOR_WORTH = 0.3, 0.5
-"""Of beginning to learn while the epochs double, before a study has shown any; worth so many
-trials."""
+"""Probability of beginning to learn while the epochs double, before a study has shown any, and how
+many trials that guess is worth."""
 
 
 def start_chance(trial: Curve, view: View) -> float:
-    """Probability that a waiting trial begins to learn before its last epoch (Kaplan & Meier 1958):
-    one minus the product, over the doublings of the epochs that are left to it, of the share of
-    this study's trials watched as long that had still not begun by the end of one. So an early stop
-    does not count as a failure to begin later on."""
-    everyone = [*view.finished, *view.stopped, *view.running, trial]
-    waited = np.array([curve.epochs_waited for curve in everyone])
+    """Probability that a trial which predicts one class begins to learn before its last epoch.
+
+    Kaplan & Meier 1958: one minus a product over the doublings of the epochs that are left to it.
+    A factor is the share of this study's trials watched as long that had still not begun by the
+    end of that doubling. So an early stop does not count as a failure to begin later on.
+    """
+    everyone = [*view.others, trial]
+    before = np.array([curve.epochs_before_learning for curve in everyone])
     seen = np.array([len(curve.accs) for curve in everyone])
-    began = waited < seen
-    stays, left = 1.0, trial.epochs_waited
+    began = before < seen
+    stays, left = 1.0, trial.epochs_before_learning
     end = 2 ** math.ceil(math.log2(left + 1)) if left else 1
     while left < view.epochs:
         right = min(end, view.epochs)
-        starts = np.count_nonzero(began & (left <= waited) & (waited < right))
-        watched = np.count_nonzero((waited >= left) & (began | (seen >= right)))
+        starts = np.count_nonzero(began & (left <= before) & (before < right))
+        watched = np.count_nonzero((before >= left) & (began | (seen >= right)))
         stays *= 1 - (starts + PRIOR_WORTH * PRIOR_CHANCE) / (watched + PRIOR_WORTH)
         left, end = right, 2 * right
     return float(1 - stays)
 
 
-def still_waiting(trial: Curve, view: View, late_start: float, waiting_share: float) -> Decision:
-    """Whether waiting has taken too much: longer than the share `late_start` of the epochs and than
-    any start that paid in this study, while such trials have taken more than `waiting_share` of all
-    epochs."""
+@dataclass(frozen=True)
+class OneClassTime:
+    """How long a trial, and all trials together, have predicted one class."""
+
+    too_long: bool
+    why: str
+    latest_start: int | None = None
+    """Epochs before learning of the latest starter that finished; None where nothing learned."""
+    share: float | None = None
+    """Share of all epochs that went to trials which predict one class; None likewise."""
+
+
+def one_class_time(
+    trial: Curve, view: View, late_start: float, one_class_share: float
+) -> OneClassTime:
+    """Whether a trial has predicted one class for too long: longer than the share `late_start` of
+    the epochs and than any start that paid in this study, while such trials have taken more than
+    `one_class_share` of all epochs."""
     done = len(trial.accs)
-    everything = [*view.finished, *view.stopped, *view.running, trial]
-    if all(curve.waiting[-1] for curve in [*view.finished, *view.running]):
-        return Decision(False, "predicts one class, but nothing has learned yet")
-    starts = [curve.epochs_waited for curve in view.finished if not curve.waiting[-1]]
+    if not any(curve.learned for curve in [*view.finished, *view.running]):
+        return OneClassTime(False, "one class, but nothing has learned yet")
+    starts = [curve.epochs_before_learning for curve in view.finished if curve.learned]
     latest = max(starts, default=0)
-    patience = max(math.ceil(late_start * view.epochs), latest)
-    spent = sum(len(curve.accs) for curve in everything)
-    waited = sum(len(c.accs) for c in everything if c.epochs_waited == len(c.accs))
-    numbers = {
-        "epoch": float(done),
-        "latest_start": float(latest),
-        "waiting_share": waited / spent,
-    }
-    if done <= patience or waited <= waiting_share * spent:
-        return Decision(False, "predicts one class, may still start", numbers)
-    started = f"began by epoch {latest + 1}" if latest else "learned at once"
-    if not starts:
-        started = "have begun to learn"
-    reason = f"one class at epoch {done}; others {started}"
-    return Decision(True, reason, numbers)
+    allowed = max(math.ceil(late_start * view.epochs), latest)
+    everyone = [*view.others, trial]
+    spent = sum(len(curve.accs) for curve in everyone)
+    one_class = sum(
+        len(curve.accs) for curve in everyone if curve.epochs_before_learning == len(curve.accs)
+    )
+    share = one_class / spent
+    if done <= allowed or one_class <= one_class_share * spent:
+        return OneClassTime(False, "one class, may still begin to learn", latest, share)
+    others = "have begun to learn"
+    if starts:
+        others = f"began by epoch {latest + 1}" if latest else "learned at once"
+    return OneClassTime(True, f"one class; others {others}", latest, share)

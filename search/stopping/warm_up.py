@@ -1,28 +1,31 @@
-"""Whom to train on before any training has finished, so that nothing is known of final accuracies.
+"""Which trials to train on before any training has finished, so that nothing is known of final
+accuracies.
 
 Trials are compared after the same epoch, by the hypervolume that each would add to the front of the
 others there. As in successive halving for two objectives (MO-ASHA: Schmucker et al. 2021, arXiv
-2106.12639, sec. 4) the best third goes on after epochs 1, 3, 9, ...; the rank is that of a gain and
-not of a dominance: a small step above the front is worth less than a large one. The very first
-trials have nobody to be compared with. As in the secretary problem (Ferguson 1989, sec. 1) they
-are only looked at, because candidates are plenty and an epoch is cheap against a whole training.
+2106.12639, sec. 4) the best third goes on after epochs 1, 3, 9, ...; here the rank is that of a gain
+and not of a dominance, because a small step above the front is worth less than a large one.
+
+The very first trials have nobody to be compared with. As in the secretary problem (Ferguson 1989,
+sec. 1) they are only looked at, because candidates are plenty and an epoch is cheap against a whole
+training.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from paretrain.formatting import short_count
 from search.problem.expected_gain import expected_volume_gain
 from search.problem.front import pareto_front
+from search.problem.objective import with_unit
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision, View
 
 REDUCTION = 3
-"""The best of so many go on, and the next comparison is after so many times the epochs."""
+"""One in so many goes on, and the next comparison is after so many times the epochs."""
 NOISE = 0.01
 """Standard deviation of an accuracy: two that differ by less are alike."""
 
@@ -32,56 +35,50 @@ class _Point:
     """A trial after the epoch of the comparison."""
 
     number: int
-    num_params: int
+    size: int
     val_acc: float
-
-    @property
-    def size(self) -> int:
-        """See `Curve.num_params`."""
-        return self.num_params
 
 
 def warm_up(trial: Curve, view: View, look: int) -> Decision:
-    """Judge a trial that has begun to learn after an epoch, by what the others had by then. The
-    first `look` trials of a study are stopped after an epoch; 0 asks for a comparison with at
-    least three before anything is stopped, and stops only what a smaller trial beats."""
-    done = len(trial.accs)
-    everyone = [*view.finished, *view.stopped, *view.running]
+    """Judge a trial that has begun to learn, by what the others had after the same epoch.
+
+    The first `look` trials of a study are stopped after an epoch. With 0, nothing is stopped before
+    three others can be compared with it, and only what a smaller trial beats.
+    """
+    done, evidence = len(trial.accs), view.evidence(trial)
     others = [
-        _Point(curve.number, curve.num_params, curve.accs[done - 1])
-        for curve in everyone
+        _Point(curve.number, curve.size, curve.accs[done - 1])
+        for curve in view.others
         if len(curve.accs) >= done
     ]
-    mine = _Point(trial.number, trial.num_params, trial.val_acc)
-    numbers = {"epoch": float(done), "val_acc": trial.val_acc}
-    if look and done == 1 and not view.finished and len(everyone) < look:
-        return Decision(True, f"epoch 1: {trial.val_acc:.1%}, only looked at to compare", numbers)
+    own = _Point(trial.number, trial.size, trial.val_acc)
+    if look and done == 1 and not view.finished and len(view.others) < look:
+        return Decision(True, "only looked at to compare", evidence)
     if look and done in _rungs(view.epochs) and len(others) + 1 >= REDUCTION:
-        place, places = _place(mine, others, view), math.ceil((len(others) + 1) / REDUCTION)
-        if place > places:
-            reason = f"epoch {done}: {trial.val_acc:.1%}, {place}. in gain of {len(others) + 1}"
-            return Decision(True, reason, numbers)
-    better = [p for p in others if p.num_params <= trial.num_params and p.val_acc >= trial.val_acc]
+        rank, places = _rank(own, others, view), math.ceil((len(others) + 1) / REDUCTION)
+        if rank > places:
+            return Decision(True, f"{rank}. in gain of {len(others) + 1}", evidence)
+    better = [p for p in others if p.size <= own.size and p.val_acc >= own.val_acc]
     if better and len(others) >= REDUCTION and len(view.running) >= 2:
         rival = max(better, key=lambda point: point.val_acc)
-        had = f"{rival.val_acc:.1%} ({short_count(rival.num_params)})"
-        reason = f"epoch {done}: {trial.val_acc:.1%}, #{rival.number} had {had} by then"
-        return Decision(True, reason, numbers | {"front": rival.val_acc})
-    learned = sum(not curve.waiting[-1] for curve in view.finished)
-    return Decision(False, f"only {learned} trials have finished and learned", numbers)
+        size = with_unit(view.objective, rival.size)
+        why = f"#{rival.number} had {rival.val_acc:.1%} ({size}) by then"
+        return Decision(True, why, replace(evidence, to_beat=rival.val_acc))
+    learned = sum(curve.learned for curve in view.finished)
+    return Decision(False, f"only {learned} trials have finished and learned", evidence)
 
 
-def _place(mine: _Point, others: Sequence[_Point], view: View) -> int:
+def _rank(own: _Point, others: Sequence[_Point], view: View) -> int:
     """1 for the trial that adds most to the front of the others."""
-    points = [mine, *others]
+    points = [own, *others]
     gains: list[float] = []
     for point in points:
         front = pareto_front(other for other in points if other is not point)
         gain = expected_volume_gain(
-            [point.num_params],
+            [point.size],
             np.array([point.val_acc]),
             np.array([NOISE]),
-            [other.num_params for other in front],
+            [other.size for other in front],
             [other.val_acc for other in front],
             view.chance,
             view.largest,

@@ -1,20 +1,36 @@
-"""The name of every attribute that is stored with a trial or a study. Old databases must load, so
-no string here ever changes."""
+"""The name of every attribute that is stored with a trial or a study. Databases of earlier versions
+must load, so none of these strings ever changes, whatever the things are called today."""
 
-# Of a trial.
-CONFIG, SIZE, WORDS, ORIGIN = "config", "num_params", "network", "origin"
-BASELINE, CURVE, PER_CLASS, VERDICT = "baseline", "curve", "per_class", "verdict"
-BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
-LAST_ACC, HEALTH, SECONDS = "val_acc_last", "health", "train_seconds"
-NUMBERS, SPENT, INFEASIBLE = "decision", "spent", "infeasible"
-DECISIONS, CONFUSION = "decisions", "confusion"
-AXIS, TRAINABLE, MEASURED = "size", "trainable_params", "size_measured"
-"""AXIS: what is to be small, where that is not the number of parameters."""
+# Of a trial: what it is.
+CONFIG = "config"
+SIZE = "num_params"
+"""Number of parameters, always."""
+AXIS = "size"
+"""What is to be small, where that is not the number of parameters."""
+MEASURED = "size_measured"
+TRAINABLE = "trainable_params"
+WORDS = "network"
+ORIGIN = "origin"
+BASELINE = "baseline"
+
+# Of a trial: how it went.
+CURVE = "curve"
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
+"""Lists in CURVE, each with one value an epoch."""
+PER_CLASS, CONFUSION, HEALTH = "per_class", "confusion", "health"
+BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
+LAST_ACC, SECONDS, SPENT = "val_acc_last", "train_seconds", "spent"
+
+# Of a trial: what was decided.
+VERDICT = "verdict"
+"""How it ended, in words."""
+NUMBERS, DECISIONS = "decision", "decisions"
+"""The evidence of its stop, and all decisions."""
+INFEASIBLE, STDERR = "infeasible", "stderr"
 
 # Of a study.
 IDENTITY, PROVENANCE, THREADS, REFUSED = "identity", "provenance", "threads", "refused"
 OWNER, UID, MIN_ACC = "owner", "uid", "min_acc"
 WEIGHTS_DIR, MAX_PARAMS, SPACE_FILE = "weights_dir", "max_params", "space_file"
-PREFIX = "repeat:"
-"""Of the attributes with repeats, one a repeat."""
+REPEAT = "repeat:"
+"""Begins the names of attributes with repeats, one a repeat."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.study.attributes import CURVE, SPENT
+from search.study.attributes import SPENT
+from search.study.records import epochs_of
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,17 @@ _ROW = {
 
 def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
     """Of trials that would each take `epochs` if none were stopped."""
-    rows = {name: Entry() for name in ("kept", "stopped", "failed", "waiting", "lost", "saved")}
+    rows = {field.name: Entry() for field in fields(Ledger)}
     for trial in trials:
         spent = trial.user_attrs.get(SPENT)
         if not spent:
             continue
-        own = len(trial.user_attrs.get(CURVE, {}).get("val_acc", ()))
-        row = _ROW[trial.state]
+        on_curve = epochs_of(trial)
         seconds = spent["seconds"] - spent["lost_seconds"]
-        rows[row] += Entry(1, own, seconds)
-        if spent["epochs"] > own or spent["lost_seconds"] > 0:
-            rows["lost"] += Entry(1, spent["epochs"] - own, spent["lost_seconds"])
+        rows[_ROW[trial.state]] += Entry(1, on_curve, seconds)
+        if spent["epochs"] > on_curve or spent["lost_seconds"] > 0:
+            rows["lost"] += Entry(1, spent["epochs"] - on_curve, spent["lost_seconds"])
         if trial.state == TrialState.PRUNED:
-            left = epochs - own
-            rows["saved"] += Entry(1, left, left * seconds / max(own, 1))
+            left = epochs - on_curve
+            rows["saved"] += Entry(1, left, left * seconds / max(on_curve, 1))
     return Ledger(**rows)

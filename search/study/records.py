@@ -1,5 +1,6 @@
-"""What the database says of a trial, typed. The only place that knows the attribute names."""
+"""What the database says of a trial, typed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,29 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
-from paretrain.epoch_selection import kept_accuracies
 from paretrain.training import EpochResult
-from search.problem.constraints import Gate
+from search.problem.constraints import Constraints
 from search.stopping.curve import Curve
-from search.stopping.rule import Decision
-from search.study.attributes import (
-    AXIS,
-    BASELINE,
-    BEST_ACC,
-    BEST_EPOCH,
-    CONFIG,
-    CURVE,
-    CURVE_KEYS,
-    DECISIONS,
-    HEALTH,
-    LAST_ACC,
-    LOWEST_LOSS_ACC,
-    PER_CLASS,
-    SECONDS,
-    SIZE,
-    TRAINABLE,
-    VERDICT,
-)
+from search.study import attributes as attr
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 """Only these use up `--trials`."""
@@ -48,7 +30,7 @@ class TrialRecord:
     num_params: int
     curve: Curve
     baseline: str | None
-    """Name of the hand-made network, where it is one."""
+    """Name of the baseline, where it is one."""
     verdict: str
     seconds: float
 
@@ -65,35 +47,49 @@ class TrialRecord:
     @property
     def words(self) -> str:
         """Its name where it has one, and what it is."""
-        return (
-            f"{self.baseline}: {describe(self.config)}" if self.baseline else describe(self.config)
-        )
+        return named_words(self.config, self.baseline)
+
+
+def named_words(config: TrainConfig, baseline: str | None) -> str:
+    """A configuration in words, after the name of the baseline that it is."""
+    return f"{baseline}: {describe(config)}" if baseline else describe(config)
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
     """None for a trial that has no epoch yet, or that another program put into the study."""
     attrs = trial.user_attrs
-    if CONFIG not in attrs or not attrs.get(CURVE, {}).get("val_acc"):
+    if attr.CONFIG not in attrs or not epochs_of(trial):
         return None
-    curve = attrs[CURVE]
-    config = TrainConfig.from_dict(attrs[CONFIG])
+    curve = attrs[attr.CURVE]
+    config = TrainConfig.from_dict(attrs[attr.CONFIG])
     duration = trial.duration or timedelta(0)
     return TrialRecord(
         number=trial.number,
         state=trial.state,
         config=config,
-        num_params=int(attrs[SIZE]),
-        curve=Curve(
+        num_params=int(attrs[attr.SIZE]),
+        curve=Curve.of_epochs(
             trial.number,
-            int(attrs.get(AXIS, attrs[SIZE])),
-            tuple(kept_accuracies(curve["val_acc"], curve.get("val_loss", ()), config.keep)),
-            tuple(word == "one class" for word in curve["health"]),
-            diverged=curve["health"][-1] == "diverged",
+            size_of(trial),
+            curve["val_acc"],
+            curve.get("val_loss", ()),
+            curve["health"],
+            config.keep,
         ),
-        baseline=attrs.get(BASELINE),
-        verdict=str(attrs.get(VERDICT, "")),
-        seconds=float(attrs.get(SECONDS, duration.total_seconds())),
+        baseline=attrs.get(attr.BASELINE),
+        verdict=str(attrs.get(attr.VERDICT, "")),
+        seconds=float(attrs.get(attr.SECONDS, duration.total_seconds())),
     )
+
+
+def epochs_of(trial: FrozenTrial) -> int:
+    """Number of epochs on a trial's curve."""
+    return len(trial.user_attrs.get(attr.CURVE, {}).get("val_acc", ()))
+
+
+def size_of(trial: FrozenTrial) -> int:
+    """What is to be small of a trial of ours, in the unit of the search."""
+    return int(trial.user_attrs.get(attr.AXIS, trial.user_attrs[attr.SIZE]))
 
 
 def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
@@ -111,48 +107,43 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
     return trials[number]
 
 
+def by_end(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """In the order in which they ended."""
+    return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
+
+
 def read_ends(study: optuna.Study) -> list[TrialRecord | None]:
     """Counted trials in the order in which they ended; None for a stopped one."""
-    ended = study.get_trials(deepcopy=False, states=COUNTED)
-    ended.sort(key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
+    ended = by_end(study.get_trials(deepcopy=False, states=COUNTED))
     return [read_record(t) if t.state == TrialState.COMPLETE else None for t in ended]
 
 
-def read_decisions(trial: FrozenTrial) -> list[Decision]:
-    """What the rule said of a trial, epoch by epoch, with its numbers."""
-    return [
-        Decision(
-            told["stop"],
-            told["reason"],
-            {key: float(told[key]) for key in told if key not in ("stop", "reason")},
-        )
-        for told in trial.user_attrs.get(DECISIONS, ())
-    ]
+def size_attributes(constraints: Constraints, config: TrainConfig, size: int) -> dict[str, Any]:
+    """Parameters and trainable parameters; also what is to be small, where it is another."""
+    stored = {
+        attr.SIZE: constraints.params(config),
+        attr.TRAINABLE: constraints.trainable(config),
+    }
+    return stored if constraints.objective == "params" else stored | {attr.AXIS: size}
 
 
-def size_attributes(gate: Gate, config: TrainConfig, size: int) -> dict[str, Any]:
-    """Parameters, and those that are trained, always; what is to be small where it is neither."""
-    found = {SIZE: gate.params(config), TRAINABLE: gate.trainable(config)}
-    return found if gate.objective == "params" else found | {AXIS: size}
-
-
-def curve_attributes(results: list[EpochResult]) -> dict[str, Any]:
+def curve_attributes(results: Sequence[EpochResult]) -> dict[str, Any]:
     """Attributes to store after an epoch: the curve in one list a quantity, and its extremes.
 
     Never Optuna's intermediate values: with two objectives one pruned trial that has them breaks
     TPE for good (Optuna 5.0, `_get_pruned_trial_score`).
     """
-    best = max(results, key=lambda r: r.val_acc)
-    lowest = min(results, key=lambda r: r.val_loss)
+    best = max(results, key=lambda result: result.val_acc)
+    lowest = min(results, key=lambda result: result.val_loss)
     last = results[-1]
-    curve = {key: [getattr(result, key) for result in results] for key in CURVE_KEYS}
+    curve = {key: [getattr(result, key) for result in results] for key in attr.CURVE_KEYS}
     return {
-        CURVE: curve,
-        PER_CLASS: [round(value, 5) for value in last.per_class],
-        LAST_ACC: last.val_acc,
-        BEST_ACC: best.val_acc,
-        BEST_EPOCH: best.epoch,
-        LOWEST_LOSS_ACC: lowest.val_acc,
-        HEALTH: last.health,
-        SECONDS: round(sum(result.seconds for result in results), 3),
+        attr.CURVE: curve,
+        attr.PER_CLASS: [round(value, 5) for value in last.per_class],
+        attr.LAST_ACC: last.val_acc,
+        attr.BEST_ACC: best.val_acc,
+        attr.BEST_EPOCH: best.epoch,
+        attr.LOWEST_LOSS_ACC: lowest.val_acc,
+        attr.HEALTH: last.health,
+        attr.SECONDS: round(sum(result.seconds for result in results), 3),
     }

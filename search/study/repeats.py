@@ -12,8 +12,8 @@ from typing import Any
 import optuna
 
 from paretrain.formatting import count_of
-from search.problem.log_error import CEILING, log_error
-from search.study.attributes import PREFIX
+from search.problem.log_error import accuracy_from, log_error
+from search.study.attributes import REPEAT
 from search.study.records import TrialRecord
 
 FRESH = 2**31
@@ -60,18 +60,22 @@ def fresh_seeds(number: int, count: int) -> list[int]:
 
 
 def as_attribute(repeat: Repeat) -> tuple[str, dict[str, Any]]:
-    """Name and value of the study's attribute."""
-    return f"{PREFIX}{repeat.trial}:{repeat.seed}", asdict(repeat)
+    """Name and value of the study's attribute. As a trial, a repeat would count for `--trials` and
+    be on the front."""
+    return f"{REPEAT}{repeat.trial}:{repeat.seed}", asdict(repeat)
 
 
 def read_repeats(study: optuna.Study) -> dict[int, list[Repeat]]:
     """By trial, in the order of their seeds."""
-    found: dict[int, list[Repeat]] = {}
+    by_trial: dict[int, list[Repeat]] = {}
     for key, value in study.user_attrs.items():
-        if key.startswith(PREFIX):
+        if key.startswith(REPEAT):
             repeat = Repeat(**(value | {"val_accs": tuple(value["val_accs"])}))
-            found.setdefault(repeat.trial, []).append(repeat)
-    return {trial: sorted(of, key=lambda r: r.seed) for trial, of in sorted(found.items())}
+            by_trial.setdefault(repeat.trial, []).append(repeat)
+    return {
+        trial: sorted(repeats, key=lambda repeat: repeat.seed)
+        for trial, repeats in sorted(by_trial.items())
+    }
 
 
 def confirm(
@@ -80,47 +84,46 @@ def confirm(
     """What the repeats say of each trial that has any.
 
     Intervals are computed on the logarithm of the error, where the deviation between seeds is more
-    alike for good and bad networks than on the accuracy itself, and that deviation is pooled over
-    all trials with two repeats or more: three repeats alone would give intervals twice as wide
+    alike for good and bad networks than on the accuracy itself. That deviation is pooled over all
+    trials with two repeats or more: three repeats alone would give intervals twice as wide
     (Student's t with 2 degrees of freedom)."""
     deviation, freedom = pooled_deviation(repeats)
-    found = {}
-    for record in records:
-        accs = [repeat.val_acc for repeat in repeats.get(record.number, ())]
-        if not accs:
-            continue
-        mean, count = math.fsum(accs) / len(accs), len(accs)
-        low = high = None
-        lucky = False
-        if freedom:
-            from scipy.stats import t  # slow to import
-
-            middle = math.fsum(map(log_error, accs)) / count
-            half = float(t.ppf(0.975, freedom)) * deviation / math.sqrt(count)
-            low, high = _accuracy(middle - half), _accuracy(middle + half)
-            reach = float(t.ppf(0.95, freedom)) * deviation * math.sqrt(1 + 1 / count)
-            lucky = log_error(record.val_acc) > middle + reach
-        found[record.number] = Confirmed(
-            record.number, record.val_acc, count, mean, low, high, lucky
+    return {
+        record.number: _confirmed(
+            record, [repeat.val_acc for repeat in repeats[record.number]], deviation, freedom
         )
-    return found
+        for record in records
+        if repeats.get(record.number)
+    }
+
+
+def _confirmed(
+    record: TrialRecord, accs: Sequence[float], deviation: float, freedom: int
+) -> Confirmed:
+    mean, count = math.fsum(accs) / len(accs), len(accs)
+    low = high = None
+    lucky = False
+    if freedom:
+        from scipy.stats import t  # slow to import
+
+        middle = math.fsum(map(log_error, accs)) / count
+        half = float(t.ppf(0.975, freedom)) * deviation / math.sqrt(count)
+        low, high = accuracy_from(middle - half), accuracy_from(middle + half)
+        reach = float(t.ppf(0.95, freedom)) * deviation * math.sqrt(1 + 1 / count)
+        lucky = log_error(record.val_acc) > middle + reach
+    return Confirmed(record.number, record.val_acc, count, mean, low, high, lucky)
 
 
 def pooled_deviation(repeats: Mapping[int, Sequence[Repeat]]) -> tuple[float, int]:
     """Standard deviation between seeds of one configuration, in `log_error`, and its degrees of
     freedom."""
     squares, freedom = 0.0, 0
-    for of in repeats.values():
-        errors = [log_error(repeat.val_acc) for repeat in of]
+    for of_trial in repeats.values():
+        errors = [log_error(repeat.val_acc) for repeat in of_trial]
         mean = math.fsum(errors) / len(errors)
         squares += math.fsum((error - mean) ** 2 for error in errors)
         freedom += len(errors) - 1
     return (math.sqrt(squares / freedom), freedom) if freedom else (0.0, 0)
-
-
-def _accuracy(log_of_error: float) -> float:
-    """Back from `log_error`."""
-    return min(1.0, max(0.0, CEILING - math.exp(-log_of_error)))
 
 
 def describe_confirmed(confirmed: Confirmed) -> str:

@@ -17,17 +17,17 @@ def by_number(records: Sequence[TrialRecord], number: int) -> TrialRecord:
         if record.number == number:
             return record
     numbers = [record.number for record in records]
-    seen = f"trials {min(numbers)} to {max(numbers)}" if numbers else "no trial"
-    raise UserError(f"no trained trial {number} in this study: there are {seen}")
+    known = f"trials {min(numbers)} to {max(numbers)}" if numbers else "no trial"
+    raise UserError(f"no trained trial {number} in this study: there are {known}")
 
 
-def under_cap(records: Sequence[TrialRecord], cap: int) -> TrialRecord:
-    """The most accurate one with at most `cap` parameters. Raises UserError."""
+def under_limit(records: Sequence[TrialRecord], max_params: int) -> TrialRecord:
+    """The most accurate one with at most so many parameters. Raises UserError."""
     front = pareto_front(records)
-    fits = [record for record in front if record.num_params <= cap]
+    fits = [record for record in front if record.num_params <= max_params]
     if not fits:
         raise UserError(
-            f"no finished trial has at most {cap:,} parameters: the smallest has "
+            f"no finished trial has at most {max_params:,} parameters: the smallest has "
             f"{front[0].num_params:,} (#{front[0].number}, {front[0].val_acc:.2%})"
         )
     return fits[-1]
@@ -56,21 +56,21 @@ def most_accurate(records: Sequence[TrialRecord]) -> TrialRecord:
 
 
 def at_knee(records: Sequence[TrialRecord]) -> TrialRecord:
-    """Where more parameters begin to buy little."""
+    """The one beyond which extra parameters add little accuracy."""
     return knee(pareto_front(records))
 
 
 def neighbours(records: Sequence[TrialRecord], chosen: TrialRecord) -> list[str]:
     """What the next smaller and next larger members of the front would give instead."""
     front = pareto_front(records)
-    smaller = [r for r in front if r.size < chosen.size]
-    larger = [r for r in front if r.size > chosen.size]
+    smaller = [record for record in front if record.size < chosen.size]
+    larger = [record for record in front if record.size > chosen.size]
     lines = []
-    for word, other in (("smaller", smaller[-1:]), ("larger", larger[:1])):
-        for r in other:
-            margin = 100 * (r.val_acc - chosen.val_acc)
+    for word, others in (("smaller", smaller[-1:]), ("larger", larger[:1])):
+        for other in others:
+            margin = 100 * (other.val_acc - chosen.val_acc)
             lines.append(
-                f"next {word}: #{r.number}, {short_count(r.num_params)} parameters, "
+                f"next {word}: #{other.number}, {short_count(other.num_params)} parameters, "
                 f"{margin:+.2f} points"
             )
     return lines

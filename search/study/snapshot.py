@@ -12,22 +12,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, TrainConfig
-from search.problem.baselines import Baseline, baselines
-from search.problem.constraints import Gate
+from search.problem.baselines import Baseline, load_baselines
+from search.problem.constraints import Constraints
 from search.problem.front import pareto_front
 from search.problem.objective import OBJECTIVES, Objective
 from search.problem.space import Space, fingerprint, load_space
-from search.study.attributes import (
-    IDENTITY,
-    MAX_PARAMS,
-    MIN_ACC,
-    OWNER,
-    PER_CLASS,
-    PROVENANCE,
-    REFUSED,
-    SPACE_FILE,
-)
+from search.study import attributes as attr
 from search.study.ledger import Ledger, ledger
 from search.study.owner import STALE_AFTER_S
 from search.study.records import TrialRecord, read_record
@@ -35,7 +25,7 @@ from search.study.storage import load_study
 
 
 @dataclass(frozen=True)
-class StudyView:
+class StudySnapshot:
     """One reading of a study; nothing in it changes while it is shown."""
 
     storage: str
@@ -52,13 +42,13 @@ class StudyView:
 
     @property
     def options(self) -> str:
-        """What commands need to find it."""
+        """The options with which a command finds it."""
         return study_options(self.storage, self.name)
 
     @property
     def space_option(self) -> str:
-        """What a command needs to search the same space."""
-        own = self.attrs.get(SPACE_FILE)
+        """The option with which a command searches the same space."""
+        own = self.attrs.get(attr.SPACE_FILE)
         if own is None:
             return f"--space {self.identity.get('space', '')}"
         path = Path(own["path"])
@@ -69,19 +59,18 @@ class StudyView:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Space, data, epochs and objectives."""
-        return dict(self.attrs.get(IDENTITY, {}))
+        return dict(self.attrs.get(attr.IDENTITY, {}))
 
     @property
     def running(self) -> bool:
         """Whether its coordinator gives signs of life."""
-        last = self.attrs.get(OWNER)
+        last = self.attrs.get(attr.OWNER)
         return last is not None and time.time() - float(last["time"]) < STALE_AFTER_S
 
     @property
     def objective(self) -> Objective:
         """What is to be small."""
-        named = [*self.identity.get("objectives", ()), "", ""][1].split(" ")[0]
-        return next((known for known in OBJECTIVES if known == named), "params")
+        return objective_of(self.identity)
 
     @property
     def epochs(self) -> int:
@@ -91,23 +80,28 @@ class StudyView:
     @property
     def classes(self) -> int:
         """Number of them."""
-        counts = (len(t.user_attrs[PER_CLASS]) for t in self.trials if PER_CLASS in t.user_attrs)
-        return next(counts, 0) or len(self.attrs.get(PROVENANCE, {}).get("classes", ())) or 10
+        counts = (
+            len(trial.user_attrs[attr.PER_CLASS])
+            for trial in self.trials
+            if attr.PER_CLASS in trial.user_attrs
+        )
+        named = self.attrs.get(attr.PROVENANCE, {}).get("classes", ())
+        return next(counts, 0) or len(named) or 10
 
     @property
     def max_params(self) -> int | None:
-        """The cap of the last run."""
-        return self.attrs.get(MAX_PARAMS)
+        """The limit on parameters of the last run."""
+        return self.attrs.get(attr.MAX_PARAMS)
 
     @property
     def min_acc(self) -> float | None:
         """The accuracy asked for."""
-        return self.attrs.get(MIN_ACC)
+        return self.attrs.get(attr.MIN_ACC)
 
     @property
     def refused(self) -> Mapping[str, int]:
         """Proposals that never became trials, by reason."""
-        return dict(self.attrs.get(REFUSED, {}))
+        return dict(self.attrs.get(attr.REFUSED, {}))
 
     @cached_property
     def records(self) -> list[TrialRecord]:
@@ -121,7 +115,7 @@ class StudyView:
 
     @property
     def front(self) -> list[TrialRecord]:
-        """Smallest first."""
+        """The Pareto front, smallest first."""
         return pareto_front(self.finished)
 
     @property
@@ -131,20 +125,26 @@ class StudyView:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the report of the space measured on its own images."""
+        """What the course report of the space measured on its own images."""
         return self.space.claims if self.space else {}
 
-    def hand_made(self) -> list[Baseline]:
-        """The report's networks and settings, with their sizes on images as they are here."""
+    def constraints(self) -> Constraints:
+        """No limits: what sizes networks have on images as they are here."""
+        image_size = int(self.identity.get("image_size", 32))
+        return Constraints.of_images(self.classes, image_size, self.objective)
+
+    def baselines(self) -> list[Baseline]:
+        """All baselines of the space. Latencies cannot be known without measuring, so there are
+        none with that objective."""
         if self.space is None or self.objective == "latency":
             return []
-        data = DataConfig(image_size=int(self.identity.get("image_size", 32)))
+        return load_baselines(self.space, self.constraints(), "all")
 
-        def complete(config: TrainConfig) -> TrainConfig:
-            return config.model_copy(update={"data": data})
 
-        gate = Gate(complete, self.classes, None, objective=self.objective)
-        return baselines(self.space, gate, "all")
+def objective_of(identity: Mapping[str, Any]) -> Objective:
+    """What is to be small in a study with this identity."""
+    named = [*identity.get("objectives", ()), "", ""][1].split(" ")[0]
+    return next((known for known in OBJECTIVES if known == named), "params")
 
 
 def study_options(storage: str, name: str) -> str:
@@ -153,21 +153,22 @@ def study_options(storage: str, name: str) -> str:
     return f"--study-name {shlex.quote(name)}{place}"
 
 
-def view(storage: str, name: str) -> StudyView:
+def read_snapshot(storage: str, name: str) -> StudySnapshot:
     """Raises UserError when there is no such study."""
-    return view_of(load_study(storage, name), storage)
+    return snapshot_of(load_study(storage, name), storage)
 
 
-def view_of(study: optuna.Study, storage: str) -> StudyView:
+def snapshot_of(study: optuna.Study, storage: str) -> StudySnapshot:
     """Of an opened study."""
     attrs = study.user_attrs
-    return StudyView(storage, study, study.get_trials(deepcopy=False), attrs, space_of(attrs))
+    return StudySnapshot(storage, study, study.get_trials(deepcopy=False), attrs, space_of(attrs))
 
 
 def space_of(attrs: Mapping[str, Any]) -> Space | None:
     """The space of a study with these attributes, or None. A file that it names is run only if it
     is the very one that was searched: no database from somewhere else chooses what runs here."""
-    reference, own = str(attrs.get(IDENTITY, {}).get("space", "")), attrs.get(SPACE_FILE)
+    reference = str(attrs.get(attr.IDENTITY, {}).get("space", ""))
+    own = attrs.get(attr.SPACE_FILE)
     try:
         if own is not None:
             reference = own["path"]

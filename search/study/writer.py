@@ -1,5 +1,5 @@
-"""What a run writes into its study, in order, by a thread of its own: nobody who decides or trains
-waits for a disk."""
+"""Writes what a run has to store in its study, in order, in a thread of its own: nobody who decides
+or trains waits for a disk."""
 
 import queue
 import threading
@@ -8,21 +8,21 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import Trial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
-from search.problem.optuna_internals import set_state
+from search.problem.optuna_internals import id_of, set_attributes, set_state
 
 Write = Callable[[], None]
 
 
-class Journal:
+class StudyWriter:
     """The only writer of a study while a run lasts. After a write has failed, nothing more is
-    written, and `failed` is called once, from the journal's thread."""
+    written, and `failed` is called once, from the writer's thread."""
 
     def __init__(self, study: optuna.Study, failed: Callable[[Exception], None]) -> None:
         self._study, self._failed = study, failed
         self._writes: queue.Queue[Write | None] = queue.Queue()
-        self._ids = {trial.number: trial._trial_id for trial in study.get_trials(deepcopy=False)}
+        self._ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
         self.error: Exception | None = None
         """What ended the writing, if anything did."""
         # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
@@ -53,7 +53,7 @@ class Journal:
                 raise RuntimeError(
                     f"another program has added trials: number {added.number} instead of {number}"
                 )
-            self._ids[number] = added._trial_id
+            self._ids[number] = id_of(added)
 
         self._writes.put(write)
 
@@ -79,7 +79,7 @@ class Journal:
         """The last word on a trial."""
 
         def write() -> None:
-            self._attributes(number, attributes)
+            set_attributes(self._study, self._ids[number], attributes)
             self._study.tell(number, values, state=state)
 
         self._writes.put(write)
@@ -100,16 +100,11 @@ class Journal:
 
     def _change(self, number: int, attributes: Mapping[str, Any], state: TrialState | None) -> None:
         def write() -> None:
-            self._attributes(number, attributes)
+            set_attributes(self._study, self._ids[number], attributes)
             if state is not None:
                 set_state(self._study, self._ids[number], state)
 
         self._writes.put(write)
-
-    def _attributes(self, number: int, attributes: Mapping[str, Any]) -> None:
-        live = Trial(self._study, self._ids[number])
-        for key, value in attributes.items():
-            live.set_user_attr(key, value)
 
     def _work(self) -> None:
         while True:

@@ -4,21 +4,18 @@ from pathlib import Path
 
 import torch
 
+from paretrain.atomic import whole_or_not
 from paretrain.training import Training
 
 
 def save_checkpoint(training: Training, path: Path) -> None:
     """Replaces an earlier one only when complete. Raises OSError, for example on a full disk."""
-    partial = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_or_not(path) as partial, partial.open("wb") as file:
             torch.save(training.state_dict(), file)
-        partial.replace(path)
     except RuntimeError as error:  # torch's own writer, for whatever the file system refused
         raise OSError(str(error).splitlines()[0]) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def checkpoint_epochs(path: Path) -> int:

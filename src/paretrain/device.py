@@ -43,6 +43,18 @@ def native_precision(device: torch.device) -> Precision:
     return "fp32"
 
 
+def refuse_foreign_precision(
+    precision: Precision, device: torch.device, trained: str, used: str
+) -> None:
+    """Raises UserError when a training in bf16 would not be computed natively. `trained` and `used`
+    are the message's words for what was trained, and for the device that it was trained on."""
+    if precision == "bf16" and native_precision(device) != "bf16":
+        raise UserError(
+            f"{trained} in bf16, which {device_name(device)} does not compute natively: use the "
+            f"device that {used}"
+        )
+
+
 def device_name(device: torch.device) -> str:
     """What a person calls it: `NVIDIA H100`, `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

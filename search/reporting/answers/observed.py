@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.stopping.rule import expected_end
 from search.study.attributes import NUMBERS
-from search.study.records import COUNTED, read_record
+from search.study.decisions import read_evidence
+from search.study.records import COUNTED, TrialRecord, read_record
 
 LEARNED_MARGIN = 0.05
 """Above chance, or half of chance where that is less: a network that ends there has learned."""
@@ -33,26 +34,22 @@ class Observed:
 
 def observed(trials: Sequence[FrozenTrial], classes: int) -> list[Observed]:
     """Those that count for `--trials` and have an epoch, in the order of their numbers."""
-    found = []
-    for trial in trials:
-        record = read_record(trial) if trial.state in COUNTED else None
-        if record is None:
-            continue
-        acc, deviation = record.val_acc, 0.0
-        waiting = record.curve.waiting[-1] or record.curve.diverged
-        if trial.state == TrialState.PRUNED:
-            acc, deviation = expected_end(trial.user_attrs.get(NUMBERS, {}), acc)
-        found.append(
-            Observed(
-                trial.params,
-                trial.distributions,
-                acc,
-                deviation,
-                not waiting and has_learned(record.val_acc, classes),
-                record.num_params,
-            )
-        )
-    return found
+    ended = [trial for trial in trials if trial.state in COUNTED]
+    return [
+        _observed(trial, record, classes)
+        for trial in ended
+        if (record := read_record(trial)) is not None
+    ]
+
+
+def _observed(trial: FrozenTrial, record: TrialRecord, classes: int) -> Observed:
+    acc, deviation = record.val_acc, 0.0
+    if trial.state == TrialState.PRUNED:
+        evidence = read_evidence(trial.user_attrs.get(NUMBERS, {}))
+        acc, deviation = expected_end(evidence, acc)
+    curve = record.curve
+    learned = curve.learned and not curve.diverged and has_learned(record.val_acc, classes)
+    return Observed(trial.params, trial.distributions, acc, deviation, learned, record.num_params)
 
 
 def has_learned(val_acc: float, classes: int) -> bool:

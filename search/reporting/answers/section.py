@@ -16,24 +16,24 @@ from search.reporting.answers.words import (
     worded,
 )
 from search.reporting.figures.effects import effects_figure
-from search.reporting.html import bullets, commands, drawing, folded, heading, paragraph, table
-from search.study.snapshot import StudyView
+from search.reporting.html import bullets, commands, figure_block, folded, heading, paragraph, table
+from search.study.snapshot import StudySnapshot
 
 
-def answers_section(seen: StudyView) -> list[str]:
+def answers_section(snapshot: StudySnapshot) -> list[str]:
     """Sentences, commands, a figure, and the numbers."""
-    found = answers(seen)
+    found = answers(snapshot)
     if not found.trials:
         return [heading("Answers"), paragraph("Cannot tell yet: no trial has ended.")]
     asked = worded(found)
     others = [one for one in found.comparisons if one not in asked]
     parts = [heading("Answers"), bullets(_sentences(asked))]
     if any(one.effect for one in asked):
-        parts.append(drawing(effects_figure(asked), "effects"))
+        parts.append(figure_block(effects_figure(asked), "effects"))
     parts.append(_table(asked))
     if found.savings:
         parts += _savings(found.savings, found.trials)
-    parts += _undecided(seen, found, asked)
+    parts += _undecided(snapshot, found, asked)
     if others:
         parts.append(folded(f"{len(others)} comparisons of other parameters", [_table(others)]))
     return [*parts, paragraph(_reading(found), note=True)]
@@ -71,7 +71,7 @@ def _savings(found: Savings, trials: int) -> list[str]:
     ]
 
 
-def _undecided(seen: StudyView, found: Answers, asked: Sequence[Comparison]) -> list[str]:
+def _undecided(snapshot: StudySnapshot, found: Answers, asked: Sequence[Comparison]) -> list[str]:
     """The command that trains the trials that are missing, and how many each question takes, the
     fewest first."""
     more: dict[int, list[str]] = {}
@@ -83,12 +83,12 @@ def _undecided(seen: StudyView, found: Answers, asked: Sequence[Comparison]) -> 
     if not more:
         return []
     rows = [
-        [str(total_with(seen, count)), f"about {count:,}", "; ".join(names)]
+        [str(total_with(snapshot, count)), f"about {count:,}", "; ".join(names)]
         for count, names in sorted(more.items())
     ]
     return [
         paragraph("To tell what cannot be told yet, with --trials from the table:"),
-        commands([command(seen, min(more))]),
+        commands([command(snapshot, min(more))]),
         table(("--trials", "More trials", "To tell"), rows),
     ]
 

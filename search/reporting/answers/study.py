@@ -10,9 +10,9 @@ from optuna.distributions import BaseDistribution
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
-from search.problem.constraints import Gate
-from search.problem.parameters import drawings
-from search.problem.random_trial import Drawing
+from search.problem.constraints import Constraints
+from search.problem.parameters import random_trials
+from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 from search.reporting.answers.answer import Comparison, compare
 from search.reporting.answers.observed import Observed, observed
@@ -20,7 +20,7 @@ from search.reporting.answers.questions import questions
 from search.reporting.answers.savings import Lever, Savings, SizeOf, savings
 from search.study.attributes import CONFIG
 from search.study.records import COUNTED
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 DRAWS = 300
 """Random configurations, which tell what belongs to what."""
@@ -40,14 +40,16 @@ class Answers:
     """None where the space has no levers or its sizes are not exact."""
 
 
-def answers(seen: StudyView) -> Answers:
+def answers(snapshot: StudySnapshot) -> Answers:
     """Of a study, from what has ended so far."""
-    return answers_of(observed(seen.trials, seen.classes), seen.space, size_of(seen))
+    return answers_of(
+        observed(snapshot.trials, snapshot.classes), snapshot.space, size_of(snapshot)
+    )
 
 
 def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None) -> Answers:
     """Without a study."""
-    drawn = drawings(space, DRAWS) if space else []
+    drawn = random_trials(space, DRAWS) if space else []
     known: dict[str, BaseDistribution] = {}
     for of in [*(d.distributions for d in drawn), *(t.distributions for t in trials)]:
         for name, distribution in of.items():
@@ -63,13 +65,13 @@ def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf 
     return Answers(len(trials), compare(trials, asked, random_params, kept), found)
 
 
-def size_of(seen: StudyView) -> SizeOf | None:
+def size_of(snapshot: StudySnapshot) -> SizeOf | None:
     """Parameters of a configuration on the study's images; None without the space's file."""
-    space = seen.space
+    space = snapshot.space
     if space is None:
         return None
-    data = DataConfig(image_size=int(seen.identity.get("image_size", 32)))
-    return sizes(space, seen.classes, data)
+    data = DataConfig(image_size=int(snapshot.identity.get("image_size", 32)))
+    return sizes(space, snapshot.classes, data)
 
 
 def sizes(space: Space, classes: int, data: DataConfig) -> SizeOf:
@@ -78,11 +80,11 @@ def sizes(space: Space, classes: int, data: DataConfig) -> SizeOf:
     def complete(config: TrainConfig) -> TrainConfig:
         return config.model_copy(update={"data": data})
 
-    gate = Gate(complete, classes, None)
+    constraints = Constraints(complete, classes, None)
 
     def count(params: Mapping[str, Any]) -> int | None:
         try:
-            return gate.size(complete(space.suggest(Drawing(random.Random(0), params))))
+            return constraints.size(complete(space.suggest(RandomTrial(random.Random(0), params))))
         except UserError:
             return None
 
@@ -125,24 +127,24 @@ def _belonging(
     return belonging
 
 
-def command(seen: StudyView, more: int) -> str:
+def command(snapshot: StudySnapshot, more: int) -> str:
     """What trains so many random trials more: the search itself goes on with what is good, and
     hardly tries what a comparison lacks."""
-    configs = [t.user_attrs[CONFIG]["data"] for t in seen.trials if CONFIG in t.user_attrs]
+    configs = [t.user_attrs[CONFIG]["data"] for t in snapshot.trials if CONFIG in t.user_attrs]
     data = configs[-1] if configs else {}
-    words = ["python -m search.run", seen.space_option]
+    words = ["python -m search.run", snapshot.space_option]
     if data.get("source", "digits") != "digits":
         words.append(f"--data {shlex.quote(str(data['source']))}")
     if str(data.get("source", "")).endswith(".csv"):
         words.append(f"--columns {shlex.quote(','.join(data['columns']))}")
     if data.get("images"):
         words.append(f"--images {shlex.quote(str(data['images']))}")
-    if seen.max_params is not None:
-        words.append(f"--max-params {seen.max_params}")
-    trials = f"--trials {total_with(seen, more)}"
-    return " ".join([*words, seen.options, "--sampler random", trials])
+    if snapshot.max_params is not None:
+        words.append(f"--max-params {snapshot.max_params}")
+    trials = f"--trials {total_with(snapshot, more)}"
+    return " ".join([*words, snapshot.options, "--sampler random", trials])
 
 
-def total_with(seen: StudyView, more: int) -> int:
+def total_with(snapshot: StudySnapshot, more: int) -> int:
     """What --trials is to be for so many more: it counts those of all runs."""
-    return sum(trial.state in COUNTED for trial in seen.trials) + more
+    return sum(trial.state in COUNTED for trial in snapshot.trials) + more

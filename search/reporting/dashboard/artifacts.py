@@ -15,10 +15,11 @@ from optuna.trial import FrozenTrial
 from paretrain.result.figures import draw_card
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.training import EpochResult, Evaluation
+from search.problem.optuna_internals import id_of
 from search.reporting.notes import labels
 from search.reporting.report_page import report_page
 from search.study.attributes import CONFUSION, CURVE, CURVE_KEYS, PER_CLASS
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 PREFIX = "artifacts:"
 """Of the attribute that tells optuna-dashboard of an artifact."""
@@ -35,7 +36,7 @@ def of_trial(study_id: int, trial: FrozenTrial) -> dict[str, str]:
     if not attrs.get(CURVE, {}).get("val_acc"):
         return {}
     names = [name for name in _NAMES if CONFUSION in attrs or name in ("card.png", "curve.csv")]
-    return dict(_named(f"{_OURS}-{study_id:x}-{trial._trial_id:x}", name) for name in names)
+    return dict(_named(f"{_OURS}-{study_id:x}-{id_of(trial):x}", name) for name in names)
 
 
 def of_study(study_id: int) -> dict[str, str]:
@@ -59,11 +60,11 @@ def _named(begin: str, name: str) -> tuple[str, str]:
     return f"{PREFIX}{meta['artifact_id']}", json.dumps(meta)
 
 
-class Attachments:
+class Artifacts:
     """optuna-dashboard's artifact store: makes what is ours, keeps what people upload in a folder,
     which appears with the first upload."""
 
-    def __init__(self, look: Callable[[int], StudyView], folder: Path) -> None:
+    def __init__(self, look: Callable[[int], StudySnapshot], folder: Path) -> None:
         self._look, self._folder = look, folder
         self._uploads = FileSystemArtifactStore(folder)
         self._made = lru_cache(maxsize=64)(_make)
@@ -73,15 +74,15 @@ class Attachments:
         if not artifact_id.startswith(_OURS):
             return self._uploads.open_reader(artifact_id)
         study_id, *of_trial, place = (int(part, 16) for part in artifact_id.split("-")[1:])
-        seen = self._look(study_id)
+        snapshot = self._look(study_id)
         if not of_trial:
-            return BytesIO(report_page(seen).encode())
-        trial = next((t for t in seen.trials if t._trial_id == of_trial[0]), None)
+            return BytesIO(report_page(snapshot).encode())
+        trial = next((t for t in snapshot.trials if id_of(t) == of_trial[0]), None)
         if trial is None or not 1 <= place <= len(_NAMES):
             raise ArtifactNotFound(f"no attachment {artifact_id}")
         attrs = trial.user_attrs
         told = {key: attrs.get(key) for key in (CURVE, PER_CLASS, CONFUSION)}
-        names = tuple(labels(seen, len(attrs.get(PER_CLASS, ()))))
+        names = tuple(labels(snapshot, len(attrs.get(PER_CLASS, ()))))
         return BytesIO(self._made(_NAMES[place - 1], json.dumps(told), names, trial.number))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:

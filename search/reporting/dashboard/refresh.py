@@ -1,10 +1,9 @@
 """Draws a study for the dashboard while somebody looks at it, and takes little time for it."""
 
-import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import optuna
@@ -12,19 +11,19 @@ import plotly.graph_objects as go
 from optuna.trial import Trial
 from optuna_dashboard import save_note, save_plotly_graph_object
 
+from search.problem.optuna_internals import id_of
 from search.reporting.dashboard.artifacts import report_path
-from search.reporting.dashboard.storage import Board
+from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
 from search.reporting.figures.importances import importances_by_objective, importances_figure
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
-from search.reporting.notes import study_note, trial_note
-from search.reporting.story import sizes_by_number
+from search.reporting.notes import TrialNotes, study_note
 from search.study.attributes import CURVE, IDENTITY, OWNER
-from search.study.snapshot import StudyView, view_of
+from search.study.snapshot import StudySnapshot, snapshot_of
 
-FIGURES: dict[str, Callable[[StudyView], go.Figure]] = {
+FIGURES: dict[str, Callable[[StudySnapshot], go.Figure]] = {
     "pareto": pareto_figure,
     "curves": curves_figure,
     "growth": growth_figure,
@@ -68,15 +67,13 @@ class _Drawn:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Painter:
-    """Keeps figures and notes on the board fresh, for the studies that are looked at."""
+class Refresher:
+    """Keeps figures and notes of the studies that are looked at up to date."""
 
-    def __init__(self, board: Board, storage: str) -> None:
-        """`storage`: as the commands in notes are to name it."""
-        self._board, self._storage = board, storage
+    def __init__(self, storage: DashboardStorage, storage_name: str) -> None:
+        """`storage_name`: as the commands in notes are to name the database."""
+        self._storage, self._storage_name = storage, storage_name
         self._drawn: dict[int, _Drawn] = {}
-        names = (*FIGURES, *IMPORTANCES)
-        self._ids = dict(zip(names, _in_order(*names), strict=True))
         self.quick, self.slow = Pace(), Pace(IMPORTANCES_S)
         self._began = time.monotonic()
 
@@ -85,86 +82,76 @@ class Painter:
         """Of the time since the start, that went into drawing."""
         return (self.quick.seconds + self.slow.seconds) / (time.monotonic() - self._began)
 
-    def look(self, study_id: int) -> StudyView:
+    def look(self, study_id: int) -> StudySnapshot:
         """The study as it is now. Raises KeyError when there is none."""
-        return view_of(self._board.study(study_id), self._storage)
+        return snapshot_of(self._storage.study(study_id), self._storage_name)
 
     def refresh(self, study_id: int) -> None:
         """Draw what has changed, unless that would take too much of the time. The importances are
         there at a later look: nobody waits for them."""
         try:
-            seen = self.look(study_id)
+            snapshot = self.look(study_id)
         except KeyError:  # deleted, or never there: the dashboard says so
             return
-        if IDENTITY not in seen.attrs:
+        if IDENTITY not in snapshot.attrs:
             return
         drawn = self._drawn.setdefault(study_id, _Drawn())
         if not drawn.lock.acquire(blocking=drawn.quick is None):
             return
         try:
-            self._draw(study_id, seen, drawn)
+            self._draw(study_id, snapshot, drawn)
         except Exception as error:  # the rest of the dashboard goes on without it
-            _complain(seen, error)
+            _complain(snapshot, error)
         finally:
             drawn.lock.release()
 
-    def _draw(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
-        attrs = {key: value for key, value in seen.attrs.items() if key != OWNER}
-        epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in seen.trials]
-        now = (seen.running, [trial.state for trial in seen.trials], epochs, attrs)
-        finished = [record.number for record in seen.finished]
+    def _draw(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+        attrs = {key: value for key, value in snapshot.attrs.items() if key != OWNER}
+        epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in snapshot.trials]
+        now = (snapshot.running, [trial.state for trial in snapshot.trials], epochs, attrs)
+        finished = [record.number for record in snapshot.finished]
         first = drawn.quick is None
-        if drawn.quick != now and (first or not seen.running or self.quick.due):
+        if drawn.quick != now and (first or not snapshot.running or self.quick.due):
             start = time.thread_time()
             drawn.quick = now
-            self._draw_quick(study_id, seen, drawn)
+            self._draw_quick(study_id, snapshot, drawn)
             self.quick.took(time.thread_time() - start)
-        if drawn.slow != finished and (not seen.running or self.slow.due):
+        if drawn.slow != finished and (not snapshot.running or self.slow.due):
             drawn.slow = finished
             threading.Thread(
-                target=self._draw_slow, args=(study_id, seen, drawn), daemon=True
+                target=self._draw_slow, args=(study_id, snapshot, drawn), daemon=True
             ).start()
 
-    def _draw_slow(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
+    def _draw_slow(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
         start = time.thread_time()
         try:
             figures = {
                 name: importances_figure(found, what)
-                for name, (what, found) in importances_by_objective(seen).items()
+                for name, (what, found) in importances_by_objective(snapshot).items()
             }
-            with drawn.lock, self._board.sheet(study_id) as sheet:
+            with drawn.lock, self._storage.sheet(study_id) as sheet:
                 for name, figure in figures.items():
                     self._save(sheet, name, figure)
         except Exception as error:
-            _complain(seen, error)
+            _complain(snapshot, error)
         self.slow.took(time.thread_time() - start)
 
-    def _draw_quick(self, study_id: int, seen: StudyView, drawn: _Drawn) -> None:
-        sizes, finished, front = sizes_by_number(seen.trials), seen.finished, seen.front
-        notes: dict[int | None, str] = {None: study_note(seen, report_path(study_id))}
-        for trial in seen.trials:
-            notes[trial._trial_id] = trial_note(seen, trial, finished, front, sizes)
-        with self._board.sheet(study_id) as sheet:
-            for name, draw in FIGURES.items() if seen.records else ():
-                self._save(sheet, name, draw(seen))
-            for trial_id, text in notes.items():
-                if drawn.notes.get(trial_id) != text:
-                    save_note(sheet if trial_id is None else Trial(sheet, trial_id), text)
+    def _draw_quick(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+        notes: dict[int | None, str] = {None: study_note(snapshot, report_path(study_id))}
+        note_of = TrialNotes(snapshot)
+        for trial in snapshot.trials:
+            notes[id_of(trial)] = note_of(trial)
+        with self._storage.sheet(study_id) as sheet:
+            for name, draw in FIGURES.items() if snapshot.records else ():
+                self._save(sheet, name, draw(snapshot))
+            for id_, text in notes.items():
+                if drawn.notes.get(id_) != text:
+                    save_note(sheet if id_ is None else Trial(sheet, id_), text)
         drawn.notes = notes
 
     def _save(self, sheet: optuna.Study, name: str, figure: go.Figure) -> None:
-        save_plotly_graph_object(sheet, figure, graph_object_id=self._ids[name])
+        save_plotly_graph_object(sheet, figure, graph_object_id=name)
 
 
-def _complain(seen: StudyView, error: Exception) -> None:
-    print(f"cannot draw '{seen.name}': {type(error).__name__}: {error}", file=sys.stderr)
-
-
-def _in_order(*names: str) -> Sequence[str]:
-    """Ids of figures. optuna-dashboard shows figures in the order of a Python set of their ids,
-    which is another one in every process; of ids with these numbers it is that of `names`."""
-    for number in itertools.count():
-        ids = [f"{name}.{number}" for name in names]
-        if all(list(set(ids[:count])) == ids[:count] for count in range(1, len(ids) + 1)):
-            return ids
-    raise AssertionError
+def _complain(snapshot: StudySnapshot, error: Exception) -> None:
+    print(f"cannot draw '{snapshot.name}': {type(error).__name__}: {error}", file=sys.stderr)

@@ -1,5 +1,5 @@
-"""The database as optuna-dashboard is to see it: what it holds, and beside it figures, notes and
-attachments that are kept in memory. A search and its database never notice that somebody looks."""
+"""The database as optuna-dashboard is to see it: what it holds, and beside that figures, notes and
+artifacts that are kept in memory. A search and its database never notice that somebody looks."""
 
 import copy
 import threading
@@ -9,15 +9,15 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import of_study, of_trial
 from search.study.attributes import IDENTITY
 from search.study.storage import engine_arguments, sqlite_path, storage_url
 
 
-class Board(RDBStorage):
+class DashboardStorage(RDBStorage):
     """Reads without locking: only what a person does in the dashboard is written."""
 
     def __init__(self, storage: str) -> None:
@@ -42,7 +42,7 @@ class Board(RDBStorage):
         """The study for optuna-dashboard's functions that save figures and notes. What they save
         goes into memory, and is shown at once when all of it is there."""
         study, attrs = self.study(study_id), dict(self._pinned.get(study_id, {}))
-        memory: Any = _Sheet(study._storage, attrs)
+        memory: Any = _Sheet(storage_of(study), attrs)
         yield optuna.Study(study_name=study.study_name, storage=memory)
         self._pinned[study_id] = attrs
 
@@ -59,7 +59,7 @@ class Board(RDBStorage):
         """With what is pinned on each."""
         studies = super().get_all_studies()
         for study in studies:
-            study.system_attrs = self._with_pinned(study._study_id, study.system_attrs)
+            study.system_attrs = self._with_pinned(id_of(study), study.system_attrs)
         return studies
 
     def get_all_trials(
@@ -68,7 +68,7 @@ class Board(RDBStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """With their attachments. Finished ones come from memory."""
+        """With their artifacts. Finished ones come from memory."""
         trials = self.study(study_id).get_trials(deepcopy=deepcopy, states=states)
         if not self._is_ours(study_id):
             return trials
@@ -78,7 +78,7 @@ class Board(RDBStorage):
         return shown
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """With its attachments."""
+        """With its artifacts."""
         attrs = super().get_trial_system_attrs(trial_id)
         study_id = self._study_of(trial_id)
         if not self._is_ours(study_id):
@@ -108,10 +108,10 @@ class Board(RDBStorage):
             number = self.get_trial_number_from_id(trial_id)
             for study in super().get_all_studies():
                 try:
-                    found = self.get_trial_id_from_study_id_trial_number(study._study_id, number)
+                    id_ = self.get_trial_id_from_study_id_trial_number(id_of(study), number)
                 except KeyError:
                     continue
-                self._study_ids[found] = study._study_id
+                self._study_ids[id_] = id_of(study)
         return self._study_ids[trial_id]
 
 

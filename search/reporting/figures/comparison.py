@@ -7,24 +7,24 @@ import plotly.graph_objects as go
 from search.problem.objective import in_database
 from search.reporting.figures.growth import growth
 from search.reporting.figures.style import AXES, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axis, figure
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 
 
-def fronts_figure(several: Sequence[StudyView]) -> go.Figure:
+def fronts_figure(several: Sequence[StudySnapshot]) -> go.Figure:
     """One step line a study."""
     made = figure("Fronts")
-    for index, seen in enumerate(several):
+    for index, snapshot in enumerate(several):
         made.add_scatter(
-            x=[in_database(seen.objective, r.size) for r in seen.front],
-            y=[round(100 * r.val_acc, 3) for r in seen.front],
-            text=[f"{seen.name} #{r.number} {r.words}" for r in seen.front],
+            x=[in_database(snapshot.objective, r.size) for r in snapshot.front],
+            y=[round(100 * r.val_acc, 3) for r in snapshot.front],
+            text=[f"{snapshot.name} #{r.number} {r.words}" for r in snapshot.front],
             hovertemplate="%{text}<br>%{x:,} / %{y:.2f} %<extra></extra>",
             mode="lines+markers",
-            name=seen.name,
+            name=snapshot.name,
             line={"shape": "hv", **_line(index)},
             marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
         )
@@ -34,16 +34,16 @@ def fronts_figure(several: Sequence[StudyView]) -> go.Figure:
     return made
 
 
-def growths_figure(several: Sequence[StudyView], largest: int) -> go.Figure:
+def growths_figure(several: Sequence[StudySnapshot], largest: int) -> go.Figure:
     """Hypervolume of each up to the same size, against epochs."""
     made = figure("Hypervolume against epochs")
-    for index, seen in enumerate(several):
-        rows = growth(seen, largest)
+    for index, snapshot in enumerate(several):
+        rows = growth(snapshot, largest)
         made.add_scatter(
             x=[epochs for epochs, _, _ in rows],
             y=[round(area, 5) for _, _, area in rows],
             mode="lines",
-            name=seen.name,
+            name=snapshot.name,
             line={"shape": "hv", **_line(index)},
         )
     made.update_xaxes(**axis(title="Epochs trained (number)"))

@@ -5,23 +5,23 @@ from optuna.trial import TrialState
 
 from search.reporting.figures.style import BLUE, GREY, ORANGE, RED, axis, figure
 from search.study.records import TrialRecord
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 MOST_CURVES, MOST_POINTS = 40, 30
 FEW_EPOCHS = 10
 
 
-def curves_figure(seen: StudyView) -> go.Figure:
+def curves_figure(snapshot: StudySnapshot) -> go.Figure:
     """Accuracy of the kept epoch, in percent, after each epoch. At most MOST_CURVES: front and
-    hand-made networks first, then the latest trials."""
+    baselines first, then the latest trials."""
     made = figure("Learning curves")
-    front = {record.number for record in seen.front}
+    front = {record.number for record in snapshot.front}
 
     def rank(record: TrialRecord) -> tuple[bool, bool, int]:
         return record.number in front, record.baseline is not None, record.number
 
     shown: set[str] = set()
-    chosen = sorted(seen.records, key=rank)[-MOST_CURVES:]
+    chosen = sorted(snapshot.records, key=rank)[-MOST_CURVES:]
     for record in chosen:
         count = len(record.curve.accs)
         step = max(1, -(-count // MOST_POINTS))
@@ -31,7 +31,7 @@ def curves_figure(seen: StudyView) -> go.Figure:
         if record.number in front:
             kind, colour, width = "front", BLUE, 2.5
         elif record.baseline is not None:
-            kind, colour, width = "hand-made", ORANGE, 2.0
+            kind, colour, width = "baseline", ORANGE, 2.0
         elif stopped:
             kind, colour = "stopped (x)", RED
         last_only = ["x" if stopped and e == count else "circle" for e in epochs]
@@ -50,7 +50,7 @@ def curves_figure(seen: StudyView) -> go.Figure:
             hovertemplate=f"#{record.number} epoch %{{x}}: %{{y:.1f}} %<extra></extra>",
         )
         shown.add(kind)
-    chance = 100 / seen.classes
+    chance = 100 / snapshot.classes
     made.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 1})
     right = {"x": 1.0, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
     made.add_annotation(**right, y=chance, text="chance", showarrow=False)

@@ -10,15 +10,15 @@ from search.problem.front import hypervolume
 from search.reporting.figures.style import BLUE, ORANGE, axis, dress
 from search.study.attributes import SPENT
 from search.study.records import read_record
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 
-def growth(seen: StudyView, largest: int | None = None) -> list[tuple[int, float, float]]:
+def growth(snapshot: StudySnapshot, largest: int | None = None) -> list[tuple[int, float, float]]:
     """(epochs, seconds of training, hypervolume) after each trial that ended. `largest`: where the
     area ends, the largest finished network unless given."""
-    finished = seen.finished
+    finished = snapshot.finished
     end = largest or max((record.size for record in finished), default=1)
-    ended = [trial for trial in seen.trials if trial.state.is_finished()]
+    ended = [trial for trial in snapshot.trials if trial.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
     epochs, seconds, area = 0, 0.0, 0.0
     rows, so_far = [], []
@@ -29,15 +29,15 @@ def growth(seen: StudyView, largest: int | None = None) -> list[tuple[int, float
         record = read_record(trial) if trial.state == TrialState.COMPLETE else None
         if record is not None:
             so_far.append(record)
-            area = hypervolume(so_far, 1 / seen.classes, end)
+            area = hypervolume(so_far, 1 / snapshot.classes, end)
         rows.append((epochs, seconds, area))
     return rows
 
 
-def growth_figure(seen: StudyView) -> go.Figure:
+def growth_figure(snapshot: StudySnapshot) -> go.Figure:
     """Area under the front in accuracy above chance times decades of size."""
     made = make_subplots(rows=2, cols=1, vertical_spacing=0.28)
-    rows = growth(seen)
+    rows = growth(snapshot)
     for row, (name, colour, column) in enumerate(
         (("epochs", BLUE, 0), ("seconds", ORANGE, 1)), start=1
     ):

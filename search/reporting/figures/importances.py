@@ -7,17 +7,17 @@ import plotly.graph_objects as go
 from search.problem.objective import TITLES
 from search.reporting.figures.style import BLUE, GREY, RED, axis, figure
 from search.reporting.importance import Importance, importances
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 
-def importances_by_objective(seen: StudyView) -> dict[str, tuple[str, list[Importance]]]:
+def importances_by_objective(snapshot: StudySnapshot) -> dict[str, tuple[str, list[Importance]]]:
     """Name of a figure -> (objective in words, its importances); without those that cannot be told
     yet."""
     both = {
         "accuracy-importances": ("accuracy", lambda trial: -trial.values[0]),
-        "size-importances": (TITLES[seen.objective].lower(), lambda trial: trial.values[1]),
+        "size-importances": (TITLES[snapshot.objective].lower(), lambda trial: trial.values[1]),
     }
-    told = {name: (what, importances(seen.trials, of)) for name, (what, of) in both.items()}
+    told = {name: (what, importances(snapshot.trials, of)) for name, (what, of) in both.items()}
     return {name: (what, found) for name, (what, found) in told.items() if found}
 
 

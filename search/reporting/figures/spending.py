@@ -5,13 +5,13 @@ from plotly.subplots import make_subplots
 
 from paretrain.formatting import duration
 from search.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axis, dress
-from search.study.snapshot import StudyView
+from search.study.snapshot import StudySnapshot
 
 
-def spending_figure(seen: StudyView) -> go.Figure:
+def spending_figure(snapshot: StudySnapshot) -> go.Figure:
     """Epochs with time and trials beside each bar; `saved` was not spent. Refused proposals have a
     scale of their own, because they cost no epoch."""
-    spent = seen.ledger
+    spent = snapshot.ledger
     rows = (
         ("finished", spent.kept, BLUE),
         ("stopped", spent.stopped, ORANGE),
@@ -20,7 +20,7 @@ def spending_figure(seen: StudyView) -> go.Figure:
         ("lost in crashes", spent.lost, PURPLE),
         ("saved by stopping", spent.saved, GREEN),
     )
-    refused = seen.refused
+    refused = snapshot.refused
     made = make_subplots(
         rows=2,
         cols=1,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 
 try:
@@ -76,7 +77,7 @@ class ResultFolder:
             ):
                 shutil.rmtree(self.partial)
             self.partial.mkdir(parents=True)
-            write_text(self.partial / BEGUN, json.dumps(begun) + "\n")
+            write_whole(self.partial / BEGUN, json.dumps(begun) + "\n")
         except OSError as error:
             raise UserError(
                 f"cannot make folder {self.partial}: {error.strerror}: choose another --out"
@@ -155,10 +156,3 @@ class ResultFolder:
                     f"{self.partial} was begun with {key} {before.get(key)}, now it is {value}: "
                     "give the same options as then, or begin anew with --overwrite"
                 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all. Raises OSError."""
-    partial = path.with_name(f".{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from paretrain.atomic import whole_or_not
 from paretrain.training import EpochResult, Evaluation
 
 OF_VALIDATION = ("val_loss", "val_acc", "health")
@@ -66,12 +67,7 @@ def write_class_rows(path: Path, rows: Sequence[ClassRow]) -> None:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     """Whole or not at all. Raises OSError."""
-    partial = path.with_name(f".{path.name}")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_or_not(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)

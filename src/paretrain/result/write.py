@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from paretrain import __version__
+from paretrain.atomic import write_whole
 from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name
 from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
 from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
-from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS, write_text
+from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS
 from paretrain.result.formats import write_forms
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.training import Evaluation, Training, pixel_statistics
@@ -49,7 +50,7 @@ def write_all(folder: Path, done: Finished) -> str:
     """Metrics last: `python -m paretrain.predict` takes no folder without them. Returns why there
     is no ONNX file, or nothing. Raises OSError."""
     training, classes, validated = done.training, done.data.classes, not done.with_validation
-    write_text(
+    write_whole(
         folder / CONFIG, "".join(f"# {line}\n" for line in done.found) + done.config.to_yaml()
     )
     write_curve(folder / f"{CURVE}.csv", training.curve, validated)
@@ -67,8 +68,8 @@ def write_all(folder: Path, done: Finished) -> str:
     model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
     sha256s, no_onnx = write_forms(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": sha256s}
-    write_text(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
-    write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
+    write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return no_onnx
 
 

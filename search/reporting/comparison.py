@@ -1,0 +1,79 @@
+"""Several studies of the same images beside one another."""
+
+import math
+from collections.abc import Sequence
+
+from paretrain.cli import UserError
+from search.problem.front import best_at_size, hypervolume
+from search.problem.objective import TITLES, shown
+from search.reporting.figures.comparison import fronts_figure, growths_figure
+from search.reporting.html import figure_block, html_page, paragraph
+from search.reporting.html import table as html_table
+from search.study.snapshot import StudySnapshot
+
+MAY_DIFFER = {"space", "epochs", "precision", "pretrained"}
+"""Parts of an identity that are ways to find networks, not what they are measured by."""
+
+
+def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
+    """Raises UserError when data or objectives differ, or a study has no front."""
+    first = studies[0]
+    for study in studies:
+        if not study.front:
+            raise UserError(f"study '{study.name}' has no finished trial yet: let it run first")
+        for key in sorted({*first.identity, *study.identity} - MAY_DIFFER):
+            of_first, own = first.identity.get(key), study.identity.get(key)
+            if of_first != own:
+                what = "other images" if key == "data" else f"another {key}"
+                raise UserError(
+                    f"'{study.name}' has {what} ({own}) than '{first.name}' ({of_first}), so their "
+                    "accuracies cannot be compared: compare studies of the same images, split and "
+                    "objective"
+                )
+
+
+def comparison_table(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
+    """Titles of the columns, and rows: the best accuracy of each study at each third of a decade of
+    size, where `*` marks the best of all, then hypervolumes and epochs."""
+    columns, rows = _best_by_size(studies)
+    largest = largest_size(studies)
+    areas = [hypervolume(study.finished, 1 / study.classes, largest) for study in studies]
+    rows.append(["Hypervolume", *(f"{area:.3f}" for area in areas)])
+    rows.append(["Epochs", *(f"{study.ledger.spent.epochs:,}" for study in studies)])
+    return columns, rows
+
+
+def largest_size(studies: Sequence[StudySnapshot]) -> int:
+    """The largest finished network of all."""
+    return max(record.size for study in studies for record in study.finished)
+
+
+def _best_by_size(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
+    sizes = [record.size for study in studies for record in study.front]
+    low, high = math.log10(min(sizes)), math.log10(max(sizes))
+    steps = [round(10 ** (i / 3)) for i in range(math.ceil(3 * low), math.ceil(3 * high) + 1)]
+    objective = studies[0].objective
+    rows = []
+    for size in steps:
+        best = [best_at_size(study.finished, size) for study in studies]
+        accs = [0.0 if record is None else record.val_acc for record in best]
+        cells = [
+            "-" if record is None else f"{acc:.2%}" + ("*" if acc == max(accs) else "")
+            for record, acc in zip(best, accs, strict=True)
+        ]
+        rows.append([shown(objective, size), *cells])
+    return [f"{TITLES[objective]} up to", *(study.name for study in studies)], rows
+
+
+def comparison_page(
+    studies: Sequence[StudySnapshot], columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """The table and two figures, as an HTML file."""
+    parts = [
+        "<h1>Studies compared</h1>",
+        paragraph("Best validation accuracy at each size; one seed a study."),
+        html_table(columns, rows),
+        figure_block(fronts_figure(studies), "fronts"),
+        figure_block(growths_figure(studies, largest_size(studies)), "growths"),
+    ]
+    return html_page("Studies compared - paretrain", parts)

@@ -1,0 +1,67 @@
+"""What an export says of the chosen trial: at the head of its file, and on the screen."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from search.problem.front import pareto_front
+from search.study.attributes import PROVENANCE
+from search.study.records import TrialRecord
+from search.study.repeats import Confirmed, describe_confirmed
+from search.study.selection import neighbours
+
+
+def file_head(
+    study: optuna.Study, chosen: TrialRecord, criterion: str, confirmed: Confirmed | None
+) -> list[str]:
+    """How the trial was found; the model card repeats it. `criterion`: how it was chosen."""
+    trials = study.get_trials(deepcopy=False)
+    finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
+    origin = study.user_attrs.get(PROVENANCE, {})
+    lines = [
+        f"Trial {chosen.number} of study {study.study_name}: {chosen.words}",
+        f"{chosen.num_params:,} parameters, validation accuracy {chosen.val_acc:.4f} "
+        f"after {len(chosen.curve.accs)} epochs",
+        f"Chosen among {finished} finished of {len(trials)} trials: {criterion}",
+    ]
+    if origin:
+        lines.append(
+            f"Searched by paretrain {origin.get('paretrain')}, space {origin.get('space_file')}, "
+            f"sampler {origin.get('sampler')}, seed {origin.get('seed')}, on "
+            f"{origin.get('device')}; data fingerprint {origin.get('data_fingerprint')}"
+        )
+    if confirmed is not None:
+        lines.append(f"Trained again with {describe_confirmed(confirmed)}")
+    return lines
+
+
+def screen_lines(
+    out: Path | None,
+    finished: Sequence[TrialRecord],
+    chosen: TrialRecord,
+    confirmed: Confirmed | None,
+) -> list[str]:
+    """What was written, what the neighbours would give instead, and what to do next. `out`: the
+    file, or None for standard output."""
+    lines = [
+        f"{out or 'standard output'}: trial #{chosen.number}, {chosen.num_params:,} parameters, "
+        f"{chosen.val_acc:.2%} validation accuracy",
+        f"  {chosen.words}",
+    ]
+    if chosen.state != TrialState.COMPLETE:
+        epochs = f"{len(chosen.curve.accs)} of {chosen.config.epochs} epochs"
+        lines.append(f"  it was stopped after {epochs}: its accuracy is not that of its end")
+    if finished:
+        lines += [f"  {line}" for line in neighbours(finished, chosen)]
+    if confirmed is not None:
+        lines.append(f"  {describe_confirmed(confirmed)}")
+    elif chosen in pareto_front(finished):
+        lines.append("  trained once: python -m search.confirm says whether it was lucky")
+    if out is not None:
+        lines.append(f"next: python -m paretrain {shlex.quote(str(out))}")
+    else:
+        lines.append("next: --out best.yaml, then python -m paretrain best.yaml")
+    return lines

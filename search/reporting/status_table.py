@@ -1,0 +1,30 @@
+"""How a study stands, as a row of a table."""
+
+from optuna.trial import TrialState
+
+from search.reporting.control_arm import control_arm
+from search.study.records import COUNTED
+from search.study.snapshot import StudySnapshot
+
+COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False\nstops")
+FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so many"
+
+
+def status_row(snapshot: StudySnapshot) -> list[str]:
+    """The cells of COLUMNS."""
+    front, spent = snapshot.front, snapshot.ledger
+    control = control_arm(snapshot.trials)
+    counted = sum(trial.state in COUNTED for trial in snapshot.trials)
+    still_open = sum(not trial.state.is_finished() for trial in snapshot.trials)
+    failed = sum(trial.state == TrialState.FAIL for trial in snapshot.trials)
+    trials = f"{counted}" + (f" +{still_open} open" if still_open else "")
+    return [
+        snapshot.name,
+        "running" if snapshot.running else "idle",
+        trials + (f", {failed} failed" if failed else ""),
+        str(len(front)),
+        f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-",
+        f"{spent.spent.epochs:,}",
+        f"{spent.saved.epochs:,}",
+        f"{control.ended_above} of {control.would_stop}" if control.would_stop else "-",
+    ]

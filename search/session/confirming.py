@@ -1,0 +1,64 @@
+"""Trains repetitions of a study's trials, and keeps what comes of them with the study."""
+
+import sys
+from collections.abc import Sequence
+
+import optuna
+import torch
+from rich.console import Console
+
+from paretrain.cli import UserError, terminable
+from paretrain.data.load import load_data
+from paretrain.device import device_name, refuse_foreign_precision
+from paretrain.formatting import count_of, duration
+from search.session.repeating import Repeating, Repetition
+from search.study.attributes import OWNER, PROVENANCE, THREADS
+from search.study.owner import beat, refuse_if_owned, sole_owner
+from search.study.provenance import checkpoint_folder
+from search.study.repeats import Repeat, as_attribute
+from search.workers.devices import worker_devices
+from search.workers.pool import WorkerPool
+
+
+def train_repetitions(
+    study: optuna.Study,
+    repetitions: Sequence[Repetition],
+    storage: str,
+    workers: int,
+    device: torch.device,
+) -> int:
+    """Returns how many failed. KeyboardInterrupt leaves checkpoints to go on from. Raises
+    UserError when the images have changed, or the device does not compute as the study did."""
+    config = repetitions[0].record.config
+    refuse_foreign_precision(config.precision, device, "the study was trained", "it ran on")
+    fingerprint = study.user_attrs.get(PROVENANCE, {}).get("data_fingerprint")
+    if load_data(config.data).fingerprint != fingerprint:
+        raise UserError(
+            f"the images of {config.data.source} have changed since the search: put back those "
+            "that it used, or search anew"
+        )
+    threads = int(study.user_attrs.get(THREADS, 1))
+    seconds = sum(repetition.record.seconds for repetition in repetitions) / workers
+    print(
+        f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "
+        f"{workers} x {count_of(threads, 'thread')}",
+        file=sys.stderr,
+    )
+
+    def keep(repeat: Repeat) -> None:
+        study.set_user_attr(*as_attribute(repeat))
+
+    with sole_owner(storage, study.study_name), terminable():
+        refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
+        try:
+            with WorkerPool(worker_devices(device, workers), threads) as pool:
+                return Repeating(
+                    repetitions,
+                    pool,
+                    checkpoint_folder(study),
+                    keep,
+                    lambda: study.set_user_attr(OWNER, beat()),
+                    Console(stderr=True),
+                ).run()
+        finally:
+            study.set_user_attr(OWNER, None)

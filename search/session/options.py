@@ -1,0 +1,52 @@
+"""What the user typed, typed. None = left open; see `plan.settle` for what is chosen then."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from paretrain.config import DataConfig
+from search.problem.baselines import Choice
+from search.problem.objective import Objective
+from search.problem.space import Space
+from search.sampling.samplers import SamplerName
+from search.session.budget import Limits
+from search.stopping.pruners import PrunerName
+from search.workers.supervisor import STALL_S
+
+No = Literal["none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of a run, in the order of `search.run`."""
+
+    space: Space
+    data: DataConfig
+    """Where images come from; sizes and shares are options of their own."""
+    limits: Limits
+    epochs: int | None = None
+    """Of a trial."""
+    image_size: int | None = None
+    fraction: float | None = None
+    per_class: int | None = None
+    skip_broken: bool = False
+    storage: str = "studies.db"
+    study_name: str = ""
+    """Empty = after space and data."""
+    workers: int | None = 1
+    """None = as many as measuring shows to pay."""
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 (a device is immutable)
+    max_params: int | No | None = None
+    min_acc: float | No | None = None
+    objective: Objective | None = None
+    max_size_mb: float | None = None
+    pretrained: bool | None = None
+    weights_dir: str | None = None
+    """File or folder with published weights."""
+    stall_s: float = STALL_S
+    microbatch: bool = False
+    seed: int = 0
+    pruner: PrunerName = "front"
+    sampler: SamplerName = "front"
+    baselines: Choice = "nets"

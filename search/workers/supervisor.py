@@ -1,0 +1,321 @@
+"""Keeps workers busy with jobs, through everything that goes wrong with a process: a worker that
+dies or hangs, and a lack of memory. Knows nothing of studies."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from paretrain.cli import UserError
+from paretrain.config import TrainConfig
+from paretrain.networks.build import has_batch_statistics
+from paretrain.training import EpochResult
+from search.workers.job import Job
+from search.workers.pool import Died
+from search.workers.protocol import (
+    Epoch,
+    Failed,
+    Finished,
+    Go,
+    Measured,
+    Probe,
+    Resumed,
+    Stop,
+    Train,
+    Warned,
+)
+
+STALL_S = 300.0
+"""A worker that trains no batch for so long hangs, unless the user says otherwise."""
+LOADING_S = 120.0
+"""A worker may need so long until its first sign: a busy machine takes a while to load torch."""
+
+
+class Pool(Protocol):
+    """What is needed of `pool.WorkerPool`."""
+
+    @property
+    def workers(self) -> Sequence[int]:
+        """Numbers of the workers, 0 and up."""
+        ...
+
+    def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
+        """A dead worker is not an error here: `receive` will say that it died."""
+        ...
+
+    def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
+        """The next message of any worker, or None when none came in time."""
+        ...
+
+    def restart(self, worker: int) -> None:
+        """A fresh process in the place of this one."""
+        ...
+
+    def close(self) -> None:
+        """End all processes."""
+        ...
+
+
+@dataclass(frozen=True)
+class EpochOver:
+    """An epoch is over. The worker trains on, and waits after the next one for `go_on` or
+    `stop`."""
+
+    job: Job
+    result: EpochResult
+
+
+@dataclass(frozen=True)
+class CurveRestored:
+    """The job goes on from its checkpoint."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class LatencyMeasured:
+    """Of one image, before the first epoch."""
+
+    job: Job
+    microseconds: int
+
+
+@dataclass(frozen=True)
+class ConfigChanged:
+    """The job is trained in smaller pieces from now on."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class JobFinished:
+    """By its last epoch, by `stop` or by divergence."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """It is not tried again."""
+
+    job: Job
+    error: str
+    details: str
+    """Traceback, or what the worker wrote to standard error."""
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class JobNote:
+    """Something that the user should know, in one line."""
+
+    job: Job
+    text: str
+
+
+@dataclass(frozen=True)
+class Woken:
+    """Something else than a worker has news (see `WorkerPool.wake`)."""
+
+    message: object
+
+
+Happening = (
+    EpochOver
+    | CurveRestored
+    | LatencyMeasured
+    | ConfigChanged
+    | JobFinished
+    | JobFailed
+    | JobNote
+    | Woken
+)
+
+
+class Supervisor:
+    """Hands jobs to the workers of a pool and tells what comes of them.
+
+    A job whose worker dies is tried once more. One that lacks memory beside others is tried again
+    alone, then in smaller pieces where that is the same training, or where it is allowed.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        stall_s: float = STALL_S,
+        stall_hint: str = "",
+        pieces_allowed: bool = False,
+    ) -> None:
+        """`stall_hint` follows the time without a batch in messages. `pieces_allowed`: also
+        networks with BatchNorm may be trained in smaller pieces."""
+        self._pool, self._stall_s, self._stall_hint = pool, stall_s, stall_hint
+        self._pieces_allowed = pieces_allowed
+        self._busy: dict[int, Job] = {}
+        self._set_aside: deque[Job] = deque()
+        """Jobs that lacked memory beside others."""
+        self.busy_seconds = 0.0
+        """That workers had a job, summed over them."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Under way, or set aside until nothing else runs."""
+        return [*self._busy.values(), *self._set_aside]
+
+    @property
+    def training(self) -> list[Job]:
+        """Those that a worker has."""
+        return list(self._busy.values())
+
+    def hand_out(self, next_job: Callable[[], Job | None]) -> Iterator[Job]:
+        """Give every idle worker a job, and yield each job that begins: those set aside first, when
+        nothing else runs, then what `next_job` gives until it gives None."""
+        for worker in self._pool.workers:
+            if worker in self._busy:
+                continue
+            if self._set_aside:
+                job = None if self._busy else self._set_aside.popleft()
+            elif any(job.alone for job in self._busy.values()):
+                job = None
+            else:
+                job = next_job()
+            if job is None:
+                return
+            self._train(worker, job)
+            yield job
+
+    def receive(self, timeout: float) -> Iterator[Happening]:
+        """What happened until the next message or the end of the timeout, in seconds.
+
+        Raises UserError when a worker cannot start.
+        """
+        received = self._pool.receive(timeout)
+        if received is not None:
+            yield from self._interpret(*received)
+        now = time.monotonic()
+        for worker, job in list(self._busy.items()):
+            silent = now - job.last_sign
+            if silent > max(self._stall_s, LOADING_S if job.silent else 0.0):
+                why = f"no batch for {silent:.0f} s{self._stall_hint}"
+                yield from self._worker_died(worker, Died(0, why, "hangs"))
+
+    def go_on(self, job: Job, epoch: int) -> None:
+        """The epoch has been judged: train on."""
+        self._send(job, Go(trial=job.number, epoch=epoch))
+
+    def stop(self, job: Job) -> None:
+        """End the job between two batches."""
+        job.stopping = True
+        self._send(job, Stop(trial=job.number))
+
+    def interrupt(self) -> list[Job]:
+        """End all workers; gives the jobs that were under way or set aside."""
+        self._pool.close()
+        interrupted = self.jobs
+        for job in interrupted:
+            self._pause(job)
+        self._busy.clear()
+        self._set_aside.clear()
+        return interrupted
+
+    def _interpret(self, worker: int, message: object) -> Iterator[Happening]:
+        job = self._busy.get(worker)
+        if isinstance(message, Died):
+            yield from self._worker_died(worker, message)
+        elif worker < 0:
+            yield Woken(message)
+        elif job is not None and getattr(message, "trial", None) == job.number:
+            job.note_sign()
+            yield from self._hear(worker, job, message)
+
+    def _hear(self, worker: int, job: Job, message: object) -> Iterator[Happening]:
+        match message:
+            case Epoch(result=result):
+                job.add_epoch(result)
+                yield EpochOver(job, result)
+            case Measured(microseconds=microseconds):
+                job.measure_latency = False
+                yield LatencyMeasured(job, microseconds)
+            case Resumed(results=results):
+                job.resume(results)
+                yield CurveRestored(job)
+            case Finished(seconds=seconds, confusion=confusion):
+                self._release(worker, seconds)
+                job.confusion = confusion
+                yield JobFinished(job)
+            case Failed(out_of_memory=True):
+                yield from self._out_of_memory(worker, message)
+            case Failed():
+                self._release(worker, message.seconds, lost=True)
+                yield JobFailed(job, message.error, message.traceback)
+            case Warned(text=text):
+                yield JobNote(job, text)
+
+    def _out_of_memory(self, worker: int, failed: Failed) -> Iterator[Happening]:
+        job = self._busy[worker]
+        self._pause(job, failed.seconds, lost=True)
+        if len(self._busy) > 1 and not job.alone:
+            yield self._put_aside(worker, "out of memory, tried again alone")
+        elif (pieces := self._smaller_pieces(job.config)) is not None:
+            job.config = job.config.model_copy(update={"micro_batch": pieces})
+            job.checkpoint.unlink(missing_ok=True)  # of another configuration
+            yield ConfigChanged(job)
+            yield JobNote(job, f"out of memory, in pieces of {pieces} images")
+            self._train(worker, job)
+        else:
+            self._release(worker)
+            yield JobFailed(job, "does not fit into memory", failed.traceback, out_of_memory=True)
+
+    def _worker_died(self, worker: int, died: Died) -> Iterator[Happening]:
+        self._pool.restart(worker)
+        job = self._busy.get(worker)
+        if job is None:
+            raise UserError(f"a worker cannot start: {died}")
+        self._pause(job, lost=True)
+        job.deaths += 1
+        if job.deaths > 1:
+            self._release(worker)
+            yield JobFailed(job, str(died), died.stderr)
+        elif died.killed and len(self._busy) > 1:
+            yield self._put_aside(worker, f"{died}; tried again alone")
+        else:
+            yield JobNote(job, f"{died}; tried once more")
+            self._train(worker, job)
+
+    def _put_aside(self, worker: int, why: str) -> JobNote:
+        """Until nothing else runs."""
+        job = self._busy.pop(worker)
+        job.alone = True
+        self._set_aside.append(job)
+        return JobNote(job, why)
+
+    def _smaller_pieces(self, config: TrainConfig) -> int | None:
+        """Images for one forward pass: half as many, where that is the same training or allowed."""
+        if has_batch_statistics(config.network) and not self._pieces_allowed:
+            return None
+        images = config.micro_batch or config.batch_size
+        return images // 2 if images > 1 else None
+
+    def _train(self, worker: int, job: Job) -> None:
+        self._busy[worker] = job
+        job.start()
+        self._pool.send(
+            worker,
+            Train(
+                trial=job.number,
+                config=job.config,
+                checkpoint=str(job.checkpoint),
+                measure=job.measure_latency,
+            ),
+        )
+
+    def _send(self, job: Job, message: Go | Stop) -> None:
+        for worker, busy_with in self._busy.items():
+            if busy_with is job:
+                self._pool.send(worker, message)
+
+    def _release(self, worker: int, seconds: float | None = None, lost: bool = False) -> None:
+        self._pause(self._busy.pop(worker), seconds, lost)
+
+    def _pause(self, job: Job, seconds: float | None = None, lost: bool = False) -> None:
+        self.busy_seconds += job.pause(seconds, lost)
