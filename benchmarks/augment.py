@@ -1,10 +1,11 @@
-"""Cost of augmentation: ours for a whole batch, a draw an image, against torchvision's transforms.
+"""Cost of augmentation: ours, for a whole batch at once, against torchvision's transforms.
 
     python -m benchmarks.augment --batch 256 --sizes 32 224 --device cpu --out benchmarks/results
 
-torchvision's are called once an image (a draw each, what a data loader does) and once a batch (one
-draw for all images of it). Decoding and normalisation are in none of the three. On the CPU it is
-the time of the processor that counts, which other programs hardly change.
+Ours makes one draw for each image. torchvision's transforms are called once for each image (one
+draw each, as a data loader does) and once for each batch (one draw for all its images). Decoding
+and normalisation are not timed. On the CPU, processor time is measured, because other programs
+hardly change it.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page, publish
 from paretrain.config import AugmentConfig
 from paretrain.data.augment import take_batch
 
@@ -26,14 +27,14 @@ ROWS: dict[str, AugmentConfig] = {
     "rotation": AugmentConfig(rotation=30),
     "jitter": AugmentConfig(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
     "grayscale": AugmentConfig(grayscale=0.1),
-    "report B's": AugmentConfig(
+    "course report B's": AugmentConfig(
         flip=True, rotation=30, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1
     ),
 }
 
 
 def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
-    """The same as torchvision's transforms, for one image or a batch."""
+    """Return the same augmentation of torchvision, for one image or a batch."""
     from torchvision.transforms import v2
 
     steps: list[Any] = []
@@ -54,7 +55,7 @@ def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
 
 
 def microseconds(call: Callable[[], object], images: int, repeats: int, device: str) -> float:
-    """For one image: the fastest of the repeats, after one call that is not counted."""
+    """Return the time of one image in the fastest repeat, after one call that is not timed."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     call()
     taken = []
@@ -68,12 +69,13 @@ def microseconds(call: Callable[[], object], images: int, repeats: int, device: 
 
 
 def _settle(device: str) -> None:
+    """Wait until the device has nothing more to do."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
 def measure(size: int, batch: int, repeats: int, device: str) -> list[dict[str, object]]:
-    """One row a kind of augmentation."""
+    """Return a row for each kind of augmentation."""
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     index, draws = torch.arange(batch, device=device), Generator(device).manual_seed(0)
     rows: list[dict[str, object]] = []
@@ -106,13 +108,13 @@ def measure(size: int, batch: int, repeats: int, device: str) -> list[dict[str, 
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 224])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="folder for augment.md")
+    parser.add_argument("--out", type=Path, help="Folder for augment.md.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, object]] = []
@@ -124,10 +126,8 @@ def main() -> None:
         f"{options.repeats} runs."
     ]
     command = f"python -m benchmarks.augment {' '.join(sys.argv[1:])}".strip()
-    text = report("Augmentation beside torchvision's", command, words, rows)
-    if options.out is not None:
-        (options.out / "augment.md").write_text(text)
-    print(text)
+    text = page("Augmentation beside torchvision's", command, words, rows)
+    publish(text, options.out, "augment.md")
 
 
 if __name__ == "__main__":

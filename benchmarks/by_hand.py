@@ -1,14 +1,15 @@
-"""Is the network that a search finds better than the one a report ended with?
+"""Is the network that a search finds better than the one with which a course report ended?
 
     python -m benchmarks.by_hand --report E --form /4 --data cifar10 --image-size 32 --epochs 10 \
         --trials 60 --seeds 3 --out benchmarks/results -- --fraction 0.1 --workers 2
 
-Same images, epochs and image size for both. The report's final network (`--form`: with every width
-divided, where the space has such forms) is trained once a seed; the search has the same seeds, no
-hand-made networks, and a cap of the share of the report's parameters that it must do with. What
-comes after `--` goes to `python -m search.run`, `--weights-dir` too. A found network is the best of
-many on the validation images, so it is trained once more with a fresh seed, and both are measured
-on the test part. With `--out` each seed is kept when it has ended, and the same command goes on.
+Both have the same images, epochs and image size. The course report's final network, which is a
+baseline of the space, is trained once for each seed. With `--form` it has every width divided,
+where the space has such baselines. The search has the same seeds, no baselines, and a limit: a
+share of the baseline's parameters. What comes after `--` goes to `python -m search.run`, also
+`--weights-dir`. A found network is the best of many on the validation images, so it is trained once
+more with a fresh seed, and both are measured on the test part. With `--out` each seed is written
+when it has ended, and the same command goes on.
 """
 
 import argparse
@@ -43,12 +44,12 @@ from search.study.storage import load_study
 
 @dataclass(frozen=True)
 class Goal:
-    """What a report ended with, and how small the search must be."""
+    """The network with which a course report ended, and how much smaller the search must be."""
 
     space: str
     baseline: str
     share: int
-    """At most 1/share of its parameters."""
+    """The limit is 1/share of its parameters."""
 
 
 GOALS = {
@@ -59,11 +60,11 @@ GOALS = {
     "E": Goal("resnet9", "ResNet9 halved", 2),
 }
 FORMS = {"E": "ResNet9"}
-"""Baselines whose divided forms are not named after the final one."""
+"""Baselines after which the divided ones are named, where it is not the final network."""
 
 
 def baseline_params(space: Space, name: str) -> dict[str, Any]:
-    """Raises UserError when there is no such form."""
+    """Return the parameters of a baseline. Raises UserError when there is none of that name."""
     known = dict(space.baselines) | dict(space.baseline_settings)
     if name not in known:
         raise UserError(f"no baseline '{name}' in {space.name}: there are {', '.join(known)}")
@@ -71,7 +72,7 @@ def baseline_params(space: Space, name: str) -> dict[str, Any]:
 
 
 def header(options: argparse.Namespace, space: Space) -> dict[str, Any]:
-    """What a search with these options says first, from its own dry run."""
+    """Return the first event of a search with these options, from a dry run."""
     words = [*search_words(options, space), "--trials", "1", "--max-params", "none", "--dry-run"]
     with tempfile.TemporaryDirectory() as folder:
         events = _search(words, folder)
@@ -79,7 +80,7 @@ def header(options: argparse.Namespace, space: Space) -> dict[str, Any]:
 
 
 def completed(space: Space, name: str, header: dict[str, Any]) -> TrainConfig:
-    """A hand-made network as the search would complete it."""
+    """Return the configuration of a baseline as the search would complete it."""
     config = space.suggest(RandomTrial(random.Random(0), baseline_params(space, name)))
     values = config.to_dict() | {"data": header["data"], "epochs": header["epochs"]}
     if config.start.pretrained and header["weights_dir"] is not None:
@@ -91,12 +92,13 @@ def completed(space: Space, name: str, header: dict[str, Any]) -> TrainConfig:
 
 
 def search_words(options: argparse.Namespace, space: Space) -> list[str]:
-    """The options that all searches have."""
+    """Return the options that all searches have."""
     words = ["--space", space.name, "--data", options.data, "--epochs", str(options.epochs)]
     return [*words, "--image-size", str(options.image_size), *options.rest]
 
 
 def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
+    """Run a search; return its events. Raises UserError when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "search.run", "--json", "--baselines", "none", *words],
         cwd=folder,
@@ -111,7 +113,7 @@ def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
 def train(
     config: TrainConfig, data: ImageData, test: Part | None, device: str
 ) -> tuple[float, float | None]:
-    """Accuracy on the validation images and on the test part, of the epoch that is kept."""
+    """Train; return accuracy on validation images and test part, of the epoch that is kept."""
     training = Training(config, data, pick_device(device))
     for result in training.epochs():
         print(f"  epoch {result.epoch}: {result.val_acc:.2%}", file=sys.stderr)
@@ -119,9 +121,9 @@ def train(
     return training.kept.val_acc, on_test
 
 
-def search(options: argparse.Namespace, space: Space, cap: int, seed: int) -> list[TrialRecord]:
-    """The front of one search, smallest first."""
-    words = [*search_words(options, space), "--max-params", str(cap), "--seed", str(seed)]
+def search(options: argparse.Namespace, space: Space, limit: int, seed: int) -> list[TrialRecord]:
+    """Run one search; return its Pareto front, smallest first."""
+    words = [*search_words(options, space), "--max-params", str(limit), "--seed", str(seed)]
     words += ["--trials", str(options.trials), "--device", options.device]
     with tempfile.TemporaryDirectory() as folder:
         events = _search(words, folder)
@@ -137,10 +139,10 @@ def one_seed(
     configs: dict[str, TrainConfig],
     images: tuple[ImageData, Part | None],
 ) -> Result:
-    """The report's network (the first of `configs`) and others by hand, then the search."""
+    """Train the baselines in `configs`, the course report's final one first, then search."""
     accs = {}
     for name, config in configs.items():
-        print(f"by hand: {name}", file=sys.stderr)
+        print(f"baseline: {name}", file=sys.stderr)
         seeded = config.model_copy(update={"seed": seed})
         accs[name] = train(seeded, *images, options.device)
     config = configs[options.baseline]
@@ -162,11 +164,11 @@ def one_seed(
 def compared(
     options: argparse.Namespace, space: Space, first: dict[str, Any], test: Part | None
 ) -> str:
-    """In words, for the table."""
+    """Say for the table what was compared, and on which images."""
     claim = space.claims.get(options.baseline)
     missing = first["without_weights"]
     return (
-        f"Report {options.report}, its `{options.baseline}`"
+        f"Course report {options.report}, its `{options.baseline}`"
         + (f" (claim, on its own images: {claim})" if claim else "")
         + f"; searches under 1/{GOALS[options.report].share} of its parameters, {options.trials} "
         f"trials of at most {options.epochs} epochs. {first['training_images']:,} training, "
@@ -177,7 +179,7 @@ def compared(
 
 
 def main() -> None:
-    """The command; what the user can mend is said in one line."""
+    """Run the command. A mistake that the user can correct becomes one line."""
     try:
         _main()
     except UserError as error:
@@ -190,19 +192,19 @@ def _main() -> None:
     if "--" in typed:
         own, rest = typed[: typed.index("--")], typed[typed.index("--") + 1 :]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--report", choices=list(GOALS), required=True)
-    parser.add_argument("--form", default="", help="/4, /8, /16 where the space has it")
+    parser.add_argument("--report", choices=list(GOALS), required=True, help="Course report.")
+    parser.add_argument("--form", default="", help="/4, /8 or /16, where the space has it.")
     parser.add_argument("--data", required=True)
     parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--also", nargs="+", default=[], help="other hand-made networks")
-    parser.add_argument("--out", type=Path, help="folder for by_hand_REPORT.md and .json")
+    parser.add_argument("--also", nargs="+", default=[], help="Other baselines to train.")
+    parser.add_argument("--out", type=Path, help="Folder for by_hand_REPORT.md and .json.")
     options = parser.parse_args(own)
     wanted = settings(options, rest)
-    # The search runs in a folder of its own.
+    # Paths become absolute, because the search runs in a folder of its own.
     options.rest = [str(Path(w).resolve()) if "/" in w and Path(w).exists() else w for w in rest]
     command = f"python -m benchmarks.by_hand {shlex.join(typed)}"
     if Path(options.data).exists():

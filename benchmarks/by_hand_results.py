@@ -1,4 +1,4 @@
-"""What `benchmarks.by_hand` measures: a seed at a time into a file, and all as a table."""
+"""Results of `benchmarks.by_hand`: a file that grows seed by seed, and a table of all seeds."""
 
 import argparse
 import json
@@ -8,38 +8,44 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page
 from paretrain.cli import UserError
 
 
 @dataclass(frozen=True)
 class Result:
-    """One seed. Accuracies on the test part are None where there is none."""
+    """Results of one seed. `by_hand_` is the baseline, `found_` the network that the search found.
+
+    Accuracies on the test part are None where there is none.
+    """
 
     seed: int
     by_hand_params: int
     by_hand_acc: float
     by_hand_test: float | None
     found_params: int | None
-    """Of the most accurate network under the cap."""
+    """Parameters of the most accurate network under the limit; None where there is none."""
     found_acc: float
     again_acc: float
-    """Of that network, trained once more with a seed that has chosen nothing."""
+    """Validation accuracy of that network, trained again with a seed that has chosen nothing."""
     again_test: float | None
     smallest: int | None
-    """Parameters of the smallest network that is at least as accurate as the report's."""
+    """Parameters of the smallest network that is at least as accurate as the baseline."""
     also: dict[str, float]
-    """Validation accuracy of other hand-made networks, by name."""
+    """Validation accuracies of other baselines, by name."""
 
 
 def settings(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
-    """What results of several runs must share to be of one table."""
+    """Return what the results of several runs must have in common to be in one table."""
     keys = ("report", "form", "data", "image_size", "epochs", "trials", "also")
     return {key: getattr(options, key) for key in keys} | {"search": list(rest)}
 
 
 def read_results(path: Path, wanted: dict[str, Any]) -> list[Result]:
-    """Of an earlier run of the same command. Raises UserError when the file is of another one."""
+    """Read the results of earlier runs of the same command.
+
+    Raises UserError when the file is that of another command.
+    """
     if not path.exists():
         return []
     stored = json.loads(path.read_text())
@@ -49,14 +55,17 @@ def read_results(path: Path, wanted: dict[str, Any]) -> list[Result]:
 
 
 def write_results(path: Path, wanted: dict[str, Any], results: Iterable[Result]) -> None:
-    """All seeds so far."""
+    """Write the results of all seeds so far."""
     stored = {"settings": wanted, "results": [asdict(result) for result in results]}
     path.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 def table(results: Sequence[Result], command: str, what: str, share: int) -> str:
-    """Markdown. `what` says what was compared on which images. Each seed counts against the mean by
-    hand; a network under the cap is 1/`share` of the report's by construction."""
+    """Return the page, in Markdown. `what` says what was compared, and on which images.
+
+    Each seed is compared with the mean of the baseline. A network under the limit has by
+    construction at most 1/`share` of the baseline's parameters.
+    """
     rows: list[dict[str, object]] = [
         {
             "seed": r.seed,
@@ -87,7 +96,7 @@ def table(results: Sequence[Result], command: str, what: str, share: int) -> str
         *_on_test(results),
         *_also(results),
     ]
-    return report("Better than by hand?", command, words, rows)
+    return page("Better than by hand?", command, words, rows)
 
 
 def _on_test(results: Sequence[Result]) -> list[str]:

@@ -1,9 +1,9 @@
-"""The README's command over five seeds: what its fronts hold and how long it takes.
+"""The README's command over five seeds: its Pareto fronts and how long it takes.
 
     python -m benchmarks.digits --seeds 5 --trials 50 --out benchmarks/results
 
-Writes digits.md (table) and digits.json (fronts). Test accuracy is that of the front's best
-network, retrained by `python -m paretrain`.
+Writes digits.md (table) and digits.json (fronts). Test accuracy is that of the front's most
+accurate network, trained again by `python -m paretrain`.
 """
 
 import argparse
@@ -12,20 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmarks.machine import machine
+from benchmarks.markdown import page, publish
 
 GOALS = ((30_000, 0.99), (8_000, 0.97))
-"""(parameters, validation accuracy) that small plain VGGs reach."""
+"""Limits on parameters, and validation accuracies that small plain VGGs reach under them."""
 
 
 def run(*arguments: str, folder: str) -> str:
-    """A command of the program; its standard output."""
+    """Run a command of the program; return its standard output."""
     done = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -33,7 +32,7 @@ def run(*arguments: str, folder: str) -> str:
 
 
 def search(seed: int, trials: int) -> dict[str, Any]:
-    """One search in an empty folder, then the full training of its most accurate network."""
+    """Run one search in an empty folder, then train its most accurate network in full."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         out = run(
@@ -55,7 +54,8 @@ def search(seed: int, trials: int) -> dict[str, Any]:
         "stopped": sum(event["ending"] == "stopped" for event in ended),
         "front": front,
         "best": [
-            max((p["val_acc"] for p in front if p["params"] < cap), default=0.0) for cap, _ in GOALS
+            max((p["val_acc"] for p in front if p["params"] < limit), default=0.0)
+            for limit, _ in GOALS
         ],
         "test": metrics["test"]["acc"],
         "test_params": metrics["num_params"],
@@ -63,34 +63,35 @@ def search(seed: int, trials: int) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]], trials: int) -> str:
-    """Markdown, with machine and date."""
-    caps = " | ".join(f"best under {cap:,}" for cap, _ in GOALS)
-    lines = [
-        f"# `python -m search.run --space vgg_reduce --trials {trials}` on the digits",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, command: `python -m benchmarks.digits`.",
+    """Return the page, in Markdown."""
+    words = (
         "Validation accuracy of networks found by the sampler (404 images); test accuracy (359",
         "images) of the front's most accurate network, retrained by `python -m paretrain`.",
-        "",
-        f"| seed | seconds | stopped | {caps} | test (parameters) |",
-        "|---|---|---|---|---|---|",
+    )
+    rows: list[dict[str, object]] = [
+        {
+            "seed": r["seed"],
+            "seconds": f"{r['seconds']:.0f}",
+            "stopped": r["stopped"],
+            **{
+                f"best under {limit:,}": f"{acc:.2%}"
+                for (limit, _), acc in zip(GOALS, r["best"], strict=True)
+            },
+            "test (parameters)": f"{r['test']:.2%} ({r['test_params']:,})",
+        }
+        for r in results
     ]
-    for r in results:
-        best = " | ".join(f"{acc:.2%}" for acc in r["best"])
-        lines.append(
-            f"| {r['seed']} | {r['seconds']:.0f} | {r['stopped']} | {best} "
-            f"| {r['test']:.2%} ({r['test_params']:,}) |"
-        )
     met = sum(
         all(acc >= goal for acc, (_, goal) in zip(r["best"], GOALS, strict=True)) for r in results
     )
-    goals = " and ".join(f"{goal:.0%} under {cap:,}" for cap, goal in GOALS)
-    lines += ["", f"Seeds with {goals}: {met} of {len(results)}."]
-    return "\n".join(lines) + "\n"
+    goals = " and ".join(f"{goal:.0%} under {limit:,}" for limit, goal in GOALS)
+    title = f"`python -m search.run --space vgg_reduce --trials {trials}` on the digits"
+    text = page(title, "python -m benchmarks.digits", words, rows)
+    return f"{text}\nSeeds with {goals}: {met} of {len(results)}.\n"
 
 
 def figure(results: list[dict[str, Any]]) -> go.Figure:
-    """One step line a seed: best validation accuracy at each number of parameters."""
+    """Draw a step line for each seed: best validation accuracy at each number of parameters."""
     fig = go.Figure()
     for r in results:
         fig.add_scatter(
@@ -109,24 +110,23 @@ def figure(results: list[dict[str, Any]]) -> go.Figure:
 
 
 def main() -> None:
-    """Run all seeds one after the other, so that the times are those of a quiet machine."""
+    """Run all seeds, one after the other, so that times are those of a quiet machine."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--figure", type=Path, help="HTML file for a picture of the fronts")
+    parser.add_argument("--figure", type=Path, help="HTML file for a picture of the fronts.")
     options = parser.parse_args()
     results = []
     for seed in range(options.seeds):
         results.append(search(seed, options.trials))
         print(json.dumps(results[-1]), flush=True)
-    (options.out / "digits.md").write_text(table(results, options.trials))
     (options.out / "digits.json").write_text(json.dumps(results, indent=1) + "\n")
     if options.figure is not None:
         figure(results).write_html(
             options.figure, include_plotlyjs=True, config={"displayModeBar": False}
         )
-    print(table(results, options.trials))
+    publish(table(results, options.trials), options.out, "digits.md")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What tells cheaply how networks will rank: some of the images, or some of the epochs?
+"""Which cheap trainings rank networks best: on fewer images, or for fewer epochs?
 
     python -m benchmarks.fidelity --space vgg_reduce --data cifar10 --fraction 0.05 \
         --image-size 32 --epochs 8 --networks 16 --max-params 200k --out benchmarks/results
 
-Random networks of a space are trained in full, which gives the accuracy that counts; and, at the
-same share of the training steps each: on a share of the images (nested and stratified, as
-`TrainConfig.share` takes them) for all epochs; for a share of the epochs, the schedule to its end;
-and the full training cut there, which costs nothing, because a training that is stopped late has
-gone through it anyway. Rank correlations are Spearman's.
+Random networks of a space are trained in full, which gives the accuracy that counts. Each is
+trained again in two cheap ways, with the same share of the training steps: on a share of the images
+(nested and stratified, see `TrainConfig.share`) for all epochs; and for a share of the epochs, with
+the schedule to its end. A third way is the full training, cut after that share of the epochs. It
+costs nothing, because every full training goes through it. Rank correlations are Spearman's.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page, publish
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source
@@ -39,31 +39,33 @@ WAYS = {
     "fewer images": "1/{part} of the images, all epochs",
 }
 RESAMPLES = 2000
-"""Of the networks, for the intervals (bootstrap)."""
+"""Number of times that the networks are drawn again for the intervals (bootstrap)."""
 
 
 def random_networks(
-    space: Space, data: ImageData, update: dict[str, Any], count: int, cap: int, seed: int
+    space: Space, data: ImageData, update: dict[str, Any], count: int, limit: int, seed: int
 ) -> list[TrainConfig]:
-    """As a search draws its first ones: with the space's hints, under the cap, random weights.
-    `update` goes into every configuration."""
+    """Draw networks as a search draws its first ones: with the space's hints, under the limit.
+
+    Only those with random weights are taken. `update` goes into every configuration.
+    """
     constraints = Constraints(
-        lambda c: c.model_copy(update=update), len(data.classes), cap, len(data.train)
+        lambda c: c.model_copy(update=update), len(data.classes), limit, len(data.train)
     )
     rng = random.Random(seed)
-    found: list[TrainConfig] = []
-    while len(found) < count:
+    configs: list[TrainConfig] = []
+    while len(configs) < count:
         config = constraints.complete(space.suggest(RandomTrial(rng, hints=space.hints)))
         if (
             not config.start.pretrained
             and constraints.obstacle(config, constraints.size(config)) is None
         ):
-            found.append(config.model_copy(update={"seed": len(found)}))
-    return found
+            configs.append(config.model_copy(update={"seed": len(configs)}))
+    return configs
 
 
 def measure(config: TrainConfig, data: ImageData, part: int, device: str) -> dict[str, float]:
-    """Validation accuracies of one network, by way, and in full; seconds of two of them."""
+    """Return validation accuracies of one network, in full and by way, and seconds of two ways."""
 
     def trained(**update: object) -> Training:
         training = Training(config.model_copy(update=update), data, pick_device(device))
@@ -84,10 +86,13 @@ def measure(config: TrainConfig, data: ImageData, part: int, device: str) -> dic
 
 
 def correlations(rows: Sequence[dict[str, float]]) -> dict[str, tuple[float, float, float]]:
-    """Spearman's with the accuracy in full, by way, with a 95 % interval (resampled networks)."""
+    """Return each way's correlation (Spearman) with the accuracy in full, and its 95 % interval.
+
+    The interval comes from networks drawn again with replacement.
+    """
     rng = np.random.default_rng(0)
     full = np.array([row["full"] for row in rows])
-    found = {}
+    values = {}
     for way in WAYS:
         cheap = np.array([row[way] for row in rows])
         drawn = []
@@ -96,12 +101,12 @@ def correlations(rows: Sequence[dict[str, float]]) -> dict[str, tuple[float, flo
             if len(set(full[chosen])) > 1 and len(set(cheap[chosen])) > 1:
                 drawn.append(spearmanr(full[chosen], cheap[chosen]).statistic)
         low, high = np.quantile(drawn, [0.025, 0.975])
-        found[way] = (float(spearmanr(full, cheap).statistic), float(low), float(high))
-    return found
+        values[way] = (float(spearmanr(full, cheap).statistic), float(low), float(high))
+    return values
 
 
 def table(rows: Sequence[dict[str, float]], command: str, part: int, epochs: int) -> str:
-    """Markdown."""
+    """Return the page, in Markdown."""
     best = int(np.argmax([row["full"] for row in rows]))
     lines: list[dict[str, object]] = []
     for way, (value, low, high) in correlations(rows).items():
@@ -122,11 +127,11 @@ def table(rows: Sequence[dict[str, float]], command: str, part: int, epochs: int
         f"The trainings on 1/{part} of the images took {seconds[0] / seconds[1]:.0%} of the time "
         "of the full ones: validation costs the same.",
     ]
-    return report("Fewer images or fewer epochs?", command, words, lines)
+    return page("Fewer images or fewer epochs?", command, words, lines)
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--space", default="vgg_reduce")
     parser.add_argument("--data", required=True)
@@ -134,11 +139,13 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--networks", type=int, default=16)
-    parser.add_argument("--part", type=int, default=4, help="1/part of images or epochs")
+    parser.add_argument(
+        "--part", type=int, default=4, help="The share of images or epochs is 1/PART."
+    )
     parser.add_argument("--max-params", default="200k")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, help="folder for fidelity_SPACE.md and .json")
+    parser.add_argument("--out", type=Path, help="Folder for fidelity_SPACE.md and .json.")
     options = parser.parse_args()
     images = DataConfig(
         source=resolve_source(options.data),
@@ -147,19 +154,18 @@ def main() -> None:
     )
     space, data = load_space(options.space), load_data(images)
     rows: list[dict[str, float]] = []
-    cap = parse_count(options.max_params, "--max-params")
+    limit = parse_count(options.max_params, "--max-params")
     update = {"data": images, "epochs": options.epochs, "share": 1.0}
-    networks = random_networks(space, data, update, options.networks, cap, options.seed)
+    networks = random_networks(space, data, update, options.networks, limit, options.seed)
     for config in networks:
         rows.append(measure(config, data, options.part, options.device))
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     words = " ".join(sys.argv[1:])
     text = table(rows, f"python -m benchmarks.fidelity {words}", options.part, options.epochs)
+    publish(text, options.out, f"fidelity_{space.name}.md")
     if options.out is not None:
-        (options.out / f"fidelity_{space.name}.md").write_text(text)
         kept = json.dumps(rows, indent=1) + "\n"
         (options.out / f"fidelity_{space.name}.json").write_text(kept)
-    print(text)
 
 
 if __name__ == "__main__":

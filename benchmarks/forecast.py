@@ -1,11 +1,11 @@
-"""How close the forecast of a search comes to the time and the memory that it takes.
+"""How close the forecast of a search comes to the time and memory that the search takes.
 
     python -m benchmarks.forecast --runs 10 --out benchmarks/results
 
-Each run is another seed with other epochs, trials, image size, cap and number of workers. The
-forecast is in the first line of --json, the time that it took in the last one; the memory is the
-workers' highest resident size as Linux keeps it. With --rows FILE a run that has ended is kept
-there and not run again, so that the benchmark can be run in parts while a machine is quiet.
+Each run has its own seed, epochs, trials, image size, limit on parameters and number of workers.
+The forecast is in the first line of --json, the time taken in the last one. Memory is the workers'
+highest resident size, which Linux counts. With --rows FILE, results are kept there and those runs
+are not repeated, so that the benchmark can be run in parts while a machine is quiet.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page, publish
 from benchmarks.searching import watch
 
 RUNS: list[dict[str, int]] = [
@@ -29,36 +29,37 @@ RUNS: list[dict[str, int]] = [
     {"trials": 24, "epochs": 5, "image-size": 32, "max-params": 50_000, "workers": 2},
 ]
 NEAR = 0.25
+"""A forecast is close where it differs by at most this share of the truth."""
 
 
 def run(seed: int, settings: dict[str, int]) -> dict[str, Any]:
-    """One search: what it said, and what it took."""
-    seen = watch({"seed": seed, **settings})
-    said, took = seen.first, seen.last
-    used = sum(seen.peak_bytes.values())
+    """Run one search; return its forecast and what it took."""
+    search = watch({"seed": seed, **settings})
+    forecast, seconds = search.first, search.last["seconds"]
+    used = sum(search.peak_bytes.values())
     return {
         **settings,
-        "forecast s": said["seconds"],
-        "took s": took["seconds"],
-        "time ratio": said["seconds"] / took["seconds"],
-        "forecast GB": said["memory_bytes"] / 1e9,
+        "forecast s": forecast["seconds"],
+        "took s": seconds,
+        "time ratio": forecast["seconds"] / seconds,
+        "forecast GB": forecast["memory_bytes"] / 1e9,
         "used GB": used / 1e9,
-        "memory ratio": said["memory_bytes"] / used,
+        "memory ratio": forecast["memory_bytes"] / used,
     }
 
 
 def near(results: list[dict[str, Any]], ratio: str) -> str:
-    """In how many runs forecast and truth were close."""
+    """Say in how many runs forecast and truth were close."""
     close = sum(abs(result[ratio] - 1) <= NEAR for result in results)
     return f"{close} of {len(results)}"
 
 
 def main() -> None:
-    """All runs, one after the other."""
+    """Run all searches, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=len(RUNS))
-    parser.add_argument("--trials", type=int, help="Of every run: to try this script out.")
-    parser.add_argument("--rows", type=Path, help="File that keeps what runs gave, in order.")
+    parser.add_argument("--trials", type=int, help="Trials of every run, to try this script out.")
+    parser.add_argument("--rows", type=Path, help="File that keeps the results of runs, in order.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     kept = options.rows.read_text().splitlines() if options.rows and options.rows.exists() else []
@@ -75,9 +76,8 @@ def main() -> None:
         f"memory in {near(results, 'memory ratio')}.",
     ]
     title = "Forecast of a search against what it took"
-    text = report(title, "python -m benchmarks.forecast", words, results)
-    (options.out / "forecast.md").write_text(text)
-    print(text)
+    text = page(title, "python -m benchmarks.forecast", words, results)
+    publish(text, options.out, "forecast.md")
 
 
 if __name__ == "__main__":

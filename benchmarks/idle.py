@@ -1,10 +1,10 @@
-"""How long workers have nothing to train, in searches whose trials take five seconds or more.
+"""How long workers have nothing to train, in searches with trials of five seconds or more.
 
     python -m benchmarks.idle --trials 16 --out benchmarks/results
 
-A worker is busy from when it reads the order to train until its last message of that trial, by its
-own clock. Once no trial is left to begin, workers without one have nothing to do; the second share
-leaves that end of a run out.
+A worker is busy from reading the order to train until its last message about that trial, by its own
+clock. At the end of a run no trial is left to begin, so workers without one have nothing to do. The
+second share leaves that time out.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page, publish
 from benchmarks.searching import Watched, watch
 
 RUNS: list[dict[str, object]] = [
@@ -22,15 +22,18 @@ RUNS: list[dict[str, object]] = [
     {"workers": 2, "epochs": 60, "pruner": "front"},
 ]
 LONG_S = 5.0
+"""Seconds from which a trial counts as long."""
 
 
-def nothing_left(seen: Watched, workers: int) -> float:
-    """Seconds, summed over the workers, without a trial from when the last one had begun until the
-    last one ended."""
-    last = max(at for at, event in seen.events if event["event"] == "trial_started")
-    end = max(at for at, event in seen.events if event["event"] == "trial_ended")
+def nothing_left(search: Watched, workers: int) -> float:
+    """Return the seconds without a trial, summed over the workers, while no trial was left.
+
+    That time is from the begin of the last trial to the end of the last one to end.
+    """
+    last = max(at for at, event in search.events if event["event"] == "trial_started")
+    end = max(at for at, event in search.events if event["event"] == "trial_ended")
     seconds, running, before = 0.0, 0, last
-    for at, event in seen.events:
+    for at, event in search.events:
         if last < at <= end:
             seconds += (workers - running) * (at - before)
             before = at
@@ -39,24 +42,25 @@ def nothing_left(seen: Watched, workers: int) -> float:
 
 
 def run(settings: dict[str, object], trials: int) -> dict[str, Any]:
-    """One search on the digits."""
-    seen = watch({"trials": trials, "seed": 1, "max-params": "120k", **settings})
-    workers, end = int(str(settings["workers"])), seen.last
-    busy, had = end["busy_seconds"], workers * end["seconds"]
+    """Run one search on the digits; return how long its workers were idle."""
+    search = watch({"trials": trials, "seed": 1, "max-params": "120k", **settings})
+    workers, end = int(str(settings["workers"])), search.last
+    busy, available = end["busy_seconds"], workers * end["seconds"]
     return {
         **settings,
         "trials": trials,
         "s per trial": busy / trials,
-        "idle %": 100 * (1 - busy / had),
-        "idle % while trials were left": 100 * (1 - busy / (had - nothing_left(seen, workers))),
+        "idle %": 100 * (1 - busy / available),
+        "idle % while trials were left": 100
+        * (1 - busy / (available - nothing_left(search, workers))),
     }
 
 
 def main() -> None:
-    """All runs, one after the other."""
+    """Run all searches, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--epochs", type=int, help="Of every run: to try this script out.")
+    parser.add_argument("--epochs", type=int, help="Epochs of every run, to try this script out.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     results = []
@@ -72,9 +76,8 @@ def main() -> None:
             f"In the worst of them workers were idle for {worst:.2f} % while trials were left."
         )
     title = "Idle share of the workers"
-    text = report(title, "python -m benchmarks.idle", words, results)
-    (options.out / "idle.md").write_text(text)
-    print(text)
+    text = page(title, "python -m benchmarks.idle", words, results)
+    publish(text, options.out, "idle.md")
 
 
 if __name__ == "__main__":

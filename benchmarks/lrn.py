@@ -1,4 +1,4 @@
-"""Local response normalisation: ours against torch's, forward and backward, same input.
+"""Time of local response normalisation: ours against torch's, forward and backward pass.
 
 python -m benchmarks.lrn
 """
@@ -13,17 +13,18 @@ from torch.nn import functional as F
 from paretrain.networks.lrn import LocalResponseNorm
 
 PAIRS = 15
+"""Pairs of measurements for each shape."""
 
 
 def seconds(norm: Callable[[Tensor], Tensor], maps: Tensor) -> float:
-    """One forward and backward pass."""
+    """Return the time of one forward and backward pass."""
     start = time.perf_counter()
     norm(maps).sum().backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Prints, for each shape, the median over interleaved pairs of torch's time over ours."""
+    """Print, for each shape, torch's time divided by ours: the median over interleaved pairs."""
     torch.set_num_threads(1)
     print("channels  side  torch / ours (median of interleaved pairs)")
     for channels, side in ((16, 32), (32, 32), (64, 16), (128, 8), (256, 8)):

@@ -1,11 +1,11 @@
-"""The machine that a benchmark ran on, as the system names it."""
+"""The machine that a benchmark runs on."""
 
 import platform
 from pathlib import Path
 
 
 def machine() -> str:
-    """Processor and cores."""
+    """Return the number of cores and the name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         rows = cpuinfo.read_text().splitlines()

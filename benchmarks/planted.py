@@ -1,6 +1,9 @@
-"""Studies whose effects are known because they were planted: random and concentrating proposals of
-`vgg_reduce`, whose outcomes come from a formula instead of a training. For measuring how often the
-intervals of `search.reporting.answers` cover the truth: `python -m benchmarks.answers`."""
+"""Simulated studies whose effects are known, because they were planted.
+
+Proposals of `vgg_reduce`, random ones and concentrating ones, get their outcomes from a formula
+instead of a training. `python -m benchmarks.answers` measures with them how often the intervals of
+`search.reporting.answers` cover the truth.
+"""
 
 import math
 import random
@@ -24,31 +27,34 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """How configurations end. All in `log_error`, in which failures end at chance."""
+    """The formula of the outcomes. Effects are in `log_error`; networks that fail end at chance."""
 
     norm: Mapping[str, float]
-    """Added by a norm where the network learns."""
+    """Effect of each norm where the network learns."""
     learns: float
     """Logarithm of the odds to learn without norm at the best learning rate."""
     norm_learns: float
-    """Added to it by batch normalisation; half of it by kaiming-uniform weights."""
+    """What BatchNorm adds to it; kaiming-uniform weights add half as much."""
     adam: float
     batch: float
-    """Of each doubling."""
+    """Effect of each doubling of the batch."""
     dropout: float
     separable: float
-    """Of a stage of separable kernels."""
+    """Effect of a stage of separable kernels."""
     depth: float
-    """Of a convolution, the less the more there are."""
+    """Effect of convolutions, for each doubling of their number."""
     capacity: float
-    """Of a decade of parameters, the less the more there are."""
+    """Effect of parameters, which each decade raises less than the one before."""
     best_lr: float
-    """log10, of SGD at batch 32; with larger batches higher."""
+    """log10 of SGD's best learning rate at batch 32. It is higher with larger batches."""
     noise: float
-    """Deviation between seeds; of a network that learned badly up to three times as much."""
+    """Standard deviation between seeds. It is up to threefold for networks that learn badly."""
 
     def chance_to_learn(self, params: Params) -> float:
-        """Falls off steeply where the learning rate is too high, and with depth without norm."""
+        """Return the chance that a network learns.
+
+        It falls steeply where the learning rate is too high, and with depth where there is no norm.
+        """
         odds = self.learns - 3.0 * max(0.0, self._lr_off(params) - 0.5) ** 2
         norm = self.norm_learns if params["norm"] == "batch" else 0.0
         kaiming = 0.5 * self.norm_learns if params["init"] == "kaiming_uniform" else 0.0
@@ -56,7 +62,7 @@ class World:
         return 1 / (1 + math.exp(-(odds + norm + kaiming - deep)))
 
     def mean(self, params: Params) -> float:
-        """Of a network that learns."""
+        """Return the mean outcome of a network that learns."""
         convs, norm = convolutions(params), self.norm[params["norm"]]
         value = 0.55 + self.capacity * (1 - math.exp(-(math.log10(weights(params)) - 3.0) / 1.2))
         value += norm * (1.3 if convs > 6 else 0.8)  # it helps deep networks more
@@ -69,12 +75,12 @@ class World:
         return float(value - 0.25 * min(4.0, self._lr_off(params) ** 2))
 
     def expected(self, params: Params) -> float:
-        """Over learning and not."""
+        """Return the mean outcome over networks that learn and that do not."""
         chance = self.chance_to_learn(params)
         return chance * self.mean(params) + (1 - chance) * log_error(1 / CLASSES)
 
     def train(self, params: Params, rng: random.Random) -> tuple[float, bool]:
-        """Accuracy and whether it learned."""
+        """Draw the accuracy of a network, and whether it learned."""
         if rng.random() > self.chance_to_learn(params):
             return max(0.0, rng.gauss(1 / CLASSES, 0.005)), False
         mean = self.mean(params)
@@ -82,6 +88,7 @@ class World:
         return min(1.0, max(0.02, CEILING - math.exp(-rng.gauss(mean, spread)))), True
 
     def _lr_off(self, params: Params) -> float:
+        """Return by how many decades the learning rate is above the best one."""
         sgd = params["optimizer"] == "sgd"
         if sgd:
             # Momentum multiplies the step; up to tenfold matters here.
@@ -93,12 +100,12 @@ class World:
 
 
 def convolutions(params: Params) -> int:
-    """Of all stages."""
+    """Return the number of convolutions in all stages."""
     return sum([params[name] for name in CONVS[: params["stages"]]])
 
 
 def weights(params: Params) -> int:
-    """Roughly the number of parameters; no image is involved."""
+    """Return roughly the number of parameters, without an image."""
     width, before, total = float(params["width"]), 3.0, 0.0
     for stage in range(params["stages"]):
         width *= params[f"growth{stage + 1}"] if stage else 1.0
@@ -117,7 +124,7 @@ def weights(params: Params) -> int:
 
 
 def draw_world(rng: random.Random) -> World:
-    """Effects between none and large, either way."""
+    """Draw effects between none and large ones, better or worse."""
     batch_norm = rng.choice([0.0, rng.uniform(-0.2, 0.8)])
     return World(
         norm={"none": 0.0, "batch": batch_norm, "lrn": rng.uniform(-0.2, 0.2)},
@@ -137,40 +144,45 @@ def draw_world(rng: random.Random) -> World:
 def planted_study(
     space: Space, world: World, count: int, rng: random.Random, adaptive: bool = True
 ) -> list[Observed]:
-    """`adaptive`: after a third of random proposals, half are mutations of the best fifth at their
-    size and some take the space's hints; and of trials in the worse half most are stopped, by a
-    rule whose expectations are off by up to a third of the errors, and a little on the whole."""
-    found: list[Observed] = []
+    """Simulate a study of `count` trials.
+
+    With `adaptive`, the first third of the proposals is random. Of the others half are mutations of
+    the best fifth for their size, and some take the space's hints. Most trials in the worse half
+    are stopped. Their expected ends are wrong by up to a third of their errors, and a little wrong
+    on the whole.
+    """
+    trials: list[Observed] = []
     rule_bias = rng.gauss(0, 0.05)
-    while len(found) < count:
-        given, hints = None, None
-        if adaptive and len(found) > count / 3:
+    while len(trials) < count:
+        parent, hints = None, None
+        if adaptive and len(trials) > count / 3:
             dice = rng.random()
             if dice < 0.5:
-                given = rng.choice(_best(found)).params
+                parent = rng.choice(_best(trials)).params
             elif dice < 0.65:
                 hints = space.hints
-        trial = RandomTrial(rng, given, mutate=given is not None, hints=hints)
+        trial = RandomTrial(rng, parent, mutate=parent is not None, hints=hints)
         space.suggest(trial)
         size = weights(trial.params)
         if size > 2_000_000:
             continue
         acc, learned = world.train(trial.params, rng)
         deviation = 0.0
-        if adaptive and len(found) > 8 and rng.random() < 0.7:
-            same = np.median([t.val_acc for t in found])
-            if acc < same:  # stopped: what it would have reached is known but roughly
+        if adaptive and len(trials) > 8 and rng.random() < 0.7:
+            median = np.median([t.val_acc for t in trials])
+            if acc < median:  # it is stopped: what it would have reached is only roughly known
                 spread = rng.uniform(0.05, 0.3)
                 end = math.exp(-rng.gauss(log_error(acc) + rule_bias, spread))
                 acc = min(1.0, max(0.02, CEILING - end))
                 deviation = spread * (CEILING - acc)
         learned = learned and has_learned(acc, CLASSES)
-        found.append(Observed(trial.params, trial.distributions, acc, deviation, learned, size))
-    return found
+        trials.append(Observed(trial.params, trial.distributions, acc, deviation, learned, size))
+    return trials
 
 
-def _best(found: Sequence[Observed]) -> list[Observed]:
-    ranked = sorted(found, key=lambda t: log_error(t.val_acc) - 0.15 * math.log10(t.num_params))
+def _best(trials: Sequence[Observed]) -> list[Observed]:
+    """Return the best fifth of the trials for their size."""
+    ranked = sorted(trials, key=lambda t: log_error(t.val_acc) - 0.15 * math.log10(t.num_params))
     return ranked[-max(1, len(ranked) // 5) :]
 
 
@@ -182,10 +194,13 @@ def true_effect(
     weighted: bool = True,
     outcome: Callable[[World, Params], float] = World.expected,
 ) -> float:
-    """What the comparison asks for: the average over its trials, everything else as it is in each,
-    of what the level makes of them. Where a level is a range, or brings parameters of its own
-    (`belonging`), these are taken from the trials of the study that have the level. Weighted as the
-    effect is, or evenly over the trials."""
+    """Return the truth that a comparison estimates.
+
+    It is the average, over the trials compared, of what the level does to each, with everything
+    else as it is in that trial. Where a level is a range, or brings parameters of its own
+    (`belonging`), these are taken from trials of the study that have the level. The average is
+    weighted as the effect is, or even.
+    """
     question = compared.question
     ordered = not compared.reference
     names = {compared.level: 1.0, compared.reference: 0.0}
@@ -200,14 +215,14 @@ def true_effect(
         at = question.level(trial.params)
         assert at is not None
         donors[at].append({k: v for k, v in trial.params.items() if k in belonging})
-    donors = {at: _different(of) for at, of in donors.items() if of}
+    donors = {at: _different(rows) for at, rows in donors.items() if rows}
     x = np.array([scale[at] for at in donors]) - np.mean([scale[at] for at in donors])
     effects = []
     for i, trial in enumerate(some):
         base = {k: v for k, v in trial.params.items() if k not in belonging}
         y = []
-        for of in donors.values():
-            ends = [outcome(world, {**base, **donor}) for donor in _turn(of, i)]
+        for rows in donors.values():
+            ends = [outcome(world, {**base, **donor}) for donor in _turn(rows, i)]
             y.append(sum(ends) / len(ends))
         effects.append(float(x @ np.array(y) / (x @ x)))
     assert compared.effect is not None
@@ -215,14 +230,20 @@ def true_effect(
 
 
 def _different(rows: Sequence[Params]) -> list[Params]:
-    """One of each where there are few; else all, because how often a value was tried counts."""
+    """Return one of each where there are few different ones, else all.
+
+    How often each was tried counts in that case.
+    """
     different = list({tuple(sorted(row.items(), key=str)): row for row in rows}.values())
     return different if len(different) <= 3 else list(rows)
 
 
 def _turn(rows: Sequence[Params], turn: int, most: int = 5) -> list[Params]:
-    """At most so many, evenly taken, others at every turn: over all trials every row is used as
-    often, so that the few that each trial takes add no error to the average."""
+    """Return at most `most` rows, spread evenly, and others at every turn.
+
+    Over all trials every row is used equally often, so that the choice adds no error to the
+    average.
+    """
     if len(rows) <= most:
         return list(rows)
     return [rows[(turn + k * len(rows) // most) % len(rows)] for k in range(most)]

@@ -1,11 +1,13 @@
-"""Published weights where none can be had: torchvision's networks trained by this program on one
-half of the classes, for `finetune` and `data_scale` on the other half.
+"""Makes weights to start from where published ones cannot be downloaded.
+
+torchvision's networks are trained by this program on one half of the classes, for `finetune` and
+`data_scale` on the other half.
 
     python -m benchmarks.pretrain --data cifar10 --out halves --networks resnet18 resnet50
     python -m search.run --space data_scale --data halves/second --weights-dir halves/weights
 
-`--data` is a folder with one sub-folder a class, or one that has such parts. `halves/first` and
-`halves/second` link to its class folders, even and odd ones in alphabetical order.
+`--data` is a folder with one sub-folder a class, or with such folders in train/, val/ and test/.
+`halves/first` and `halves/second` link to its class folders in turn, in alphabetical order.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from typing import get_args
 
 import torch
 
+from paretrain.atomic import whole_or_not
 from paretrain.cli import UserError
 from paretrain.config import (
     AugmentConfig,
@@ -33,7 +36,10 @@ PARTS = ("", "train", "val", "valid", "validation", "test")
 
 
 def halves(data: Path, out: Path) -> tuple[Path, Path]:
-    """Two folders with every other class of each part. Raises UserError where there are none."""
+    """Make two folders with every other class of each part.
+
+    Raises UserError where there are fewer than four classes.
+    """
     names: set[str] = set()
     for part in PARTS:
         folder = data / part
@@ -41,20 +47,20 @@ def halves(data: Path, out: Path) -> tuple[Path, Path]:
             names |= {f.name for f in folder.iterdir() if f.is_dir() and f.name not in PARTS}
     if len(names) < 4:
         raise UserError(f"{data} has {len(names)} class folders: two halves need 4 or more")
-    made = (out / "first", out / "second")
+    folders = (out / "first", out / "second")
     for number, name in enumerate(sorted(names)):
         for part in PARTS:
             source = data / part / name
             if source.is_dir():
-                target = made[number % 2] / part / name
+                target = folders[number % 2] / part / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.is_symlink():
                     target.symlink_to(source.resolve(), target_is_directory=True)
-    return made
+    return folders
 
 
 def pretrain(name: ZooName, data: DataConfig, options: argparse.Namespace) -> float:
-    """Train it and write its state dict, whole or not at all. Returns the validation accuracy."""
+    """Train a network and write its state dict; return its validation accuracy."""
     device = pick_device(options.device)
     config = TrainConfig(
         data=data,
@@ -70,21 +76,20 @@ def pretrain(name: ZooName, data: DataConfig, options: argparse.Namespace) -> fl
         seed=options.seed,
     )
     training = Training(config, load_data(data), device)
-    if name == "googlenet":  # its published weights read their input like this
+    if name == "googlenet":  # its published weights expect such an input
         training.network.transform_input = True
     for result in training.epochs():
         print(f"{name} epoch {result.epoch}: {result.val_acc:.2%} ({result.seconds:.0f} s)")
     target = options.out / "weights" / f"{name}.pth"
     target.parent.mkdir(parents=True, exist_ok=True)
     state = {key: t.detach().cpu().contiguous() for key, t in training.network.state_dict().items()}
-    partial = target.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(target)
+    with whole_or_not(target) as partial:
+        torch.save(state, partial)
     return training.kept.val_acc
 
 
 def main() -> None:
-    """The command. Networks whose weights are there are left alone, so that it can go on."""
+    """Run the command. It leaves networks alone whose weights are there, so that it can go on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

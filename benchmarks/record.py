@@ -1,10 +1,10 @@
-"""Record learning curves of random networks of vgg_reduce, for `python -m benchmarks.replay`.
+"""Records learning curves of random networks of vgg_reduce for the curve replay.
 
     python -m benchmarks.record --data cifar10 --parts 0-9
 
-Every part is a search of the program itself (`--pruner none --sampler random`) whose seed is the
-part's number: 50 networks, 20 epochs. Parts that are there are left alone, so the same command goes
-on. Even parts go to tuning/, odd ones to reporting/ (see the README beside them).
+Every part is a search of this program (`--pruner none --sampler random`) with the part's number as
+its seed: 50 networks, 20 epochs. Parts that exist are left alone, so the same command goes on. Even
+parts go to tuning/, odd ones to reporting/ (see the README beside them).
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.atomic import whole_or_not
 from search.study import attributes as attr
 from search.study.records import read_record
 from search.study.storage import load_study
@@ -33,16 +34,16 @@ SETTINGS = {
     "sampler": "random",
     "baselines": "none",
 }
-"""Of every part: 1,000 training and 1,000 validation images."""
+"""Options of every part. They give 1,000 training and 1,000 validation images."""
 
 
 def path_of(part: int) -> Path:
-    """Tuning and reporting halves alternate."""
+    """Return the file of a part. Parts go to the tuning and the reporting half in turn."""
     return TABLE / ("reporting" if part % 2 else "tuning") / f"part-{part:02d}.jsonl.gz"
 
 
 def record(part: int, data: str, trials: int, workers: int) -> list[dict[str, Any]]:
-    """Train the networks of one part; rows as the replay reads them."""
+    """Train the networks of one part; return rows as the curve replay reads them."""
     options = [word for key, value in SETTINGS.items() for word in (f"--{key}", value)]
     with tempfile.TemporaryDirectory() as folder:
         storage = str(Path(folder) / "part.db")
@@ -61,11 +62,14 @@ def record(part: int, data: str, trials: int, workers: int) -> list[dict[str, An
 
 
 def row(trial: FrozenTrial) -> dict[str, Any]:
-    """One network. What diverged is cut by the program: its remaining epochs have the accuracy of
-    its last one, with weights that are not numbers."""
-    found = read_record(trial)
-    assert found is not None
-    accs = [round(acc, 4) for acc in found.curve.accs]
+    """Return the row of one network.
+
+    A training that diverged ends early. Its remaining epochs get the accuracy of its last one,
+    after which its weights are not numbers.
+    """
+    record = read_record(trial)
+    assert record is not None
+    accs = [round(acc, 4) for acc in record.curve.accs]
     accs += accs[-1:] * (int(SETTINGS["epochs"]) - len(accs))
     config = {
         key: float(f"{value:.4g}") if isinstance(value, float) else value
@@ -73,31 +77,32 @@ def row(trial: FrozenTrial) -> dict[str, Any]:
     }
     one_class = sum(word == "one class" for word in trial.user_attrs[attr.CURVE]["health"])
     return {
-        "params": found.num_params,
+        "params": record.num_params,
         "val_acc": accs,
         "config": config,
         "one_class": one_class,
-        "diverged": found.curve.diverged,
-        "seconds": round(found.seconds, 1),
+        "diverged": record.curve.diverged,
+        "seconds": round(record.seconds, 1),
     }
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Whole or not at all; the same rows give the same bytes."""
+    """Write a part, whole or not at all. The same rows give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-    partial.write_bytes(gzip.compress(text.encode(), mtime=0))
-    partial.replace(path)
+    with whole_or_not(path) as partial:
+        partial.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="folder of CIFAR-10's images")
-    parser.add_argument("--parts", default="0-9", help="first-last")
-    parser.add_argument("--trials", type=int, default=50, help="networks a part")
-    parser.add_argument("--workers", type=int, default=2, help="each with its share of the cores")
+    parser.add_argument("--data", required=True, help="Folder of CIFAR-10's images.")
+    parser.add_argument("--parts", default="0-9", help="Numbers of the parts: FIRST-LAST.")
+    parser.add_argument("--trials", type=int, default=50, help="Networks of each part.")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="Worker processes, which share the cores."
+    )
     options = parser.parse_args()
     first, last = (int(word) for word in options.parts.split("-"))
     for part in range(first, last + 1):

@@ -1,4 +1,4 @@
-"""A search in a process of its own, watched: events with their times, memory of the workers."""
+"""Runs a search in a process of its own, and notes its events, their times and its memory."""
 
 import json
 import subprocess
@@ -16,49 +16,52 @@ POLL_S = 0.2
 
 @dataclass
 class Watched:
-    """What a search said and used."""
+    """Events and memory of a search."""
 
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    """(seconds on the monotonic clock when it was read, event)."""
+    """Each event with the time when it was read, in seconds of the monotonic clock."""
     peak_bytes: dict[int, int] = field(default_factory=dict)
-    """Most resident memory of each child process."""
+    """Most resident memory of each child process, by process id."""
 
     @property
     def first(self) -> dict[str, Any]:
-        """The event that holds the forecast."""
+        """The first event, which holds the forecast."""
         return self.events[0][1]
 
     @property
     def last(self) -> dict[str, Any]:
-        """The event that holds what the run took."""
+        """The last event, which holds what the run took."""
         return self.events[-1][1]
 
 
 def watch(settings: Mapping[str, object], *flags: str) -> Watched:
-    """Run a search with these options in an empty folder. Raises CalledProcessError."""
+    """Run a search with these options in an empty folder.
+
+    Raises CalledProcessError when it fails.
+    """
     options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "search.run", "--json", *options, *flags]
-    seen = Watched()
+    watched = Watched()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
         )
-        poller = threading.Thread(target=_poll, args=(process, seen.peak_bytes))
+        poller = threading.Thread(target=_poll, args=(process, watched.peak_bytes))
         poller.start()
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
-                seen.events.append((time.monotonic(), json.loads(line)))
+                watched.events.append((time.monotonic(), json.loads(line)))
         code = process.wait()
         poller.join()
         if code:
             log.seek(0)
             raise subprocess.CalledProcessError(code, command, stderr=log.read())
-    return seen
+    return watched
 
 
 def _poll(process: "subprocess.Popen[str]", peaks: dict[int, int]) -> None:
-    """Linux: resident memory at its highest, as the system keeps it for every process."""
+    """Note the highest resident memory of each child process. Only Linux tells it."""
     while process.poll() is None:
         for status in Path("/proc").glob("[0-9]*/status"):
             try:

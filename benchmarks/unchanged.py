@@ -1,4 +1,4 @@
-"""Whether a change of the code has changed what a search does: the same searches with two checkouts.
+"""The same searches with two checkouts: whether a change of the code changes what a search does.
 
     git worktree add ../before main
     python -m benchmarks.unchanged --before ../before
@@ -29,26 +29,28 @@ RUNS: dict[str, tuple[str, ...]] = {
         f"--space resnet9 --objective flops --epochs 4 --trials 6 --max-params 60k {SMALL}",
         f"--space resnet9 --trials 14 --max-params 60k --min-acc 60% {SMALL}",
     ),
-    "TPE, a custom number of epochs": (
+    "TPE, a budget of epochs": (
         f"--space from_scratch --sampler tpe --epochs 5 --epochs-total 400 --trials 12 "
         f"--max-params 300k --baselines none --seed 3 {SMALL}",
     ),
 }
 COMPARED = {
-    "study": ("study", "space", "training_images", "validation_images", "classes", "epochs")
-    + ("objective", "max_params", "min_acc", "trials", "done"),
+    "study": (
+        *("study", "space", "training_images", "validation_images", "classes", "epochs"),
+        *("objective", "max_params", "min_acc", "trials", "done"),
+    ),
     "trial_started": ("trial", "params", "network", "origin"),
     "epoch": ("trial", "epoch", "epochs", "val_acc"),
     "trial_ended": ("trial", "ending", "params", "val_acc", "network", "done", "trials"),
     "note": (),
     "end": ("ending", "refused"),
 }
-"""Of each event. The end's front, aim and kept or stopped epochs are compared too."""
+"""Facts of each event that are compared; at the end also front, target and epochs."""
 
 
 def events(checkout: Path, commands: Sequence[str]) -> list[dict[str, Any]]:
     """What the commands say, one after the other, in a folder of their own."""
-    found: list[dict[str, Any]] = []
+    said: list[dict[str, Any]] = []
     places = os.pathsep.join([str(checkout), str(checkout / "src")])
     with tempfile.TemporaryDirectory() as folder:
         for command in commands:
@@ -60,8 +62,8 @@ def events(checkout: Path, commands: Sequence[str]) -> list[dict[str, Any]]:
                 text=True,
                 check=True,
             )
-            found += [json.loads(line) for line in done.stdout.splitlines()]
-    return found
+            said += [json.loads(line) for line in done.stdout.splitlines()]
+    return said
 
 
 def facts(event: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +95,8 @@ def compare(before: Path, after: Path) -> bool:
             continue
         equal = False
         print(f"differs: {name}, event {differing}", flush=True)
-        for label, found in (("before", theirs), ("after", ours)):
-            print(f"  {label}: {found[differing] if differing < len(found) else 'none'}")
+        for label, side in (("before", theirs), ("after", ours)):
+            print(f"  {label}: {side[differing] if differing < len(side) else 'none'}")
     return equal
 
 

@@ -1,10 +1,10 @@
-"""What `--workers auto` chooses against one worker: the same trainings, start to end.
+"""Time of the same trainings with one worker and with as many as `--workers auto` chooses.
 
     python -m benchmarks.workers --repeats 5 --out benchmarks/results
 
-For each kind of images the choice is made anew in every repeat, as a search makes it; then the same
-first proposals are trained by one worker and by the chosen number of them, and what counts is how
-long all of them take. `--data FOLDER` adds images of one's own.
+For each kind of images the choice is made anew in every repeat, as a search makes it. Then the same
+first proposals are trained by one worker and by the chosen number of workers. What counts is the
+time until all have ended. `--data FOLDER` adds images of your own.
 """
 
 import argparse
@@ -17,17 +17,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markdown import report
+from benchmarks.markdown import page, publish
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source, short_name
 from paretrain.device import pick_device
 from search.problem.space import load_space
-from search.problem.target import Target
-from search.sampling.proposer import Proposer
 from search.session.budget import Limits
 from search.session.options import Options
 from search.session.plan import Plan, settle
+from search.session.prepared_run import PreparedRun
 from search.session.runner import SIZED
 from search.session.worker_count import choose
 from search.workers.forecast import probe_all
@@ -42,7 +41,7 @@ OWN: dict[str, int] = {"image_size": 32, "max_params": 300_000, "per_class": 50}
 
 
 def plan_of(source: str, settings: dict[str, int], epochs: int) -> Plan:
-    """As `python -m search.run` would settle it, with one worker."""
+    """Return the plan that `python -m search.run` would make, with one worker."""
     options = Options(
         space=load_space("vgg_reduce"),
         data=DataConfig(source=source),
@@ -60,19 +59,19 @@ def plan_of(source: str, settings: dict[str, int], epochs: int) -> Plan:
 
 
 def proposals(plan: Plan, count: int) -> list[TrainConfig]:
-    """The first ones of a search."""
+    """Return the first proposals of a search."""
     data = load_data(plan.data)
-    target = Target(1 / len(data.classes))
-    proposer = Proposer(
-        plan.space.suggest, plan.constraints(data), "front", plan.seed, target, plan.space.hints
-    )
+    proposer = PreparedRun(plan, data, plan.constraints(data), baselines=()).proposer(trials=0)
     return [proposer.propose().config for _ in range(count)]
 
 
 def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
-    """For all of these trainings, on warm workers, the longest last as it comes."""
+    """Return the time of all these trainings, in their order, on workers that have loaded all.
+
+    Raises RuntimeError when a worker dies or a training fails.
+    """
     with WorkerPool(plan.worker_devices, plan.threads) as pool:
-        if probe_all(pool, configs[0]) is None:  # loads libraries and images
+        if probe_all(pool, configs[0]) is None:  # it makes them load libraries and images
             raise RuntimeError("a worker died while it was loading")
         start, left = time.perf_counter(), deque(enumerate(configs))
         training = 0
@@ -82,9 +81,9 @@ def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
                 pool.send(worker, Train(trial=number, config=config))
                 training += 1
         while training:
-            heard = pool.receive()
-            assert heard is not None
-            worker, message = heard
+            received = pool.receive()
+            assert received is not None
+            worker, message = received
             if isinstance(message, Died | Failed):
                 raise RuntimeError(str(message))
             if isinstance(message, Epoch):
@@ -99,26 +98,26 @@ def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
 
 
 def compare(source: str, settings: dict[str, int], trials: int, epochs: int) -> dict[str, Any]:
-    """Choose, then train the same with one worker and with as many as were chosen."""
-    one = plan_of(source, settings, epochs)
-    configs = proposals(one, max(trials, SIZED))
-    said: list[str] = []
-    auto = choose(one, configs[:SIZED], source == "digits", said.append)
-    alone = seconds(replace(one, auto_workers=False), configs[:trials])
+    """Choose workers, then time the same trainings with one worker and with as many as chosen."""
+    plan = plan_of(source, settings, epochs)
+    configs = proposals(plan, max(trials, SIZED))
+    notes: list[str] = []
+    auto = choose(plan, configs[:SIZED], source == "digits", notes.append)
+    alone = seconds(replace(plan, auto_workers=False), configs[:trials])
     chosen = seconds(auto, configs[:trials])
     return {
         "data": short_name(source),
-        "image size": one.data.image_size,
+        "image size": plan.data.image_size,
         "chosen": f"{auto.workers} x {auto.threads}",
         "one worker s": alone,
         "chosen s": chosen,
         "ratio": alone / chosen,
-        "measured": "; ".join(said),
+        "measured": "; ".join(notes),
     }
 
 
 def main() -> None:
-    """All kinds of images, in turns, so that a busy moment of the machine hits all of them."""
+    """Measure all kinds of images in turn, so that a busy moment of the machine hits all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trials", type=int, default=16)
@@ -140,9 +139,8 @@ def main() -> None:
         f"choice is faster. Median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}.",
     ]
     title = "`--workers auto` against one worker"
-    text = report(title, "python -m benchmarks.workers", words, results)
-    (options.out / "workers.md").write_text(text)
-    print(text)
+    text = page(title, "python -m benchmarks.workers", words, results)
+    publish(text, options.out, "workers.md")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 Searched: ResNet18, 34 or 50, the share of the training images, published or random weights (with
 random ones width and stem too), batch, optimizer with its learning rate, dropout before the head.
-`python -m search.table --study-name STUDY` prints the report's table with what was measured;
-`--baselines all` runs every cell of it. The report had CIFAR-10 and 5 epochs.
+`--baselines all` runs every cell of the course report's table. `python -m search.table --study-name
+STUDY` prints that table beside what was measured. The course report trained on CIFAR-10 for 5
+epochs.
 """
 
 from typing import Any, Literal
@@ -17,12 +18,12 @@ STEMS: tuple[Stem, ...] = ("imagenet", "small")
 SHARES = {"1/16": 1 / 16, "1/2": 0.5, "all": 1.0}
 
 DEFAULTS = {"max_params": None, "epochs": 5}
-"""Published weights have one size only; five epochs as in the report."""
+"""No limit, because published weights have one size only. Five epochs, as in the course report."""
 
-# Batch 32, Adam with 1e-4 and dropout 0.2 was the report's best for both networks.
+# The course report's best for both networks was batch 32, Adam with 1e-4 and dropout 0.2.
 HINTS = {"optimizer": "adam", "adam.lr": 1e-4, "batch_size": 32, "share": 1.0, "dropout": 0.2}
 
-# What report D asked. The first level is what the others are compared with.
+# The questions of course report D. The first level is what the others are compared with.
 QUESTIONS = {
     "network": {"ask": "A small or a large network?", "of": ["depth"]},
     "images": {"ask": "How much do more images help?", "of": ["share"]},
@@ -42,7 +43,7 @@ QUESTIONS = {
 
 
 def suggest(trial: Trial) -> TrainConfig:
-    """One residual network; `search.run` sets data, epochs and weights_dir."""
+    """Choose one residual network. `search.run` sets data, epochs and weights_dir."""
     optimizer: SGDConfig | AdamConfig
     if trial.suggest_categorical("optimizer", ["adam", "sgd"]) == "adam":
         optimizer = AdamConfig(kind="adam", lr=trial.suggest_float("adam.lr", 1e-5, 1e-2, log=True))
@@ -83,7 +84,7 @@ def _cell(depth: int, share: float, batch: int, lr: float, **changed: Any) -> di
         "batch_size": batch,
         "optimizer": "adam",
         "adam.lr": lr,
-        # The dropout belongs to the column of lr 1e-4.
+        # Only the column of lr 1e-4 has dropout.
         "dropout": 0.2 if lr == 1e-4 else 0.0,
     } | changed
 
@@ -98,22 +99,22 @@ _ROWS = {
 }
 
 TABLE = {row: {column: f"{row}, {column}" for column in _COLUMNS} for row in _ROWS}
-"""The report's own table, as names of baselines."""
+"""The course report's table, as names of baselines."""
 
 _CELLS = {
-    f"{row}, {column}": _cell(*of_row, *of_column)
-    for row, of_row in _ROWS.items()
-    for column, of_column in _COLUMNS.items()
+    f"{row}, {column}": _cell(*depth_and_share, *batch_and_lr)
+    for row, depth_and_share in _ROWS.items()
+    for column, batch_and_lr in _COLUMNS.items()
 }
 
 BASELINES = {name: params for name, params in _CELLS.items() if "all, batch 32 lr 1e-4" in name}
-"""Both networks with the report's final settings on all images."""
+"""Both networks with the course report's final settings, on all images."""
 
 
 def _sgd(params: dict[str, Any]) -> dict[str, Any]:
-    found = params | {"optimizer": "sgd", "sgd.lr": 1e-3, "sgd.momentum": 0.0}
-    del found["adam.lr"]
-    return found
+    changed = params | {"optimizer": "sgd", "sgd.lr": 1e-3, "sgd.momentum": 0.0}
+    del changed["adam.lr"]
+    return changed
 
 
 def _random(params: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +126,7 @@ BASELINE_SETTINGS = (
     | {f"{name}, SGD": _sgd(_CELLS[f"{name}, batch 256 lr 1e-3"]) for name in _ROWS}
     | {f"{name}, from scratch": _random(_CELLS[f"{name}, batch 32 lr 1e-3"]) for name in _ROWS}
 )
-"""The other cells, SGD without momentum (its first comparison), and random weights."""
+"""The table's other cells, SGD without momentum (its first comparison), and random weights."""
 
 _ACCURACIES = """
 62     62.4  64
@@ -140,4 +141,4 @@ CLAIMS = {
     for row, line in zip(TABLE.values(), _ACCURACIES.split("\n")[1:-1], strict=True)
     for name, accuracy in zip(row.values(), line.split(), strict=True)
 }
-"""Accuracy on CIFAR-10's test images, which the report validated on."""
+"""Accuracies on CIFAR-10's test images, which the course report used for validation."""

@@ -1,9 +1,9 @@
-"""Which pretrained network for few images, and how much of it to train? (reports C and E)
+"""Which pretrained network for few images, and how much of it to train? (course reports C, E)
 
 Searched: twelve networks of torchvision, AlexNet cut and extended; pretrained or random weights,
-the frozen share, the head, the augmentation ladder as switches, normalisation, optimizer, batch,
-patience, and which epoch is kept. Weights come from torchvision's cache or `--weights-dir`.
-The reports had 7 training images a class at 224 pixels (C) and CIFAR-100 (E).
+the frozen share, the head, each step of an augmentation ladder, normalisation, optimizer, batch,
+patience, and epoch selection. Weights come from torchvision's cache or `--weights-dir`. Course
+report C had 7 training images a class at 224 pixels, course report E had CIFAR-100.
 """
 
 from typing import Any
@@ -40,11 +40,11 @@ KEEPS: tuple[Keep, ...] = ("last", "best", "lowest_loss")
 NORMALISE: tuple[Normalise, ...] = ("imagenet", "none")
 
 DEFAULTS = {"max_params": None}
-"""The smallest of these networks has 2.2 million parameters: no cap unless one is asked for."""
+"""No limit unless one is asked for: the smallest of these networks has 2.2 million parameters."""
 
-# Report C: pretrained networks as they are, flip helped, jitter and grayscale cost ten points, the
-# last or lowest-loss epoch costs 8 to 9 points against the best. Report E: EfficientNet without
-# pretrained weights did not learn.
+# Course report C: pretrained networks were best unchanged; flip helped; jitter and grayscale cost
+# ten points; keeping the last epoch, or the one of lowest loss, cost 8 to 9 points.
+# Course report E: EfficientNet without pretrained weights did not learn.
 HINTS = {
     "weights": "imagenet",
     "alexnet.form": "whole",
@@ -58,7 +58,7 @@ HINTS = {
 
 
 def suggest(trial: Trial) -> TrainConfig:
-    """One published network with another head; `search.run` sets data, epochs and weights_dir."""
+    """Choose one network with a new head. `search.run` sets data, epochs and weights_dir."""
     optimizer: SGDConfig | AdamConfig
     if trial.suggest_categorical("optimizer", ["sgd", "adamw"]) == "sgd":
         optimizer = SGDConfig(
@@ -130,7 +130,7 @@ _COMMON: dict[str, Any] = {
     "grayscale": False,
     "normalise": "none",
     "batch_size": 64,
-    # The quoted accuracies are the best of all epochs.
+    # The accuracies that the course report claims are the best of all epochs.
     "keep": "best",
     "stop_early": False,
 }
@@ -148,7 +148,8 @@ def _alexnet(form: str = "whole", **changed: Any) -> dict[str, Any]:
     return _COMMON | {"network": "alexnet", "alexnet.form": form} | sgd | changed
 
 
-# The report does not say which transforms these had: the whole ladder, which its code ended with.
+# The course report does not say which augmentation these had. This is the whole ladder, with which
+# its code ended.
 def _adamw(name: str, **changed: Any) -> dict[str, Any]:
     adamw = {"optimizer": "adamw", "adamw.lr": 1e-3, "weight_decay": 1e-5}
     return _COMMON | _FLIP_TO_NORMALISED | {"network": name} | adamw | changed
@@ -165,13 +166,13 @@ BASELINES = {
     "ResNet101": _adamw("resnet101"),
     "ResNeXt50": _adamw("resnext50_32x4d"),
 }
-"""Report C's networks with its settings for each."""
+"""Course report C's networks, each with its own settings."""
 
 
 def _without_weights(name: str) -> dict[str, Any]:
-    found = _adamw(name, weights="none")
-    del found["frozen"]
-    return found
+    params = _adamw(name, weights="none")
+    del params["frozen"]
+    return params
 
 
 BASELINE_SETTINGS = {
@@ -188,16 +189,16 @@ BASELINE_SETTINGS = {
         for name, params in BASELINES.items()
         if name in ("VGG11", "GoogLeNet", "ResNet101", "ResNeXt50")
     },
-    # Report E names the networks of its transfer learning and nothing of their training; batch 32
-    # tells its ResNet50 from report C's.
+    # Course report E names the networks of its transfer learning, but says nothing about their
+    # training. Batch 32 makes its ResNet50 another baseline than course report C's.
     "E: VGG16": _adamw("vgg16"),
     "E: ResNet50": _adamw("resnet50", batch_size=32),
     "E: MobileNetV2": _adamw("mobilenet_v2"),
     "E: ResNet152": _adamw("resnet152"),
     "E: EfficientNet-B0 without weights": _without_weights("efficientnet_b0"),
 }
-"""Report C's augmentation ladder and changed AlexNets, what keeping the lowest loss cost, and
-report E's transfer learning."""
+"""Course report C's augmentation ladder, its changed AlexNets, and what epoch selection by the
+lowest loss cost; course report E's transfer learning."""
 
 CLAIMS = {
     "AlexNet": "55.10 %",
@@ -224,4 +225,5 @@ CLAIMS = {
     "E: MobileNetV2": "55.66 % (test)",
     "E: ResNet152": "55.42 % (test)",
 }
-"""Validation accuracy on report C's 219 classes; report E's are of CIFAR-100's test images."""
+"""Validation accuracies on course report C's 219 classes. Those with `E:` are course report E's, on
+CIFAR-100's test images."""

@@ -1,10 +1,10 @@
-"""VGG and ResNet trained from nothing: what makes a deep network learn? (course report B)
+"""VGG and ResNet from random weights: what makes a deep network learn? (course report B)
 
 Searched: VGG11 to 19 with no, batch or local response normalisation, or ResNet18, 34, 50, each with
-its width; initialisation, optimizer, schedule, clipping, weight decay, the report's transform.
-`BASELINES` are its two networks in full size and with every width divided, `BASELINE_SETTINGS` what
-it tried in vain on plain VGG19. The report had about 20 epochs at 224 pixels and 100 classes in a
-CSV file: `--data images.csv --columns file,kind --images FOLDER`.
+its width; initialisation, optimizer, schedule, clipping, weight decay, augmentation. `BASELINES`
+are the course report's two networks in full size and with every width divided. `BASELINE_SETTINGS`
+are what it tried without success on plain VGG19. It trained for about 20 epochs on images of 224
+pixels in 100 classes, named in a CSV file: `--data images.csv --columns file,kind --images FOLDER`.
 """
 
 from typing import Any, Literal
@@ -56,8 +56,8 @@ AUGMENT = {
     ),
 }
 
-# Only BatchNorm made VGG19 train, with kaiming-uniform weights, and ResNet50 was seven points
-# ahead of it. The report's transform is its only one.
+# Course report B: VGG19 learned only with BatchNorm, with kaiming-uniform weights. ResNet50 was
+# seven points more accurate. The augmentation "report" is the only one that it used.
 HINTS = {
     "network": "resnet",
     "vgg.norm": "batch",
@@ -66,7 +66,7 @@ HINTS = {
     "batch_size": 32,
 }
 
-# What report B asked. The first level is what the others are compared with.
+# The questions of course report B. The first level is what the others are compared with.
 QUESTIONS = {
     "norm": {
         "ask": "Does VGG need BatchNorm?",
@@ -90,7 +90,7 @@ QUESTIONS = {
 
 
 def suggest(trial: Trial) -> TrainConfig:
-    """One network with random weights; `search.run` sets data and epochs."""
+    """Choose one network with random weights. `search.run` sets data and epochs."""
     kind = trial.suggest_categorical("network", ["vgg", "resnet"])
     optimizer: SGDConfig | AdamConfig
     if trial.suggest_categorical("optimizer", ["sgd", "adam"]) == "sgd":
@@ -147,7 +147,7 @@ def _clip(trial: Trial) -> ClipConfig:
     return ClipConfig()
 
 
-# The report states neither optimizer nor learning rate; these are the VGG paper's (sec. 3.1).
+# The course report states no optimizer and no learning rate. These are the VGG paper's (sec. 3.1).
 _TRAINING: dict[str, Any] = {
     "optimizer": "sgd",
     "sgd.lr": 0.01,
@@ -185,13 +185,13 @@ def _resnet50(divisor: int) -> dict[str, Any]:
 _DIVISORS = {"": 1, "/4": 4, "/8": 8, "/16": 16}
 
 BASELINES = {
-    f"{name}{form}": make(divisor)
-    for form, divisor in _DIVISORS.items()
+    f"{name}{suffix}": make(divisor)
+    for suffix, divisor in _DIVISORS.items()
     for name, make in (("VGG19 BatchNorm", _vgg19), ("ResNet50", _resnet50))
 }
-"""The report's final networks."""
+"""The course report's final networks."""
 
-# Without BatchNorm nothing of this made VGG19 train.
+# None of these made VGG19 learn without BatchNorm.
 _IN_VAIN: dict[str, dict[str, Any]] = {
     "plain": {},
     "LRN": {"vgg.norm": "lrn"},
@@ -203,11 +203,11 @@ _IN_VAIN: dict[str, dict[str, Any]] = {
 }
 
 BASELINE_SETTINGS = {
-    f"VGG19{form}, {name}": _vgg19(divisor) | {"vgg.norm": "none"} | changed
-    for form, divisor in _DIVISORS.items()
+    f"VGG19{suffix}, {name}": _vgg19(divisor) | {"vgg.norm": "none"} | changed
+    for suffix, divisor in _DIVISORS.items()
     for name, changed in _IN_VAIN.items()
 }
-"""What it tried before."""
+"""Settings that the course report tried before, without success."""
 
 CLAIMS = {"VGG19 BatchNorm": "87.6 %", "ResNet50": "94.6 %"}
-"""Validation accuracy on its own images."""
+"""Validation accuracies of the course report, on its own images."""

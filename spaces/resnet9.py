@@ -1,9 +1,9 @@
 """ResNet9 under OneCycle: which widths for how much accuracy? (course report E)
 
-Searched: every width, each residual block on or off, the peak of the learning rate and where it is,
-clipping by value, weight decay, crop with reflect padding, flip, batch. `BASELINES` are the
-report's network, the wider one that it halved, and both with every width divided. The report had
-30 epochs on CIFAR-100 and a limit of 100 MB on the file: `--data CIFAR100 --max-size-mb 100`.
+Searched: every width, each residual block on or off, the peak of the learning rate and when it
+comes, clipping by value, weight decay, crop with reflect padding, flip, batch. `BASELINES` are the
+course report's network, the wider one that it halved, and smaller ones like them. It trained for 30
+epochs on CIFAR-100, with a limit of 100 MB on the file: `--data CIFAR100 --max-size-mb 100`.
 """
 
 from typing import Any
@@ -21,11 +21,11 @@ from paretrain.config import (
 from paretrain.network_config import ResNet9Config
 
 FULL = (64, 128, 256, 512, 1024)
-"""Widths of the network that the report halved; each is searched from a sixteenth on."""
+"""Widths of the network that the course report halved. The smallest one searched is a sixteenth."""
 CROPS = {"none": 0.0, "reflect 2": 2 / 32, "reflect 4": 4 / 32}
 """Padding on each side of 32 pixels, as a share of the image size."""
 
-# The report's settings; it believes that the schedule did most.
+# The course report's settings. It believes that the schedule helped most.
 HINTS = {
     "peak": 1e-3,
     "weight_decay": 1e-3,
@@ -34,7 +34,7 @@ HINTS = {
     "batch_size": 256,
 }
 
-# Report E found halved widths better than fewer layers.
+# Course report E found halved widths better than fewer layers.
 LEVERS = {
     "narrower layers": {"open": {f"width{i}": full for i, full in enumerate(FULL, start=1)}},
     "fewer residual blocks": {"open": {f"residual{i}": True for i in (1, 2, 3)}},
@@ -42,7 +42,7 @@ LEVERS = {
 
 
 def suggest(trial: Trial) -> TrainConfig:
-    """One ResNet9, Adam and OneCycle; `search.run` sets data and epochs."""
+    """Choose one ResNet9, with Adam and OneCycle. `search.run` sets data and epochs."""
     clipped = trial.suggest_categorical("clip", [True, False])
     return TrainConfig(
         network=_network(trial),
@@ -64,17 +64,19 @@ def suggest(trial: Trial) -> TrainConfig:
 
 
 def _network(trial: Trial) -> ResNet9Config:
-    one, two, three, four, five = (
+    first, second, third, fourth, fifth = (
         trial.suggest_int(f"width{number}", full // 16, full, log=True)
         for number, full in enumerate(FULL, start=1)
     )
-    first, second, third = (
+    early, middle, late = (
         trial.suggest_categorical(f"residual{number}", [True, False]) for number in (1, 2, 3)
     )
-    return ResNet9Config(widths=(one, two, three, four, five), residual=(first, second, third))
+    return ResNet9Config(
+        widths=(first, second, third, fourth, fifth), residual=(early, middle, late)
+    )
 
 
-def _report(divisor: int) -> dict[str, Any]:
+def _baseline(divisor: int) -> dict[str, Any]:
     return {
         **{f"width{i}": scaled_width(full, divisor) for i, full in enumerate(FULL, start=1)},
         **{f"residual{number}": True for number in (1, 2, 3)},
@@ -90,13 +92,13 @@ def _report(divisor: int) -> dict[str, Any]:
 
 
 BASELINES = {
-    "ResNet9": _report(1),
-    "ResNet9 halved": _report(2),
-    "ResNet9/4": _report(4),
-    "ResNet9/8": _report(8),
-    "ResNet9/16": _report(16),
+    "ResNet9": _baseline(1),
+    "ResNet9 halved": _baseline(2),
+    "ResNet9/4": _baseline(4),
+    "ResNet9/8": _baseline(8),
+    "ResNet9/16": _baseline(16),
 }
-"""The wider network, the report's, and smaller ones like it."""
+"""The wider network, the course report's own, and smaller ones like it."""
 
 CLAIMS = {"ResNet9": "75.17 %", "ResNet9 halved": "72.04 %"}
-"""Validation accuracy on CIFAR-100."""
+"""Validation accuracies of the course report, on CIFAR-100."""

@@ -2,8 +2,9 @@
 
 Searched: stages and convolutions per stage, their widths, kernels (3x3, 1x1, separable), norm,
 pooling before the classifier, FC layers and their dropout, initialisation, optimizer with its
-settings, schedule, batch size, augmentation. `BASELINES` are the report's own networks and
-settings, good and bad, in full size and with every width divided (`/4`, `/8`, `/16`).
+settings, schedule, batch size, augmentation. `BASELINES` and `BASELINE_SETTINGS` are the course
+report's networks and settings, good and bad, in full size and with every width divided (`/4`, `/8`,
+`/16`).
 """
 
 from typing import Any, Literal
@@ -43,9 +44,10 @@ AUGMENT = {
 INITS: tuple[Init, ...] = ("torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform")
 
 
-# Where a search begins more often than by chance. Report B: nothing but BatchNorm made VGG19
-# train, with kaiming-uniform weights; report E: the schedule is believed to help; report A: batch
-# 16, and nearly all parameters sit in the FC layers. The learning rates are common with BatchNorm.
+# Values with which a search begins more often than by chance. Course report B: VGG19 learned only
+# with BatchNorm, with kaiming-uniform weights. Course report E: the schedule is believed to help.
+# Course report A: batch 16; nearly all parameters are in the FC layers. The learning rates are
+# usual ones with BatchNorm.
 HINTS = {
     "norm": "batch",
     "init": "kaiming_uniform",
@@ -58,7 +60,7 @@ HINTS = {
     "adam.lr": 0.004,
 }
 
-# What report A asked. The first level is what the others are compared with.
+# The questions of course report A. The first level is what the others are compared with.
 QUESTIONS = {
     "BatchNorm": {
         "ask": "Does BatchNorm matter here?",
@@ -81,7 +83,7 @@ QUESTIONS = {
     "batch size": {"ask": "Which batch size?", "of": ["batch_size"]},
 }
 
-# The report's ways to save parameters. Networks are widened again with the first one.
+# The course report's ways to save parameters. Networks are widened again with the first one.
 _STAGES = range(1, 6)
 LEVERS = {
     "narrower layers": {"open": {"width": 64}},
@@ -93,7 +95,7 @@ LEVERS = {
 
 
 def suggest(trial: Trial) -> TrainConfig:
-    """One network of the VGG family with its training; `search.run` sets data and epochs."""
+    """Choose one VGG and its training. `search.run` sets data and epochs."""
     optimizer: SGDConfig | AdamConfig
     kind = trial.suggest_categorical("optimizer", OPTIMIZERS)
     if kind == "sgd":
@@ -149,11 +151,14 @@ def _network(trial: Trial) -> VGGConfig:
     )
 
 
-def _report(
+def _baseline(
     convs: tuple[int, ...], kernels: str = "3x3", divisor: int = 1
 ) -> dict[str, str | int | float]:
-    """A VGG with every width divided, as `suggest` would have drawn it, with the report's final
-    settings: SGD 0.01, momentum 0.9, batch 16, dropout 0.5 after both FC layers."""
+    """Return the parameters of a VGG with every width divided and the course report's settings.
+
+    The settings are its final ones: SGD 0.01, momentum 0.9, batch 16, dropout 0.5 after both FC
+    layers.
+    """
     return {
         "width": scaled_width(64, divisor),
         "stages": 5,
@@ -177,14 +182,14 @@ def _report(
     }
 
 
-# What each setting changes; None takes a parameter away that no longer applies.
+# What each setting changes. None removes a parameter that no longer applies.
 _SETTINGS: dict[str, dict[str, str | int | float | None]] = {
     "momentum 0.1": {"sgd.momentum": 0.1},
     "momentum 0.5": {"sgd.momentum": 0.5},
     "lr 0.1": {"sgd.lr": 0.1},
     "lr 0.05": {"sgd.lr": 0.05},
     "lr 0.001": {"sgd.lr": 0.001},
-    # The report does not state Adam's learning rate; 0.01 is that of its SGD.
+    # The course report does not state Adam's learning rate; 0.01 is that of its SGD.
     "Adam": {"optimizer": "adam", "adam.lr": 0.01, "sgd.lr": None, "sgd.momentum": None},
     "no dropout": {"dropout_after.2": "none", "dropout": None},
     "dropout after FC1": {"dropout_after.2": "first"},
@@ -195,36 +200,36 @@ _SETTINGS: dict[str, dict[str, str | int | float | None]] = {
 }
 
 
-_NETS: dict[str, dict[str, Any]] = {
+_NETWORKS: dict[str, dict[str, Any]] = {
     "VGG19": {"convs": (2, 2, 4, 4, 4)},
     "VGG11": {"convs": (1, 1, 2, 2, 2)},
-    # Reasoned about in the report, never run: VGG-C's pointwise layers, separable kernels.
+    # The course report considered but never ran these: VGG-C's 1x1 layers, separable kernels.
     "VGG16 1x1": {"convs": (2, 2, 3, 3, 3), "kernels": "3x3, last 1x1"},
     "VGG11 separable": {"convs": (1, 1, 2, 2, 2), "kernels": "separable"},
 }
 _DIVISORS = {"": 1, "/4": 4, "/8": 8, "/16": 16}
 
 BASELINES = {
-    name + form: _report(**net, divisor=divisor)
-    for form, divisor in _DIVISORS.items()
-    for name, net in _NETS.items()
+    name + suffix: _baseline(**network, divisor=divisor)
+    for suffix, divisor in _DIVISORS.items()
+    for name, network in _NETWORKS.items()
 }
-"""The hand-made networks, each with the report's final settings."""
+"""The course report's networks, each with its final settings."""
 
 CLAIMS = {
     "VGG19": "58-59 %",
     "VGG11": "about 55 %",
     "VGG11, momentum 0.5": "47 %",
 }
-"""Validation accuracy on the report's own images."""
+"""Validation accuracies of the course report, on its own images."""
 
 BASELINE_SETTINGS = {
-    f"VGG11{form}, {name}": {
+    f"VGG11{suffix}, {name}": {
         key: value
-        for key, value in {**BASELINES[f"VGG11{form}"], **changed}.items()
+        for key, value in {**BASELINES[f"VGG11{suffix}"], **changed}.items()
         if value is not None
     }
-    for form in _DIVISORS
+    for suffix in _DIVISORS
     for name, changed in _SETTINGS.items()
 }
-"""The hand-made settings, each on the report's final network."""
+"""The course report's other settings, each on its final network."""

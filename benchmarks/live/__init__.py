@@ -1,1 +1,1 @@
-"""Searches by several methods with real trainings, at equal epochs and seconds: see `__main__`."""
+"""Searches by several methods with real trainings, at equal epochs and seconds. See `__main__`."""

@@ -1,4 +1,4 @@
-"""Searches in processes of their own, some at a time."""
+"""Runs searches in processes of their own, some at a time."""
 
 import multiprocessing
 import sys
@@ -27,18 +27,18 @@ class Job:
     folder: Path
 
     def run(self) -> Run:
-        """In this process."""
+        """Run the search in this process."""
         torch.set_num_threads(1)
-        with tempfile.TemporaryDirectory() as at:
-            return run_method(self.method, self.seed, self.settings, self.registry, Path(at))
+        with tempfile.TemporaryDirectory() as place:
+            return run_method(self.method, self.seed, self.settings, self.registry, Path(place))
 
 
 def run_jobs(jobs: Sequence[Job], at_a_time: int, identity: Mapping[str, Any]) -> list[str]:
-    """Run and record them. Returns what failed, and why; the others go on."""
+    """Run and record searches. Returns what failed, and why; the other ones go on."""
     if not jobs:
         return []
     failed = []
-    # Fresh processes: what an earlier search imported or cached helps none.
+    # Each search has a fresh process, so that what an earlier one loaded does not help it.
     with ProcessPoolExecutor(
         min(at_a_time, len(jobs)), multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:

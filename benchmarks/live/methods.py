@@ -1,4 +1,4 @@
-"""The methods by name."""
+"""The methods that are compared, by name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from search.problem.optuna_internals import quiet_optuna
 from search.session.plan import Plan
 
 OURS = {"ours": True, "ours-no-hints": False}
-"""With the space's HINTS, which peers do not have, or without."""
+"""Our methods, and whether they have the space's HINTS, which peers do not have."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """For the table."""
+    """How a method is made, and what the table says about it."""
 
     make: Callable[[Plan, Path | None], Peer] | None
-    """A fresh peer; None for a search of ours. Raises Unavailable without its package."""
+    """Makes a fresh peer; None for a search of ours. Raises Unavailable without its package."""
     words: str
 
 
@@ -61,7 +61,7 @@ METHODS: dict[str, Method] = {
     ),
 }
 DEFAULT = tuple(METHODS)[:7]
-"""Of `--methods`."""
+"""Default of `--methods`."""
 
 
 def _group_tpe(seed: int) -> TPESampler:
@@ -70,7 +70,7 @@ def _group_tpe(seed: int) -> TPESampler:
 
 
 def run_method(name: str, seed: int, settings: Settings, registry: Path | None, at: Path) -> Run:
-    """One search; its database is made in the folder `at`. Raises Unavailable, UserError."""
+    """Run one search, with its database in the folder `at`. Raises Unavailable or UserError."""
     plan = settings.plan(seed, at, hints=OURS.get(name, False))
     make = METHODS[name].make
     return run_ours(plan, name) if make is None else run_peer(make(plan, registry), name, plan)
@@ -79,7 +79,7 @@ def run_method(name: str, seed: int, settings: Settings, registry: Path | None, 
 def available(
     names: Sequence[str], settings: Settings, registry: Path | None
 ) -> tuple[list[str], dict[str, str]]:
-    """Those whose code is there, and for each other one the reason why not."""
+    """Return the methods whose code is there, and why each other one is left out."""
     there, left_out = [], {}
     plan = settings.plan(0, Path())
     for name in names:

@@ -1,4 +1,4 @@
-"""A search by `search.run`'s own machinery: coordinator, worker process, database."""
+"""A search by `search.run` itself, with its coordinator, worker process and database."""
 
 import contextlib
 import io
@@ -15,24 +15,24 @@ from search.study.storage import load_study
 
 
 class _Stamped(io.TextIOBase):
-    """Takes the search's JSON events and notes when they come."""
+    """A stream that takes the search's JSON events and notes when they come."""
 
     def __init__(self) -> None:
         self.begin: float | None = None
-        """When the first trial was begun."""
+        """Time at which the first trial was begun."""
         self.ends: dict[int, float] = {}
-        """When each trial ended, from then on."""
+        """Seconds from then to the end of each trial."""
         self.refused = 0
         self._line = ""
 
     def write(self, text: str) -> int:
-        """A piece of the stream."""
+        """Take a piece of the stream."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            self._hear(json.loads(line))
+            self._note(json.loads(line))
         return len(text)
 
-    def _hear(self, event: dict[str, object]) -> None:
+    def _note(self, event: dict[str, object]) -> None:
         if event["event"] == "trial_started" and self.begin is None:
             self.begin = seconds()
         elif event["event"] == "trial_ended":
@@ -43,16 +43,18 @@ class _Stamped(io.TextIOBase):
 
 
 def run_ours(plan: Plan, method: str) -> Run:
-    """Until another full training could exceed the plan's epochs. Raises UserError as the search
-    does, and RuntimeError when it ends before its budget is spent."""
-    heard = _Stamped()
-    with contextlib.redirect_stdout(heard):
+    """Run a search until another full training could exceed the plan's epochs.
+
+    Raises UserError as the search does, and RuntimeError when it fails before its budget is spent.
+    """
+    events = _Stamped()
+    with contextlib.redirect_stdout(events):
         code = search(plan, "json", dry_run=False)
-    if code != 0 or heard.begin is None:
+    if code != 0 or events.begin is None:
         raise RuntimeError(f"the search ended with exit code {code}")
-    found = load_study(plan.storage, plan.study_name).get_trials(deepcopy=False)
-    trials = [_trained(trial, heard.ends[trial.number]) for trial in found]
-    return Run(method, plan.seed, trials, heard.refused, round(heard.begin, 3))
+    stored = load_study(plan.storage, plan.study_name).get_trials(deepcopy=False)
+    trials = [_trained(trial, events.ends[trial.number]) for trial in stored]
+    return Run(method, plan.seed, trials, events.refused, round(events.begin, 3))
 
 
 def _trained(trial: FrozenTrial, ended: float) -> Trained:

@@ -1,4 +1,4 @@
-"""A search in which a peer decides and our trainer trains, one trial at a time in this process."""
+"""A search in which a peer decides and our trainer trains, one trial at a time, in this process."""
 
 from benchmarks.live.clock import seconds
 from benchmarks.live.peers import Peer
@@ -16,9 +16,9 @@ from search.workers.probe import measure
 
 
 def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
-    """Until another full training could exceed the plan's epochs, as a search of ours ends.
+    """Run a search until another full training could exceed the plan's epochs, as ours ends.
 
-    Raises UserError when the gate refuses whatever the peer proposes.
+    Raises UserError when the constraints refuse whatever the peer proposes.
     """
     data = load_data(plan.data)
     constraints, limit = plan.constraints(data), plan.limits.epochs
@@ -38,8 +38,10 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
 
 
 def _warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
-    """Train a few steps of a random network, as our forecast does: the first steps of a process
-    take longer."""
+    """Train a few steps of a random network, as our forecast does.
+
+    The first steps of a process take longer.
+    """
     proposer = Proposer(
         plan.space.suggest, constraints, "random", plan.seed, Target(1 / len(data.classes))
     )
@@ -47,7 +49,10 @@ def _warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
 
 
 def _passing(peer: Peer, constraints: Constraints) -> tuple[TrainConfig, int, int]:
-    """The first proposal that passes, its size, and how many did not."""
+    """Return the first proposal that passes, its size, and how many did not pass.
+
+    Raises UserError when too many in a row do not.
+    """
     for refused in range(MAX_DRAWS):
         config = constraints.complete(peer.ask())
         size = constraints.size(config)
@@ -61,7 +66,7 @@ def _passing(peer: Peer, constraints: Constraints) -> tuple[TrainConfig, int, in
 def _train(
     peer: Peer, config: TrainConfig, size: int, data: ImageData, plan: Plan
 ) -> tuple[Ending, int, float]:
-    """How it ended, the epochs that it took, and its last accuracy."""
+    """Train a network; return how it ended, the epochs that it took, and its last accuracy."""
     for result in Training(config, data, plan.device).epochs():
         if result.health == "diverged" or result.epoch == plan.epochs:
             peer.ended(result.epoch, result.val_acc, size)

@@ -1,7 +1,8 @@
-"""What the other methods decide, through their packages' public interfaces: what to try next (ask),
-and, where they can, whether a running trial goes on."""
+"""The other methods, through their packages' public interfaces.
 
-import math
+They decide what to try next, and some of them whether a running trial goes on.
+"""
+
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +20,14 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
-from benchmarks.replay.rivals import Unavailable, load_pruner, mo_asha_ranks
+from benchmarks.replay.rivals import (
+    MO_ASHA_METRICS,
+    joint_median_pruner,
+    load_mo_asha,
+    load_pruner,
+    mo_asha_ranks,
+    mo_asha_result,
+)
 from paretrain.config import TrainConfig
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import quiet_optuna
@@ -28,26 +36,26 @@ from search.problem.space import Suggest
 from search.study.records import COUNTED
 
 STARTUP = 10
-"""Random trials before Optuna's TPE begins, by default."""
+"""Random trials before Optuna's TPE begins: its default."""
 
 
 class Peer(Protocol):
-    """Proposes one trial after another and hears how it goes."""
+    """Proposes one trial after another, and is told how each goes."""
 
     def ask(self) -> TrainConfig:
-        """The next proposal; what follows is about this one."""
+        """Return the next proposal. What follows is about this one."""
         ...
 
     def refused(self) -> None:
-        """It is over the cap and was not trained."""
+        """The proposal was refused, for example for its size, and is not trained."""
         ...
 
     def goes_on(self, epoch: int, val_acc: float, num_params: int) -> bool:
-        """Told after every epoch but the last one. False stops the trial, which ends it."""
+        """Whether the trial goes on after an epoch that is not its last one. False ends it."""
         ...
 
     def ended(self, epoch: int, val_acc: float, num_params: int) -> None:
-        """It has trained to its last epoch, or has diverged."""
+        """The trial has trained to its last epoch, or has diverged."""
         ...
 
 
@@ -70,8 +78,11 @@ class Optuna:
             return self._suggest(self._trial)
 
     def refused(self) -> None:
-        """Failed trials are nothing to TPE, so that it can propose for ever what is refused; from
-        pruned ones it learns. But those count for its ten random trials to begin with."""
+        """Report the proposal as failed, or as pruned once ten trials are trained.
+
+        TPE ignores failed trials, so it could propose for ever what is refused. It learns from
+        pruned ones, but they would count among the random trials that it begins with.
+        """
         trained = self.study.get_trials(deepcopy=False, states=COUNTED)
         state = TrialState.FAIL if len(trained) < STARTUP else TrialState.PRUNED
         self.study.tell(self._trial.number, state=state)
@@ -86,8 +97,10 @@ class Optuna:
 
 
 class OptunaHub(Optuna):
-    """The same with OptunaHub's pruner for several metrics, in joint mode around Optuna's
-    MedianPruner, as its README shows it."""
+    """A sampler of Optuna with OptunaHub's pruner for several metrics.
+
+    The pruner is in joint mode around Optuna's MedianPruner, as its README shows it.
+    """
 
     def __init__(self, suggest: Suggest, sampler: BaseSampler, registry: Path | None) -> None:
         """`registry`: see `load_pruner`, which raises Unavailable."""
@@ -95,12 +108,8 @@ class OptunaHub(Optuna):
         super().__init__(suggest, sampler)
 
     def _create(self, sampler: BaseSampler) -> optuna.Study:
-        pruner = self._module.MultiMetricPruner(
-            optuna.pruners.MedianPruner(),
-            metric_directions={"val_acc": "maximize", "params": "minimize"},
-            joint=True,
-        )
         with quiet_optuna():
+            pruner = joint_median_pruner(self._module)
             return optuna.create_study(directions=DIRECTIONS, sampler=sampler, pruner=pruner)
 
     def ask(self) -> TrainConfig:
@@ -124,22 +133,19 @@ class OptunaHub(Optuna):
 
 
 class MoAsha:
-    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler with
-    its defaults (grace 1, reduction factor 3) and its own random draws. Its priority gets ranks,
-    which the scheduler expects; `as_is` leaves Syne Tune's order (see benchmarks/replay/rivals.py).
+    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler.
+
+    It has its defaults (grace 1, reduction factor 3) and its own random draws. `as_is`: see
+    `benchmarks.replay.rivals.MoAsha`.
     """
 
     def __init__(self, suggest: Suggest, epochs: int, seed: int, as_is: bool = False) -> None:
         """Raises Unavailable without syne-tune."""
-        try:
-            from syne_tune.backend.trial_status import Trial
-            from syne_tune.optimizer.schedulers.multiobjective import moasha
-        except ImportError as error:
-            raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
-        self._suggest, self._new_trial = suggest, Trial
+        self._suggest = suggest
+        moasha, self._new_trial = load_mo_asha()
         self._scheduler = moasha.MOASHA(
             _flat_space(suggest),
-            ["loss", "log_params"],
+            MO_ASHA_METRICS,
             time_attr="epoch",
             max_t=epochs,
             multiobjective_priority=None if as_is else mo_asha_ranks,
@@ -148,7 +154,7 @@ class MoAsha:
         np.random.seed(seed % 2**32)  # Syne Tune draws from NumPy's global generator
         self._config: dict[str, Any] = {}
         self._trial: Any = None
-        self._begun = 0
+        self._begun = 0  # trials that Syne Tune knows
 
     def ask(self) -> TrainConfig:
         """See Peer."""
@@ -157,40 +163,40 @@ class MoAsha:
         return self._suggest(RandomTrial(random.Random(0), self._config))
 
     def refused(self) -> None:
-        """Of a suggestion that never became a trial Syne Tune hears nothing."""
+        """Do nothing: Syne Tune is not told of a suggestion that never became a trial."""
 
     def goes_on(self, epoch: int, val_acc: float, num_params: int) -> bool:
         """See Peer."""
-        said = self._scheduler.on_trial_result(*self._report(epoch, val_acc, num_params))
-        if said != "STOP":
+        answer = self._scheduler.on_trial_result(*self._result(epoch, val_acc, num_params))
+        if answer != "STOP":
             return True
         self._scheduler.on_trial_remove(self._trial)
         return False
 
     def ended(self, epoch: int, val_acc: float, num_params: int) -> None:
         """See Peer."""
-        self._scheduler.on_trial_complete(*self._report(epoch, val_acc, num_params))
+        self._scheduler.on_trial_complete(*self._result(epoch, val_acc, num_params))
 
-    def _report(self, epoch: int, val_acc: float, num_params: int) -> tuple[Any, dict[str, float]]:
+    def _result(self, epoch: int, val_acc: float, num_params: int) -> tuple[Any, dict[str, float]]:
         if self._trial is None:
             self._trial = self._new_trial(self._begun, self._config, datetime.now(UTC))
             self._begun += 1
             self._scheduler.on_trial_add(self._trial)
-        # One flag for all metrics: the accuracy is minimised with its sign turned.
-        result = {"epoch": epoch, "loss": -val_acc, "log_params": math.log10(num_params)}
-        return self._trial, result
+        return self._trial, mo_asha_result(epoch, val_acc, num_params)
 
 
 def _flat_space(suggest: Suggest) -> dict[str, Any]:
-    """All parameters that `suggest` may ask for, as Syne Tune's domains: it knows no conditions,
-    so parameters that a proposal does not use are drawn all the same."""
-    found: dict[str, BaseDistribution] = {}
+    """Return all parameters that `suggest` may ask for, as Syne Tune's domains.
+
+    Syne Tune knows no conditions, so it also draws parameters that a proposal does not use.
+    """
+    distributions: dict[str, BaseDistribution] = {}
     rng = random.Random(0)
     for _ in range(500):
         trial = RandomTrial(rng)
         suggest(trial)
-        found |= trial.distributions
-    return {name: _domain(distribution) for name, distribution in found.items()}
+        distributions |= trial.distributions
+    return {name: _domain(distribution) for name, distribution in distributions.items()}
 
 
 def _domain(distribution: BaseDistribution) -> Any:

@@ -1,4 +1,4 @@
-"""The figure of a comparison: mean hypervolume against epochs and against seconds."""
+"""The figure of a comparison: mean hypervolume against epochs and seconds."""
 
 import math
 import statistics
@@ -12,11 +12,11 @@ from benchmarks.live.methods import METHODS
 from benchmarks.live.volumes import AXES, Axis, Growth
 
 POINTS = 200
-"""Along an axis."""
+"""Points of a line along an axis."""
 
 
 def figure(grown: Sequence[Growth]) -> Figure:
-    """A line a method, up to the end of its shortest run, in a band of one standard error."""
+    """Draw a line for each method, up to the end of its shortest run, with its standard error."""
     fig = Figure(figsize=(11, 4.4), layout="constrained")
     panels = fig.subplots(1, len(AXES), sharey=True)
     names = [name for name in METHODS if any(growth.method == name for growth in grown)]
@@ -50,7 +50,7 @@ def _draw(panel: Axes, grown: Sequence[Growth], axis: Axis, name: str, colour: s
 
 
 def save(fig: Figure, stem: Path) -> Path:
-    """As PNG. Returns the file."""
+    """Write a figure as PNG; return the file."""
     path = stem.with_suffix(".png")
     fig.savefig(path, dpi=110)
     return path

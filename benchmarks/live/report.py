@@ -11,11 +11,12 @@ from benchmarks.live.methods import METHODS
 from benchmarks.live.records import Run
 from benchmarks.live.volumes import Axis, Growth, growths
 from benchmarks.machine import machine
+from benchmarks.markdown import table
 
-TARGETS = ("optuna-tpe", "optuna-nsga2")
-"""What they have at the end is what others are timed to reach."""
+REFERENCES = ("optuna-tpe", "optuna-nsga2")
+"""Methods whose hypervolume at the end is what others are timed to reach."""
 PARTS = (0.25, 0.5, 1.0)
-"""Of the budget, at which methods are compared."""
+"""Shares of the budget at which methods are compared."""
 
 
 def markdown(
@@ -25,7 +26,7 @@ def markdown(
     left_out: Mapping[str, str],
     figure: str,
 ) -> str:
-    """`left_out`: reasons by method; `figure`: file name of the picture."""
+    """Return the page. `left_out` has reasons by method, `figure` is the picture's file name."""
     grown = growths(runs, settings)
     lines = [
         f"# Searches by several methods, real trainings: {settings['source']}",
@@ -38,23 +39,24 @@ def markdown(
         "",
     ]
     lines += [f"![Hypervolume against epochs and seconds]({figure})", ""]
-    lines += ["| method | what it is |", "|---|---|"]
-    lines += [f"| {name} | {METHODS[name].words} |" for name in _methods(runs)]
-    lines += [
-        f"| {name} | left out: {why} |"
+    described = [(name, METHODS[name].words) for name in _methods(runs)]
+    described += [
+        (name, f"left out: {why}")
         for name, why in left_out.items()
-        if name not in _methods(runs)  # recorded where its package is
+        if name not in _methods(runs)  # it may have been recorded where its package is
     ]
+    lines += table(["method", "what it is"], described)
     lines += ["", "## At equal epochs", "", *_at_epochs(runs, grown, settings)]
     lines += ["", "## At equal seconds", "", *_at_seconds(runs, grown)]
-    for target in TARGETS:
-        if any(growth.method == target for growth in grown):
-            lines += ["", f"## Until what {target} has at the end", "", *_until(grown, target)]
+    for reference in REFERENCES:
+        if any(growth.method == reference for growth in grown):
+            lines += ["", f"## Until what {reference} has at the end", ""]
+            lines += _until(grown, reference)
     return "\n".join(lines) + "\n"
 
 
 def _setting(settings: Mapping[str, Any]) -> list[str]:
-    size, cap = settings["image_size"], settings["max_params"]
+    size, limit = settings["image_size"], settings["max_params"]
     clock = (
         "Seconds are processor time of the search and its workers"
         if settings["clock"] == "processor"
@@ -63,19 +65,19 @@ def _setting(settings: Mapping[str, Any]) -> list[str]:
     texts = (
         f"Space {settings['space']}, {settings['training_images']} training and "
         f"{settings['validation_images']} validation images at {size}x{size}, "
-        f"{settings['epochs']} epochs a full training, at most {cap:,} parameters, a budget of "
+        f"{settings['epochs']} epochs a full training, at most {limit:,} parameters, a budget of "
         f"{settings['budget']} full trainings in epochs. One trial at a time, one thread, CPU. No "
-        "method knows hand-made networks. All have the same size gate: a proposal that is over the "
-        "cap or too deep for the images is refused before it is trained, costs no epoch "
+        "method knows baselines. All have the same constraints: a proposal that is over the "
+        "limit or too deep for the images is refused before it is trained, costs no epoch "
         "(`refused`; of ours, also candidates that were only compared), and is told to Optuna as "
         "failed, after ten trials as pruned, from which TPE learns. The n-th trial of a seed has "
         "the same training seed everywhere. Every epoch is charged, also of stopped trials; none "
         "is begun that could exceed the budget. A diverged network ends at once.",
         "HV: hypervolume of the completed trials in (validation accuracy after the last epoch, "
-        f"log10 parameters), from chance ({settings['chance']:.3g}) and the cap on, as a share of "
-        f"that of all runs' trials together; mean and standard error over seeds. {clock}, from the "
-        "first trial's begin: training, proposing, deciding. Before it come imports, images, some "
-        "training steps to warm up, and our forecast (`start-up`, not counted).",
+        f"log10 parameters), from chance ({settings['chance']:.3g}) and the limit on, as a share "
+        f"of that of all runs' trials together; mean and standard error over seeds. {clock}, from "
+        "the first trial's begin: training, proposing, deciding. Before it come imports, images, "
+        "some training steps to warm up, and our forecast (`start-up`, not counted).",
     )
     return "\n\n".join(textwrap.fill(text, 100) for text in texts).splitlines()
 
@@ -107,11 +109,11 @@ def _at_epochs(
                 _mean(run.refused for run in mine),
             ]
         )
-    return _table(["method", *heads], rows)
+    return table(["method", *heads], rows)
 
 
 def _at_seconds(runs: Sequence[Run], grown: Sequence[Growth]) -> list[str]:
-    # No method is compared after the end of one of its runs.
+    # No method is compared after the end of any of its runs.
     most = min(growth.end("seconds") for growth in grown)
     budgets = [part * most for part in PARTS]
     heads = [*(f"HV % @{b:.3g} s" for b in budgets), "seconds in all", "start-up"]
@@ -127,11 +129,12 @@ def _at_seconds(runs: Sequence[Run], grown: Sequence[Growth]) -> list[str]:
             ]
         )
     note = f"Up to {most:.3g} s, the end of the shortest run."
-    return [note, "", *_table(["method", *heads], rows)]
+    return [note, "", *table(["method", *heads], rows)]
 
 
-def _until(grown: Sequence[Growth], target: str) -> list[str]:
-    theirs = _of(grown, target)
+def _until(grown: Sequence[Growth], reference: str) -> list[str]:
+    """Return the table of what each method spends until it has the reference's share."""
+    theirs = _of(grown, reference)
     share = statistics.fmean(growth.shares[-1] for growth in theirs)
     ends: dict[Axis, float] = {
         axis: statistics.fmean(growth.end(axis) for growth in theirs)
@@ -139,7 +142,8 @@ def _until(grown: Sequence[Growth], target: str) -> list[str]:
     }
     note = (
         f"{100 * share:.1f} % (mean over seeds), after {ends['epochs']:.0f} epochs and "
-        f"{ends['seconds']:.0f} s. Median over seeds; `times fewer` than {target}'s whole budget."
+        f"{ends['seconds']:.0f} s. Median over seeds; `times fewer` than {reference}'s whole "
+        "budget."
     )
     rows = []
     for name in [name for name in METHODS if _of(grown, name)]:
@@ -153,7 +157,7 @@ def _until(grown: Sequence[Growth], target: str) -> list[str]:
             else:
                 row += ["not reached", "-"]
         rows.append(row)
-    return [note, "", *_table(["method", "epochs", "times fewer", "s", "times fewer"], rows)]
+    return [note, "", *table(["method", "epochs", "times fewer", "s", "times fewer"], rows)]
 
 
 def _share(grown: Sequence[Growth], axis: Axis, spent: float) -> str:
@@ -167,11 +171,3 @@ def _share(grown: Sequence[Growth], axis: Axis, spent: float) -> str:
 def _mean(values: Any) -> str:
     mean = statistics.fmean(values)
     return f"{mean:.0f}" if mean >= 10 else f"{mean:.1f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(heads)} |",
-        "|" + "---|" * len(heads),
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]

@@ -1,4 +1,4 @@
-"""What all methods share: space, data, size cap, epochs, trainer, seeds."""
+"""What all methods share: space, data, limit on parameters, epochs, trainer, seeds."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,29 +21,29 @@ MOST_TRIALS = 1_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """One comparison. None: as `search.run` chooses on a CPU."""
+    """The settings of one comparison. None means what `search.run` chooses on a CPU."""
 
     source: str = "digits"
     image_size: int | None = None
     per_class: int | None = None
     fraction: float | None = None
     epochs: int | None = None
-    """Of a full training."""
+    """Epochs of a full training."""
     max_params: int | None = None
     budget: int = 20
     """Full trainings that a search may spend, in epochs."""
 
     @property
     def name(self) -> str:
-        """For files: the data's name."""
+        """Name of the data, for files."""
         return short_name(resolve_source(self.source))
 
     def plan(self, seed: int, folder: Path, hints: bool = True) -> Plan:
-        """Of `search.run` with its default sampler and rule, one worker with one thread on the
-        CPU, no baselines; the database is in `folder`. Peers take data, gate, trainer
-        and the trials' seeds from it.
+        """Return the plan of a search with the default sampler and rule and without baselines.
 
-        Raises UserError for data that is not there.
+        It has one worker with one thread on the CPU, and its database in `folder`. Peers take data,
+        constraints, trainer and the trials' seeds from it. Raises UserError for data that is not
+        there.
         """
         space = load_space(SPACE)
         if not hints:
@@ -67,7 +67,7 @@ class Settings:
         return replace(plan, limits=Limits(MOST_TRIALS, epochs=self.budget * plan.epochs))
 
     def identity(self, data: ImageData) -> dict[str, Any]:
-        """What the records of one comparison have in common."""
+        """Return what the records of one comparison have in common."""
         plan = self.plan(0, Path())
         return {
             **plan.identity(data.fingerprint),

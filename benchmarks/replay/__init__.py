@@ -1,1 +1,1 @@
-"""Stopping rules replayed on recorded learning curves: see `__main__`."""
+"""Curve replay: stopping rules tried on recorded learning curves. See `__main__`."""

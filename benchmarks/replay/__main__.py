@@ -1,30 +1,33 @@
-"""Replay stopping rules on recorded learning curves, without training anything.
+"""Curve replay: try stopping rules on recorded learning curves, without training anything.
 
-python -m benchmarks.replay curves.jsonl.gz --select random,size --budgets 10,20,40
+    python -m benchmarks.replay curves.jsonl.gz --select random,size --budgets 10,20,40
 
-A file has one JSON object a line: {"params": 1200, "val_acc": [0.4, 0.5, ...], "config": {...}},
-val_acc after epochs 1, 2, ..., equally many in all lines; config may be left out.
+A file has one JSON object on each line: {"params": 1200, "val_acc": [0.4, 0.5, ...], "config":
+{...}}. val_acc holds the accuracies after epochs 1, 2, ...; all lines have equally many. config may
+be left out.
 
-Rows are drawn with replacement, the same ones for all rules. Every epoch counts, those of stopped
-trials too; budgets are in full trainings.
+Rows are drawn with replacement, the same ones for all rules. Every epoch counts, also those of
+stopped trials. Budgets are in full trainings.
 
-HV: hypervolume of the completed trials in (final accuracy, log10 parameters) from (--chance,
-largest size) on, as a share of the whole table's; mean and standard error over orders.
-to target: median of the full trainings until HV is what `none` under random order has after 40.
-false: stopped share of the trials whose final accuracy was above the best completed one at their
-size or below. lost: share of the stopped trials that would be on the front at the end. slow: share
-of completed trials that were within 0.05 of chance for a fifth of the epochs and not at the end (-
-where the table has none). All up to the largest budget. ms: per decision of the rule.
+HV is the hypervolume of the completed trials in (final accuracy, log10 parameters), with the
+reference point (--chance, largest size), as a share of the whole table's: mean and standard error
+over orders. The other columns count all up to the largest budget. to target: median of the full
+trainings until HV is what `none` in random order has after 40. false: share of the trials worthy of
+the front that were stopped; worthy is a final accuracy above the best completed one at its size or
+below. lost: share of the stopped trials that would be on the front at the end. slow: share of slow
+starters among the completed trials: within 0.05 of chance for a fifth of the epochs, but not at the
+end (- where the table has none). ms: milliseconds of a decision.
 
---rules: none; median and asha on accuracy; last-q95, the last accuracy plus the 95 % quantile of
-the gains of completed trials; mo-asha-1 and mo-asha-20, Syne Tune's with a grace of one epoch and a
-twentieth; optunahub, OptunaHub's pruner for several metrics; one-epoch, the best fifth after one;
-ours, the rule of search.run. ours-SETTING switches one of its settings off, ours-SETTING=VALUE
-changes it. oracle, which knows after one epoch where a trial will end, and trains on what raises
-the front: a mark, not a rival. mo-asha-1-as-is: see rivals.py.
+--rules takes: none; median and asha on accuracy; last-q95, the last accuracy plus the 95 % quantile
+of the gains of completed trials; mo-asha-1 and mo-asha-20, Syne Tune's with a grace of one epoch
+and of a twentieth; optunahub, OptunaHub's pruner for several metrics; one-epoch, the best fifth
+after one epoch; ours, the front rule of search.run. ours-SETTING switches one of its settings off,
+ours-SETTING=VALUE changes it. oracle knows after one epoch where a trial will end, and goes on with
+what raises the front: it is the best possible, not a rival. mo-asha-1-as-is: see rivals.py.
 
---select: random; size, of 16 drawn the one with the largest expected gain of hypervolume by its
-size alone; model, the same by the sampler's model of accuracy from config and size.
+--select takes: random; size, which takes from 16 draws the one with the largest expected gain of
+hypervolume by its size alone; model, which does the same with the front sampler's model of accuracy
+from config and size.
 
 A rival whose package is missing (pip install 'paretrain[bench]') is left out.
 """
@@ -40,6 +43,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from benchmarks.option_words import parse_known_words, parse_words
 from benchmarks.replay.lineup import NAMES, Maker, maker
 from benchmarks.replay.report import Result, markdown, results, share_at
 from benchmarks.replay.rivals import Unavailable
@@ -47,41 +51,37 @@ from benchmarks.replay.selections import ByModel, BySize, Draws, RandomOrder, Se
 from benchmarks.replay.simulation import Trace, simulate
 from benchmarks.replay.stress import stressed
 from benchmarks.replay.tables import Table, read_table
-from paretrain.cli import UserError, nearest, run_command
+from paretrain.cli import UserError, help_text, run_command
 
 TARGET = 40
-"""The target is what no stopping under random order has after so many full trainings."""
+"""Full trainings after which `none` in random order has the hypervolume that is the target."""
 SELECTIONS = ("random", "size", "model")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def replay(
     files: Annotated[list[Path], Argument(help="JSON lines, plain or .gz, or folders.")],
-    rules: Annotated[str, Option(help="Comma-separated.")] = ",".join(NAMES),
-    select: Annotated[str, Option(help=f"Of {', '.join(SELECTIONS)}.")] = "random,size",
-    budgets: Annotated[str, Option(help="In full trainings.")] = "10,20,40",
-    orders: Annotated[int, Option(min=1, help="Seeds.")] = 10,
+    rules: Annotated[str, Option(help="Names of rules, separated by commas.")] = ",".join(NAMES),
+    select: Annotated[str, Option(help=f"Some of {', '.join(SELECTIONS)}.")] = "random,size",
+    budgets: Annotated[str, Option(help="Budgets in full trainings.")] = "10,20,40",
+    orders: Annotated[int, Option(min=1, help="Number of orders: seeds of the draws.")] = 10,
     workers: Annotated[int, Option(min=1, help="Trials at a time.")] = 1,
     chance: Annotated[float, Option(min=0, max=0.99, help="Accuracy of guessing.")] = 0.1,
     stress: Annotated[
         bool, Option("--stress", help="Also a copy of each table with slow starters.")
     ] = False,
     optunahub_registry: Annotated[
-        Path | None, Option(help="A copy of it [default: from the network].")
+        Path | None, Option(help="Folder with a copy of it [default: from the network].")
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="A list of objects.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print a list of objects.")] = False,
 ) -> int:
-    """All tables, selections and rules."""
-    makers = {name: maker(name, optunahub_registry) for name in _words(rules, "--rules", NAMES)}
-    selects = _words(select, "--select", SELECTIONS)
-    for name in selects:
-        if name not in SELECTIONS:
-            raise UserError(
-                f"--select {name} is unknown{nearest(name, SELECTIONS)}: "
-                f"give some of {', '.join(SELECTIONS)}"
-            )
+    """Replay all rules with all selections on all tables."""
+    makers = {
+        name: maker(name, optunahub_registry) for name in parse_words(rules, "--rules", NAMES)
+    }
+    selects = parse_known_words(select, "--select", SELECTIONS)
     sums = _budgets(budgets)
     tables = [_named(read_table(path, chance), path, files) for path in files]
     if stress:
@@ -105,6 +105,7 @@ def _replay_table(
     orders: int,
     workers: int,
 ) -> list[Result]:
+    """Return the results of all rules with all selections on one table."""
     draws = Draws(table)
     selections: dict[str, Selection] = {
         "random": RandomOrder(draws),
@@ -134,7 +135,10 @@ def _replay_table(
 
 
 def _available(makers: dict[str, Maker]) -> dict[str, Maker]:
-    """Those whose code is there; the reason for each other one goes to standard error."""
+    """Return the makers whose code is there; print on standard error why others are left out.
+
+    Raises UserError when none is there.
+    """
     there = {}
     for name, make in makers.items():
         try:
@@ -151,27 +155,20 @@ def _available(makers: dict[str, Maker]) -> dict[str, Maker]:
 
 
 def _named(table: Table, path: Path, files: Sequence[Path]) -> Table:
-    """With its whole path where another file has the same name."""
+    """Name a table by its whole path where another file has the same name."""
     alike = sum(other.name.split(".")[0] == table.name for other in files)
     return replace(table, name=str(path)) if alike > 1 else table
 
 
-def _words(text: str, option: str, known: Sequence[str]) -> list[str]:
-    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not words:
-        raise UserError(f"{option} '{text}' is empty: give some of {', '.join(known)}")
-    return words
-
-
 def _budgets(text: str) -> list[int]:
-    words = _words(text, "--budgets", ("10", "20", "40"))
+    words = parse_words(text, "--budgets", ("10", "20", "40"))
     if not all(word.isascii() and word.isdecimal() and 0 < int(word) <= 1000 for word in words):
         raise UserError(f"--budgets {text}: give integers from 1 to 1000 such as 10,20,40")
     return sorted({int(word) for word in words})
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     run_command(app, "python -m benchmarks.replay")
 
 

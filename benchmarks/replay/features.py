@@ -1,4 +1,4 @@
-"""What a recorded configuration tells a model of accuracy: numbers and categories."""
+"""Features of recorded configurations for a model of accuracy: numbers and categories."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,33 +10,36 @@ from benchmarks.replay.tables import Row
 
 LAYER = re.compile(r"([A-Z]+)\(([\d,]*)\)")
 MAX_CATEGORIES = 50
-"""A text with more values than that is a name, and says nothing of others."""
+"""A text with more values than this is a name, from which nothing can be learned."""
 
 Features = Mapping[str, float | str]
 
 
 def features(config: Mapping[str, Any]) -> dict[str, float | str]:
-    """Numbers as they are; texts, booleans and null as categories; a list as its text and its
-    length; a layer string such as `[C(64,3,1), P(2,2), SM(10)]` (MetaQNN's) as counts and widths.
-    Whatever else there may be is left out."""
-    found: dict[str, float | str] = {}
+    """Return the features of a configuration.
+
+    Numbers stay; texts, booleans and null are categories. A list gives its text and its length. A
+    layer string such as `[C(64,3,1), P(2,2), SM(10)]` (MetaQNN's) gives counts and widths. All else
+    is left out.
+    """
+    values: dict[str, float | str] = {}
     for name, value in config.items():
         if isinstance(value, bool) or value is None:
-            found[name] = str(value)
+            values[name] = str(value)
         elif isinstance(value, int | float):
-            found[name] = float(value)
+            values[name] = float(value)
         elif isinstance(value, str) and LAYER.search(value):
-            found |= {f"{name} {what}": number for what, number in _layers(value).items()}
+            values |= {f"{name} {what}": number for what, number in _layers(value).items()}
         elif isinstance(value, str):
-            found[name] = value
+            values[name] = value
         elif isinstance(value, list):
-            found[name] = str(value)
-            found[f"{name} length"] = float(len(value))
-    return found
+            values[name] = str(value)
+            values[f"{name} length"] = float(len(value))
+    return values
 
 
 def _layers(text: str) -> dict[str, float]:
-    """C(filters, kernel, stride), P(kernel, stride), FC(units), D(place, places), GAP, SM."""
+    """Read C(filters, kernel, stride), P(kernel, stride), FC(units), D(place, places), GAP, SM."""
     layers = [
         (kind, [int(n) for n in numbers.split(",") if n]) for kind, numbers in LAYER.findall(text)
     ]
@@ -65,19 +68,24 @@ def _first(numbers: Sequence[int]) -> float:
 
 
 def described(rows: Sequence[Row]) -> list[tuple[Features, Mapping[str, BaseDistribution]]]:
-    """The features of each row with Optuna distributions over all rows' values, which is how
-    `search.sampling.surrogate` takes them."""
-    found = [features(row.config) for row in rows]
+    """Return each row's features, with Optuna distributions over the values of all rows.
+
+    This is the form in which `search.sampling.surrogate` takes them.
+    """
+    each = [features(row.config) for row in rows]
     values: dict[str, set[float | str]] = {}
-    for one in found:
-        for name, value in one.items():
+    for row_features in each:
+        for name, value in row_features.items():
             values.setdefault(name, set()).add(value)
     known: dict[str, BaseDistribution] = {}
-    for name, seen in values.items():
-        numbers = [value for value in seen if isinstance(value, float | int)]
-        if len(numbers) == len(seen):
+    for name, different in values.items():
+        numbers = [value for value in different if isinstance(value, float | int)]
+        if len(numbers) == len(different):
             known[name] = FloatDistribution(min(numbers), max(numbers))
-        elif not numbers and len(seen) <= MAX_CATEGORIES:
-            known[name] = CategoricalDistribution(sorted(str(value) for value in seen))
-    kept = [{name: value for name, value in one.items() if name in known} for one in found]
-    return [(one, {name: known[name] for name in one}) for one in kept]
+        elif not numbers and len(different) <= MAX_CATEGORIES:
+            known[name] = CategoricalDistribution(sorted(str(value) for value in different))
+    kept = [
+        {name: value for name, value in row_features.items() if name in known}
+        for row_features in each
+    ]
+    return [(row_features, {name: known[name] for name in row_features}) for row_features in kept]

@@ -5,26 +5,29 @@ from bisect import bisect_left, bisect_right
 
 
 class Front:
-    """Completed trials that no other one beats. `search.problem.front` does the same for a whole list at
-    once; a replay asks after every epoch."""
+    """The front of the trials added so far.
+
+    `search.problem.front` computes the same for a whole list at once. A curve replay needs it after
+    every epoch, so here it grows with each trial.
+    """
 
     def __init__(self, chance: float, largest: int) -> None:
-        """The reference point: accuracy of guessing, and the most parameters."""
+        """`chance` (accuracy of guessing) and `largest` (most parameters) bound the volume."""
         self._chance, self._largest = chance, largest
         self.sizes: list[int] = []
-        """Ascending."""
+        """Parameters of the front's trials, ascending."""
         self.accs: list[float] = []
-        """Ascending too."""
+        """Their accuracies, ascending too."""
         self.volume = 0.0
-        """Area above chance in (log10 parameters, accuracy), up to the largest size."""
+        """Hypervolume: area above chance in (log10 parameters, accuracy), up to `largest`."""
 
     def best_at_size(self, num_params: int) -> float:
-        """Best accuracy with at most that many parameters; chance when there is none."""
+        """Return the best accuracy with at most that many parameters; chance when there is none."""
         i = bisect_right(self.sizes, num_params)
         return max(self._chance, self.accs[i - 1]) if i else self._chance
 
     def add(self, num_params: int, val_acc: float) -> bool:
-        """Take in a completed trial; whether it is on the front."""
+        """Add a completed trial; return whether it is on the front."""
         if val_acc <= self.best_at_size(num_params):
             return False
         first = bisect_left(self.sizes, num_params)

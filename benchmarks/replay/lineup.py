@@ -1,4 +1,4 @@
-"""The rules by name."""
+"""The stopping rules of the curve replay, by name."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,20 +12,23 @@ from paretrain.cli import UserError, nearest
 from search.stopping.rule import DivergenceRule, Rule
 
 Maker = Callable[[int, Sequence[Row]], Rule]
-"""A fresh rule for one simulation, from the epochs of a full training; only `oracle` looks at the
-rows of the table."""
+"""Makes a fresh rule for one simulation from the epochs of a full training and the table's rows.
+Only `oracle` looks at the rows."""
 
 NAMES: tuple[str, ...] = (
     *("none", "median", "asha", "last-q95", "mo-asha-1", "mo-asha-20", "optunahub", "one-epoch"),
     "ours",
 )
-"""By default. `mo-asha-...-as-is` are Syne Tune's as installed: see rivals.MoAsha; `oracle` knows
-where each trial will end."""
+"""Rules by default. Besides them there are `mo-asha-...-as-is`, Syne Tune's as installed (see
+rivals.MoAsha), and `oracle`, which knows where each trial will end."""
 
 
 def maker(name: str, registry: Path | None) -> Maker:
-    """The rule behind a word of `--rules`; `registry` is for optunahub. Raises UserError for an
-    unknown name, and the maker Unavailable for a rival whose code is missing."""
+    """Return the maker of the rule with this name; `registry` is for optunahub.
+
+    Raises UserError for an unknown name. The maker raises Unavailable for a rival whose code is
+    missing.
+    """
     makers: dict[str, Maker] = {
         "none": lambda *_: DivergenceRule(),
         "median": lambda *_: Median(),

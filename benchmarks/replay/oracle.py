@@ -1,4 +1,4 @@
-"""What no rule can know, as a mark for those that can be had."""
+"""A rule that knows the future: the best that rules can be compared with."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,15 +11,17 @@ from search.stopping.rule import UNFORESEEN, Decision, View
 
 
 class Oracle:
-    """Knows after a trial's first epoch where it will end, and stops it there unless it adds at
-    least `share` of the hypervolume so far and itself. It takes what comes: choosing better among
-    trials could still be worth more."""
+    """Knows after a trial's first epoch where the trial will end.
+
+    It stops the trial there unless the trial adds more than the share `share` of the hypervolume,
+    itself included. It does not choose among trials, so a better choice could still be worth more.
+    """
 
     def __init__(self, rows: Sequence[Row], share: float = 0.005) -> None:
-        """`rows`: of the whole table."""
+        """`rows` are those of the whole table."""
         self._share = share
         self._ends: dict[tuple[int, float], float] = {}
-        for row in rows:  # of those that nothing tells apart yet, the best
+        for row in rows:  # several rows may look alike after one epoch: the best counts
             key = (row.num_params, row.accs[0])
             self._ends[key] = max(row.val_acc, self._ends.get(key, 0.0))
 

@@ -1,4 +1,4 @@
-"""Numbers of a replay, and their table."""
+"""The numbers of a curve replay, and their table."""
 
 import math
 import statistics
@@ -13,35 +13,36 @@ from benchmarks.replay.tables import Table
 
 @dataclass(frozen=True)
 class Result:
-    """One line of `--json`."""
+    """Numbers of one rule at one budget: a line of `--json`."""
 
     table: str
     select: str
     budget: int
-    """In full trainings."""
+    """Budget in full trainings."""
     rule: str
     hv_mean: float
-    """Hypervolume as a share of the whole table's, mean over orders."""
+    """Hypervolume as a share of the whole table's: mean over orders."""
     hv_se: float | None
-    """Standard error of the mean; None with one order."""
+    """Standard error of that mean; None with one order."""
     epochs_to_target: float | None
-    """Median over orders, in full trainings; None when it is not reached."""
+    """Full trainings until the target share is reached: median over orders. None when it is not
+    reached."""
     false_stop: float | None
-    """Stopped share of all trials that were worthy of the front; None when there were none."""
+    """Share of the trials worthy of the front that were stopped; None when none was worthy."""
     lost: float | None
-    """Share of the stopped trials that would be on the front as it is at the end of the budget;
-    None when nothing was stopped."""
+    """Share of the stopped trials that would be on the front at the end of the budget; None when
+    none was stopped."""
     slow_share: float | None
-    """Slow starters among completed trials; None when the table has none."""
+    """Share of slow starters among completed trials; None when the table has none."""
     ms_per_decision: float
 
     def fields(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields for JSON."""
         return asdict(self)
 
 
 def share_at(trace: Trace, table: Table, epochs: float) -> float:
-    """Share of the table's hypervolume after that many epochs."""
+    """Return the share of the table's hypervolume after that many epochs."""
     volume = 0.0
     for ending in trace.endings:
         if ending.spent > epochs:
@@ -51,7 +52,7 @@ def share_at(trace: Trace, table: Table, epochs: float) -> float:
 
 
 def epochs_to(trace: Trace, table: Table, target: float) -> float:
-    """Epochs until that share of the hypervolume is reached, or infinity."""
+    """Return the epochs until that share of the hypervolume is reached, or infinity."""
     for ending in trace.endings:
         if ending.volume / table.volume >= target:
             return ending.spent
@@ -66,7 +67,7 @@ def results(
     budgets: Sequence[int],
     target: float,
 ) -> list[Result]:
-    """A line for each budget, from one trace for each order."""
+    """Return a result for each budget, from one trace for each order."""
     reached = statistics.median(epochs_to(trace, table, target) for trace in traces)
     decisions = sum(trace.decisions for trace in traces)
     ms = 1000 * sum(trace.seconds for trace in traces) / max(1, decisions)
@@ -117,7 +118,7 @@ def _slow_share(endings: Sequence[Ending]) -> float | None:
 
 
 def markdown(lines: Sequence[Result], budgets: Sequence[int]) -> str:
-    """A table for each file and selection, one row a rule."""
+    """Return a table for each file and selection, with a row for each rule."""
     out: list[str] = []
     for table, select in dict.fromkeys((line.table, line.select) for line in lines):
         block = [line for line in lines if (line.table, line.select) == (table, select)]

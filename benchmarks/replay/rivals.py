@@ -1,6 +1,5 @@
-"""Rivals that run their authors' own code, through its public interface."""
+"""Rivals that run their authors' own code through its public interface."""
 
-import logging
 import math
 import os
 import warnings
@@ -13,43 +12,41 @@ import optuna
 from numpy.typing import NDArray
 
 from benchmarks.replay.rules import GO, STOP, non_dominated_ranks
+from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import quiet_optuna
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision, View
 
 PRUNER = "pruners/multi_metric_pruner"
-"""In OptunaHub's registry."""
-
+"""Name of the pruner in OptunaHub's registry."""
 
 REDUCTION = 3
-"""Of MOASHA, by default: the best third at a rung goes on."""
+"""MOASHA's default: the best third at a rung goes on."""
+MO_ASHA_METRICS = ["loss", "log_params"]
+"""Names of the numbers that MOASHA minimises: see `mo_asha_result`."""
 
 
 class Unavailable(Exception):
-    """A rival's code is not to be had here; the text says why and what to do."""
+    """A rival's code cannot be loaded here. The text says why and what to do."""
 
 
 class MoAsha:
-    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler, with
-    its defaults (reduction factor 3, non-dominated ranks, ties by an epsilon-net): rungs at grace,
-    3 grace, 9 grace, ... epochs; sizes on the log scale.
+    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler.
+
+    It has Syne Tune's defaults: reduction factor 3, non-dominated ranks, ties decided by an
+    epsilon-net. Rungs are at grace, 3 grace, 9 grace, ... epochs. Sizes are on the log scale.
 
     syne-tune 0.16's `NonDominatedPriority` returns the order of the trials (best first) where the
-    scheduler expects the rank of each, so that it stops the best of four: see
-    tests/test_replay.py. Here the scheduler gets ranks, from the same functions of Syne Tune;
-    `as_is` leaves its own in place.
+    scheduler expects the rank of each. So it stops the best of four: see
+    tests/benchmarks/test_replay.py. Here the scheduler gets ranks, from the same functions of Syne
+    Tune; `as_is` leaves Syne Tune's own order.
     """
 
     def __init__(self, epochs: int, grace: int, as_is: bool = False) -> None:
         """Raises Unavailable without syne-tune."""
-        try:
-            from syne_tune.backend.trial_status import Trial
-            from syne_tune.optimizer.schedulers.multiobjective import moasha
-        except ImportError as error:
-            raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
-        self._new_trial = Trial
-        # One flag for all metrics: the accuracy is minimised with its sign turned.
+        moasha, self._new_trial = load_mo_asha()
         self._scheduler = moasha.MOASHA(
-            *({}, ["loss", "log_params"]),
+            *({}, MO_ASHA_METRICS),
             time_attr="epoch",
             max_t=epochs,
             grace_period=grace,
@@ -64,22 +61,37 @@ class MoAsha:
             started = self._new_trial(trial.number, {}, datetime.now(UTC))
             self._trials[trial.number] = started
             self._scheduler.on_trial_add(started)
-        said = self._scheduler.on_trial_result(
-            self._trials[trial.number],
-            {
-                "epoch": len(trial.accs),
-                "loss": -trial.val_acc,
-                "log_params": math.log10(trial.size),
-            },
-        )
-        return STOP if said == "STOP" else GO
+        result = mo_asha_result(len(trial.accs), trial.val_acc, trial.size)
+        answer = self._scheduler.on_trial_result(self._trials[trial.number], result)
+        return STOP if answer == "STOP" else GO
+
+
+def load_mo_asha() -> tuple[Any, Any]:
+    """Return Syne Tune's module of MOASHA and its class of trials.
+
+    Raises Unavailable without syne-tune.
+    """
+    try:
+        from syne_tune.backend.trial_status import Trial
+        from syne_tune.optimizer.schedulers.multiobjective import moasha
+    except ImportError as error:
+        raise Unavailable(f"{error}: pip install 'paretrain[bench]'") from None
+    return moasha, Trial
+
+
+def mo_asha_result(epoch: int, val_acc: float, size: int) -> dict[str, float]:
+    """Return what MOASHA is told after an epoch."""
+    # It has one direction for all metrics, so the accuracy is minimised with its sign turned.
+    return {"epoch": epoch, "loss": -val_acc, "log_params": math.log10(size)}
 
 
 def mo_asha_ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks, shape (trials,), of points of loss and log10 of size, shape (trials, 2). Only the last
-    one is read; 0 is the best. Front by front, and on the last point's front in the order of
-    Syne Tune's epsilon-net, which takes cubic time and is left out where the whole front is in the
-    best third or outside of it."""
+    """Return ranks, shape (trials,), of points (loss, log10 of size), shape (trials, 2).
+
+    0 is the best. MOASHA reads only the rank of the last point. Points are ranked front by front,
+    and those on the last point's front in the order of Syne Tune's epsilon-net. That takes cubic
+    time, so it is left out where the whole front is in the best third or outside of it.
+    """
     from syne_tune.optimizer.schedulers.multiobjective import non_dominated_priority as sorting
 
     fronts = np.array(non_dominated_ranks([(size, loss) for loss, size in points.tolist()]))
@@ -95,34 +107,27 @@ def mo_asha_ranks(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class OptunaHub:
-    """OptunaHub's pruner for several metrics, joint mode, around Optuna's MedianPruner:
-    non-dominated rank of accuracy and size after each epoch."""
+    """OptunaHub's pruner for several metrics in joint mode, around Optuna's MedianPruner.
+
+    It judges a trial after each epoch by the non-dominated rank of its accuracy and size.
+    """
 
     def __init__(self, registry: Path | None) -> None:
-        """`registry` is a copy of optunahub-registry; without one it comes from the network.
-        Raises Unavailable without optunahub or registry."""
+        """`registry`: see `load_pruner`, which raises Unavailable."""
         self._module = load_pruner(registry)
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(logging.WARNING)
-        self._study = optuna.create_study(
-            directions=["maximize", "minimize"],
-            pruner=self._module.MultiMetricPruner(
-                optuna.pruners.MedianPruner(),
-                metric_directions={"accuracy": "maximize", "params": "minimize"},
-                joint=True,
-            ),
-        )
-        optuna.logging.set_verbosity(verbosity)
+        with quiet_optuna():
+            pruner = joint_median_pruner(self._module)
+            self._study = optuna.create_study(directions=DIRECTIONS, pruner=pruner)
         self._trials: dict[int, Any] = {}
-        self._told = 0
+        self._ended = 0  # finished trials that the study knows
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
-        for curve in view.finished[self._told :]:
+        for curve in view.finished[self._ended :]:
             ended = self._trials.pop(curve.number)
             self._report(ended, curve)
             self._study.tell(ended.number, [curve.val_acc, curve.size])
-        self._told = len(view.finished)
+        self._ended = len(view.finished)
         if trial.number not in self._trials:
             asked = self._study.ask()
             self._trials[trial.number] = self._module.MultiMetricPrunerTrial(asked)
@@ -135,13 +140,25 @@ class OptunaHub:
         return STOP
 
     def _report(self, running: Any, curve: Curve) -> None:
-        values = {"accuracy": curve.val_acc, "params": curve.size}
+        values = {"val_acc": curve.val_acc, "params": curve.size}
         running.report(values, step=len(curve.accs))
 
 
+def joint_median_pruner(module: Any) -> Any:
+    """Return the pruner that OptunaHub's README shows; `module` is what `load_pruner` gives."""
+    return module.MultiMetricPruner(
+        optuna.pruners.MedianPruner(),
+        metric_directions={"val_acc": "maximize", "params": "minimize"},
+        joint=True,
+    )
+
+
 def load_pruner(registry: Path | None) -> Any:
-    """OptunaHub's module of its pruner for several metrics, from a copy of its registry or, without
-    one, from the network. Raises Unavailable."""
+    """Load OptunaHub's module with the pruner for several metrics.
+
+    `registry` is a copy of optunahub-registry. Without one it comes from the network. Raises
+    Unavailable where optunahub or the module cannot be loaded.
+    """
     try:
         import optunahub
     except ImportError as error:
@@ -153,7 +170,7 @@ def load_pruner(registry: Path | None) -> Any:
             if registry is None:
                 return optunahub.load_module(PRUNER)
             return optunahub.load_local_module(PRUNER, registry_root=str(registry / "package"))
-    except Exception as error:  # network, git, GitHub, a missing file: any of them means the same
+    except Exception as error:  # network, git, GitHub or a missing file: all mean the same
         why = " ".join(str(error).split())[:200]
         raise Unavailable(
             f"no {PRUNER} from {registry or 'the network'} ({why}): give a copy of "

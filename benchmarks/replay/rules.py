@@ -1,5 +1,7 @@
-"""The rules that are compared: the production rule itself, and rivals that are simple enough to be
-written here. Rivals with authors' code of their own are in `rivals.py`."""
+"""The stopping rules that are compared: the front rule of a search, and simple rivals.
+
+Rivals that run their authors' own code are in `rivals.py`.
+"""
 
 import dataclasses
 import statistics
@@ -14,12 +16,14 @@ from search.stopping.rule import Decision, Rule, View
 
 STOP, GO = Decision(True, "stopped"), Decision(False, "goes on")
 MIN_FINISHED = 5
-"""Finished trials that Optuna's pruners, and here all rivals that need some, wait for."""
+"""Finished trials before a rival that needs some stops any, as in Optuna's pruners."""
 
 
 class Median:
-    """Stops a trial whose best accuracy is below the median of the finished trials' accuracies
-    after the same epoch (Golovin et al. 2017, sec. 3.3.2; as Optuna's MedianPruner by default)."""
+    """Stops a trial whose best accuracy is below the median of finished trials at the same epoch.
+
+    After Golovin et al. 2017, sec. 3.3.2, and Optuna's MedianPruner with its defaults.
+    """
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
@@ -31,8 +35,11 @@ class Median:
 
 
 class Asha:
-    """Stops a trial that is not in the top third of those that reached the same rung: epochs 1, 3,
-    9, ... (Li et al. 2020, arXiv 1810.05934; the stopping variant, as in Ray Tune)."""
+    """Stops a trial that is not in the top third of those that reached the same rung.
+
+    Rungs are epochs 1, 3, 9, ... After Li et al. 2020, arXiv 1810.05934, in the stopping variant of
+    Ray Tune.
+    """
 
     def __init__(self, reduction: int = 3) -> None:
         self._reduction = reduction
@@ -57,8 +64,10 @@ class Asha:
 
 
 class LastValue:
-    """Stops a trial whose last accuracy plus the 95 % quantile of the finished trials' gains from
-    the same epoch to their last one is not above the front at its size."""
+    """Stops a trial whose last accuracy plus a likely gain is not above the front at its size.
+
+    The gain is the 95 % quantile of the finished trials' gains from the same epoch to their last.
+    """
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
@@ -71,25 +80,28 @@ class LastValue:
 
 
 class OneEpoch:
-    """Decides once, after the first epoch: the trial must be in the best fifth of all trials so far
-    by non-dominated rank of accuracy and size (after Egele et al. 2023, arXiv 2307.15422)."""
+    """Decides once, after the first epoch: only the best fifth of all trials so far goes on.
+
+    They are compared by non-dominated rank of accuracy and size. After Egele et al. 2023, arXiv
+    2307.15422.
+    """
 
     def __init__(self, share: float = 0.2) -> None:
         self._share = share
-        self._seen: list[tuple[int, float]] = []
+        self._points: list[tuple[int, float]] = []
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See Rule."""
         if len(trial.accs) > 1:
             return GO
-        self._seen.append((trial.size, -trial.val_acc))
-        ranks = non_dominated_ranks(self._seen)
+        self._points.append((trial.size, -trial.val_acc))
+        ranks = non_dominated_ranks(self._points)
         better = sum(rank < ranks[-1] for rank in ranks)
         return GO if better < self._share * len(ranks) else STOP
 
 
 def quantile(ordered: list[float], share: float) -> float:
-    """Linear interpolation between ascending values, as numpy's default."""
+    """Return a quantile of ascending values, interpolated linearly as numpy does by default."""
     place = share * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
@@ -97,8 +109,11 @@ def quantile(ordered: list[float], share: float) -> float:
 
 
 def non_dominated_ranks(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Non-dominated rank (0 is the front) of points of which both numbers are to be small: swept by
-    the first, each rank only needs the least second number so far (Jensen 2003)."""
+    """Return the non-dominated rank of each point, of which both numbers are to be small.
+
+    0 is the front. In the order of the first number, each rank needs only its least second number
+    so far (Jensen 2003).
+    """
     order = sorted(range(len(points)), key=points.__getitem__)
     ranks = [0] * len(points)
     least: list[float] = []
@@ -115,8 +130,11 @@ def non_dominated_ranks(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def ours(name: str) -> Rule:
-    """The production rule: `ours`; `ours-PART` with a setting of it off (False, or 0), and
-    `ours-SETTING=VALUE` with another value. Raises UserError for what is no setting."""
+    """Return the front rule of a search, named `ours`.
+
+    `ours-SETTING` switches a setting off (False, or 0). `ours-SETTING=VALUE` gives it another
+    value. Raises UserError for what is no setting or no value.
+    """
     rule = make_rule("front")
     part = name.removeprefix("ours").removeprefix("-")
     if not part:

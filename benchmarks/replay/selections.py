@@ -1,4 +1,4 @@
-"""Which recorded configuration is tried next: the same draws for every rule."""
+"""Choice of the next recorded configuration, from the same draws for every rule."""
 
 import random
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from search.sampling.proposer import RANDOM_START
 from search.sampling.surrogate import Features, Observation
 
 CANDIDATES = 16
-"""Free candidates for one start; as many as search.sampling.candidates.LITTER."""
+"""Candidates for one start, as many as search.sampling.candidates.BATCH."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that ended."""
+    """A trial that has ended."""
 
     row: Row
     val_acc: float
-    """Its final accuracy, or what a stopped one was expected to reach."""
+    """Final accuracy, or what a stopped trial was expected to reach."""
     completed: bool
     deviation: float = 0.0
-    """How uncertain the expectation was."""
+    """Standard deviation of that expectation."""
 
 
 class Selection(Protocol):
@@ -41,19 +41,19 @@ class Selection(Protocol):
         front: Front,
         running: Sequence[Row] = (),
     ) -> Row:
-        """The next row to train after `started` others, beside those that are `running`."""
+        """Return the next row to train, after `started` others and beside the `running` ones."""
         ...
 
 
 class Draws:
-    """Candidates of every order and start, drawn with replacement."""
+    """Candidates for every order and start, drawn with replacement."""
 
     def __init__(self, table: Table) -> None:
         self._rows = table.rows
         self._orders: dict[int, tuple[random.Random, list[list[Row]]]] = {}
 
     def candidates(self, order: int, started: int) -> list[Row]:
-        """The same for every rule and selection."""
+        """Return the candidates, which are the same for every rule and selection."""
         rng, drawn = self._orders.setdefault(order, (random.Random(order), []))
         while len(drawn) <= started:
             drawn.append(rng.choices(self._rows, k=CANDIDATES))
@@ -61,7 +61,7 @@ class Draws:
 
 
 class RandomOrder:
-    """The first candidate."""
+    """Takes the first candidate."""
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
@@ -79,8 +79,11 @@ class RandomOrder:
 
 
 class BySize:
-    """The candidate with the largest expected gain of hypervolume under a model that knows nothing
-    but sizes, fitted to all ended trials, stopped ones with what they were expected to reach."""
+    """Takes the candidate with the largest expected gain of hypervolume by its size alone.
+
+    The model of accuracy is fitted to all ended trials; stopped ones count with what they were
+    expected to reach.
+    """
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
@@ -106,8 +109,10 @@ class BySize:
 
 
 class ByModel:
-    """The choice that the sampler of a search would make: `search.sampling.acquisition` is its own, and
-    it begins as early."""
+    """Takes the candidate that the front sampler of a search would take.
+
+    It uses the same `search.sampling.acquisition`, and begins after as many random trials.
+    """
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest

@@ -1,4 +1,4 @@
-"""What size alone says about accuracy."""
+"""A model of accuracy that knows only sizes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from search.problem.arrays import Floats
 from search.sampling.proposer import van_der_corput
 
 MIN_COMPLETED = 3
-"""Completed trials before the model says anything."""
+"""Completed trials that the model needs."""
 
 
 class SizeModel:
@@ -18,9 +18,10 @@ class SizeModel:
         mean(x) = (sum_i k_i y_i + weight m) / (sum_i k_i + weight)
         var(x)  = (sum_i k_i (y_i - mean)^2 + weight s^2) / (sum_i k_i + weight)
 
-    m is the mean of all accuracies and s `deviation`. The variance is that of a single trial around
-    the mean: trials of one size differ by all that is not size. On three tables of recorded curves
-    halves and doubles of the three constants change the hypervolume by less than half a percent.
+    m is the mean of all accuracies and s is `deviation`. The variance is that of one trial around
+    the mean, because trials of one size differ by everything else. On three tables of recorded
+    curves, halving or doubling the three constants changes the hypervolume by less than half a
+    percent.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class SizeModel:
         weight: float = 0.5,
         deviation: float = 0.15,
     ) -> None:
-        """`completed`: (parameters, accuracy 0 to 1) of at least one trial. `bandwidth` is a share
-        of the range of the logarithms. Raises ValueError without trials."""
+        """`completed` holds (parameters, accuracy from 0 to 1) of at least one trial.
+
+        `bandwidth` is a share of the range of the logarithms. Raises ValueError without trials.
+        """
         if not completed:
             raise ValueError("a model of accuracy needs at least one completed trial: got none")
         self._x: Floats = np.log([float(size) for size, _ in completed])
@@ -41,7 +44,7 @@ class SizeModel:
         self._weight, self._deviation = weight, deviation
 
     def predict(self, sizes: Sequence[int]) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the accuracy at each size, each of shape (len(sizes),)."""
+        """Return mean and standard deviation of the accuracy at each size, shape (len(sizes),)."""
         x = np.log(np.asarray(sizes, dtype=np.float64))
         k = np.exp(-0.5 * ((x[:, None] - self._x) / self._width) ** 2)
         total = k.sum(axis=1) + self._weight
@@ -52,7 +55,9 @@ class SizeModel:
 
 
 def spread(sizes: Sequence[int], started: int) -> int:
-    """Index of the candidate to start with, before a model can be fitted: quantiles 1/2, 1/4, 3/4,
-    1/8, ... of the candidates' sizes for `started` = 0, 1, ..."""
+    """Return the index of the candidate to take before a model can be fitted.
+
+    It is that of the quantile 1/2, 1/4, 3/4, 1/8, ... of the sizes for `started` = 0, 1, ...
+    """
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     return order[int(van_der_corput(started + 1) * len(order))]

@@ -1,4 +1,4 @@
-"""Slow starters made of recorded curves, since few tables have any."""
+"""Makes slow starters from recorded curves, because few tables have any."""
 
 import random
 from dataclasses import replace
@@ -6,14 +6,17 @@ from dataclasses import replace
 from benchmarks.replay.tables import Row, Table, make_row
 
 SHARE = 0.3
-"""Of the curves that become slow starters."""
+"""Share of the curves that become slow starters."""
 HELD = (0.22, 0.78)
-"""Shares of the epochs for which they are held at chance."""
+"""Range of the share of epochs for which they are held at chance."""
 
 
 def stressed(table: Table, seed: int = 0) -> Table:
-    """A copy in which some curves stay at chance for a while and are then replayed, compressed into
-    the epochs that are left: they end where they did, so the front is the same."""
+    """Return a copy of the table in which some curves stay at chance for a while.
+
+    They then run through their recorded values in the epochs that are left. They end where they
+    did, so the front stays the same.
+    """
     rng = random.Random(seed)
     chosen = set(rng.sample(range(len(table.rows)), round(SHARE * len(table.rows))))
     rows = tuple(

@@ -13,11 +13,11 @@ from benchmarks.replay.front import Front
 from paretrain.cli import UserError
 
 ONE_CLASS = 0.005
-"""Within this of chance from the first epoch on, a network is taken to predict one class for all
-images, which tables do not say."""
+"""A network counts as predicting one class while its accuracy, from the first epoch on, stays this
+close to chance. Tables do not say it themselves."""
 SLOW_MARGIN, SLOW_SHARE = 0.05, 0.2
-"""A slow starter is within this of chance for this share of its epochs, but not in the end: what
-never learns is no starter."""
+"""A slow starter is this close to chance for this share of its epochs, but not at the end. A
+network that never learns is none."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Row:
 
     num_params: int
     accs: tuple[float, ...]
-    """Validation accuracy after epochs 1, 2, ..., 0 to 1."""
+    """Validation accuracy (0 to 1) after epochs 1, 2, ..."""
     config: Mapping[str, Any]
-    waiting: tuple[bool, ...]
-    """Whether one class was predicted for all images until then."""
+    one_class: tuple[bool, ...]
+    """Whether the network predicted one class for all images up to epochs 1, 2, ..."""
     slow: bool
-    """Whether it is a slow starter."""
+    """Whether the network is a slow starter."""
 
     @property
     def val_acc(self) -> float:
@@ -41,14 +41,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Curves of equal length."""
+    """Recorded trainings with curves of equal length."""
 
     name: str
     rows: tuple[Row, ...]
     epochs: int
     chance: float
     largest: int
-    """Most parameters of a row: the hypervolume's reference point."""
+    """Most parameters of a row, for the hypervolume's reference point."""
     volume: float = field(repr=False)
     """Hypervolume of all rows."""
 
@@ -56,16 +56,16 @@ class Table:
 def make_row(
     num_params: int, accs: tuple[float, ...], config: Mapping[str, Any], chance: float
 ) -> Row:
-    """A row with what follows from its curve."""
-    waits = next((i for i, acc in enumerate(accs) if abs(acc - chance) > ONE_CLASS), len(accs))
+    """Return a row with what follows from its curve."""
+    learns = next((i for i, acc in enumerate(accs) if abs(acc - chance) > ONE_CLASS), len(accs))
     start = accs[: math.ceil(SLOW_SHARE * len(accs))]
     slow = abs(accs[-1] - chance) > SLOW_MARGIN >= max(abs(acc - chance) for acc in start)
-    waiting = tuple(i < waits for i in range(len(accs)))
-    return Row(num_params, accs, config, waiting, slow)
+    one_class = tuple(i < learns for i in range(len(accs)))
+    return Row(num_params, accs, config, one_class, slow)
 
 
 def make_table(name: str, rows: tuple[Row, ...], chance: float) -> Table:
-    """A table with its reference point and the hypervolume of its front."""
+    """Return a table with its reference point and the hypervolume of its front."""
     largest = max(row.num_params for row in rows)
     front = Front(chance, largest)
     for row in rows:
@@ -74,8 +74,10 @@ def make_table(name: str, rows: tuple[Row, ...], chance: float) -> Table:
 
 
 def read_table(path: Path, chance: float) -> Table:
-    """Read a file, or a folder of .jsonl and .jsonl.gz files that together are one table. Raises
-    UserError with the number of the line that is broken."""
+    """Read a file, or a folder of .jsonl and .jsonl.gz files that together are one table.
+
+    Raises UserError with the number of a wrong line.
+    """
     rows: list[Row] = []
     for where, line in _lines(path):
         params, accs, config = _parse(line, where)
@@ -99,7 +101,7 @@ EXAMPLE = 'such as {"params": 1200, "val_acc": [0.4, 0.5]}'
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(file and line number, line) of all lines that are not empty."""
+    """Yield (file and line number, line) for each line that is not empty."""
     parts = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]) if path.is_dir() else [path]
     for part in parts:
         for number, line in enumerate(_text(part).splitlines(), start=1):

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from paretrain.checkpoint import load_checkpoint
-from paretrain.cli import UserError, run_command, terminable
+from paretrain.cli import UserError, help_text, run_command, terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
@@ -35,17 +35,22 @@ EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def train(
     config: Annotated[Path, Argument(help="YAML file, as written by python -m search.export.")],
-    out: Annotated[Path | None, Option(help="New folder. [default: runs/NAME]")] = None,
-    epochs: Annotated[int | None, Option(min=1, help="Instead of the configuration's.")] = None,
+    out: Annotated[
+        Path | None, Option(help="New folder for the result. [default: runs/NAME]")
+    ] = None,
+    epochs: Annotated[
+        int | None, Option(min=1, help="Number of epochs, instead of the configuration's.")
+    ] = None,
     seed: Annotated[
-        int | None, Option(min=0, max=2**63 - 1, help="Instead of the configuration's.")
+        int | None, Option(min=0, max=2**63 - 1, help="Seed, instead of the configuration's.")
     ] = None,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Annotated[
-        int | None, Option(min=1, max=1024, help="CPU threads, instead of the configuration's.")
+        int | None,
+        Option(min=1, max=1024, help="Number of CPU threads, instead of the configuration's."),
     ] = None,
     with_validation: Annotated[
         bool, Option("--with-validation", help="Train on the validation images too.")
@@ -55,10 +60,10 @@ def train(
         bool, Option("--overwrite", help="Replace a result, or an unfinished training.")
     ] = False,
 ) -> int:
-    """One training; exit code 1 when it diverged, 130 when it was interrupted."""
-    loaded = TrainConfig.from_file(config)
+    """Run one training. Exit code 1 when it diverged, 130 when it was interrupted."""
+    stored = TrainConfig.from_file(config)
     changes = {"epochs": epochs, "seed": seed, "threads": threads}
-    wanted = loaded.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    wanted = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
     chosen = pick_device(device)
     if wanted.precision == "bf16" and native_precision(chosen) != "bf16":
         raise UserError(
@@ -102,25 +107,20 @@ def _through(
     folder: ResultFolder,
     console: Console,
     with_validation: bool,
-    found: tuple[str, ...],
+    origin: tuple[str, ...],
 ) -> int:
-    """Train, test, write, and say so."""
+    """Train, test once, write the result and print what it is. Returns the exit code."""
     train_to_the_end(training, folder, console, validated=not with_validation)
     if training.curve[-1].health == "diverged":
         folder.discard()
         console.print("diverged: the loss is not finite; nothing was written", style="red")
         return EXIT_DIVERGED
-    refused, test = "", None
-    try:
-        test = load_test(training.config.data)
-    except UserError as error:
-        # Hours of training must not be lost to one image.
-        refused = str(error)
+    test, broken_test = _open_test(training.config)
     _say(console, _test_warnings(data, test))
     on_test = None if test is None else training.evaluate(test.to(training.device))
-    untested = "" if on_test else refused or "the data have no test part"
+    untested = "" if on_test else broken_test or "the data have no test part"
     name = folder.final.name
-    finished = Finished(name, training, with_validation, on_test, untested, found)
+    finished = Finished(name, training, with_validation, on_test, untested, origin)
     try:
         no_onnx = write_all(folder.partial, finished)
     except OSError as error:
@@ -129,24 +129,23 @@ def _through(
             f"then {_again()}"
         ) from None
     folder.publish()
-    if refused:
-        raise UserError(f"{refused}. The training is kept, untested, in {folder.name}")
-    kept = training.kept
-    if not with_validation:
-        typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
-    if on_test is None:
-        typer.echo("no test part in these data: nothing was tested")
-    else:
-        images = sum(sum(row) for row in on_test.confusion)
-        typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
-    if no_onnx:
-        typer.echo(f"no model.onnx: {no_onnx}")
-    typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
-    typer.echo(f"next: python -m paretrain.predict {shlex.quote(str(folder.name))} IMAGES...")
+    if broken_test:
+        raise UserError(f"{broken_test}. The training is kept, untested, in {folder.name}")
+    _say_result(finished, folder, no_onnx)
     return 0
 
 
+def _open_test(config: TrainConfig) -> tuple[Part | None, str]:
+    """Return the test part, and what is wrong with it, or ""."""
+    try:
+        return load_test(config.data), ""
+    except UserError as error:
+        # One broken image must not cost hours of training.
+        return None, str(error)
+
+
 def _load(training: Training, folder: ResultFolder) -> None:
+    """Set the training to its last checkpoint. Raises UserError when that is not possible."""
     try:
         load_checkpoint(training, folder.checkpoint)
     except (OSError, ValueError) as error:
@@ -184,6 +183,21 @@ def _say_first(
     _say(console, notes)
 
 
+def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
+    kept, on_test = finished.training.kept, finished.on_test
+    if not finished.with_validation:
+        typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
+    if on_test is None:
+        typer.echo("no test part in these data: nothing was tested")
+    else:
+        images = sum(sum(row) for row in on_test.confusion)
+        typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
+    if no_onnx:
+        typer.echo(f"no model.onnx: {no_onnx}")
+    typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
+    typer.echo(f"next: python -m paretrain.predict {shlex.quote(str(folder.name))} IMAGES...")
+
+
 def _say_how_to_go_on(training: Training, folder: ResultFolder) -> None:
     done, epochs = len(training.curve), training.config.epochs
     if not folder.checkpoint.exists():
@@ -195,13 +209,13 @@ def _say_how_to_go_on(training: Training, folder: ResultFolder) -> None:
 
 
 def _again() -> str:
-    """The command that goes on."""
+    """Return the words that name the command with which to go on."""
     words = [word for word in sys.argv[1:] if word != "--resume"]
     return f"go on with: python -m paretrain {shlex.join([*words, '--resume'])}"
 
 
 def _comment(config: Path) -> tuple[str, ...]:
-    """The lines of a configuration file's head that say how it was found."""
+    """Return the comment lines at the head of a configuration file: they say how it was found."""
     lines = []
     for line in config.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -226,7 +240,7 @@ def _say(console: Console, notes: Iterable[str]) -> None:
 
 
 def main() -> None:
-    """Console script."""
+    """Run the command."""
     run_command(app, "python -m paretrain")
 
 

@@ -1,4 +1,4 @@
-"""Files that appear when they are whole, and not before."""
+"""Files that appear only when they are whole."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +7,11 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def whole_or_not(path: Path) -> Iterator[Path]:
-    """A hidden file beside `path`, which takes its place when the block ends without an error. An
-    earlier file stays until then. Raises OSError when it cannot take that place."""
+    """Give the block a hidden file to write; move it to `path` when the block ends without error.
+
+    An earlier file stays until then. The hidden file is always the same one, so only one process
+    may write a path at a time. Raises OSError when the file cannot be moved.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
@@ -18,6 +21,6 @@ def whole_or_not(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Text in UTF-8, whole or not at all. Raises OSError."""
+    """Write a text in UTF-8, whole or not at all. Raises OSError."""
     with whole_or_not(path) as partial:
         partial.write_text(text, encoding="utf-8")

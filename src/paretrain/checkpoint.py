@@ -1,4 +1,4 @@
-"""A training on disk between two epochs: whole or not there, and never a pickle that runs code."""
+"""Checkpoints: a training's state on disk, whole or not there. Reading one never runs code."""
 
 from pathlib import Path
 
@@ -9,17 +9,20 @@ from paretrain.training import Training
 
 
 def save_checkpoint(training: Training, path: Path) -> None:
-    """Replaces an earlier one only when complete. Raises OSError, for example on a full disk."""
+    """Write a checkpoint, which replaces an earlier one only when it is whole.
+
+    Raises OSError, for example on a full disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with whole_or_not(path) as partial, partial.open("wb") as file:
             torch.save(training.state_dict(), file)
-    except RuntimeError as error:  # torch's own writer, for whatever the file system refused
+    except RuntimeError as error:  # what torch's writer makes of any refusal of the file system
         raise OSError(str(error).splitlines()[0]) from error
 
 
 def checkpoint_epochs(path: Path) -> int:
-    """So many epochs need not be trained again: 0 when there is no checkpoint, or a damaged one."""
+    """Return how many epochs a checkpoint holds; 0 when there is none, or a damaged one."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return len(state["curve"])
@@ -28,9 +31,10 @@ def checkpoint_epochs(path: Path) -> int:
 
 
 def load_checkpoint(training: Training, path: Path) -> None:
-    """The training goes on after the checkpoint's last epoch.
+    """Set a training to the state after the checkpoint's last epoch.
 
-    Raises OSError when there is none, ValueError when it is damaged or of another training.
+    Raises OSError when there is no checkpoint, ValueError when it is damaged or belongs to another
+    training.
     """
     with path.open("rb") as file:
         try:

@@ -1,4 +1,4 @@
-"""What a space may ask of a trial. Optuna's trials answer to it, and anything else that chooses."""
+"""What a space may ask of a trial. Optuna's trials can answer it, and so can other classes."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -7,20 +7,20 @@ T = TypeVar("T", bound=str | int | float | bool)
 
 
 class Trial(Protocol):
-    """Chooses values; asked again for the same name, it gives the same value."""
+    """Chooses values for named parameters. The same name gets the same value again."""
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A number from low to high, both included; `log` draws its logarithm evenly."""
+        """Choose a number from low to high, both included. With `log`, its logarithm is uniform."""
         ...
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        """A whole number from low to high, both included."""
+        """Choose a whole number from low to high, both included."""
         ...
 
     def suggest_categorical(self, name: str, choices: Sequence[T]) -> T:
-        """One of the choices. Never change or reorder the choices of a study that has begun."""
+        """Choose one of the choices. Never change or reorder them in a study that has begun."""
         ...

@@ -1,4 +1,4 @@
-"""The edge of every command: one line and exit code 2 for what the user can mend, no traceback."""
+"""How every command ends: a mistake that the user can correct becomes one line and exit code 2."""
 
 import contextlib
 import difflib
@@ -14,30 +14,56 @@ from typer.exceptions import TyperException
 
 
 class UserError(ValueError):
-    """Something the user can mend. The message is one line: what is wrong, what was seen,
-    what is allowed, what to do next."""
+    """A mistake that the user can correct.
+
+    The message is one line: what is wrong, what was given, what is allowed, what to do next.
+    """
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint such as " (did you mean 'vgg_reduce'?)", or nothing when no known word is close.
-    Small and capital letters count as the same."""
+    """Return a hint such as " (did you mean 'vgg_reduce'?)", or "" when no known word is close.
+
+    Small and capital letters count as the same.
+    """
     by_small_letters = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), by_small_letters, n=1, cutoff=0.5)
     return f" (did you mean '{by_small_letters[close[0]]}'?)" if close else ""
 
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What a full disk, a quota and a limit on file sizes raise."""
+"""Error numbers of a full disk, a quota and a limit on file sizes."""
+
+
+def help_text(docstring: str | None) -> str:
+    """Return a module's docstring as the help of its command.
+
+    A paragraph of commands, which are examples to copy, keeps its lines. All other paragraphs are
+    wrapped to the width of the terminal.
+    """
+    paragraphs = re.split(r"\n\s*\n", (docstring or "").strip())
+    return "\n\n".join(_unwrapped(part) if _is_example(part) else part for part in paragraphs)
+
+
+def _is_example(paragraph: str) -> bool:
+    return all(line.strip().startswith("python -m ") for line in paragraph.splitlines())
+
+
+def _unwrapped(paragraph: str) -> str:
+    """Put the mark that typer knows before a paragraph that it is to leave alone."""
+    return "\b\n" + "\n".join(f"  {line.strip()}" for line in paragraph.splitlines())
 
 
 def run_command(app: typer.Typer, name: str) -> None:
-    """Run a typer app; a `UserError`, a wrong option or a full disk becomes `error: ...` and exit
-    code 2."""
+    """Run a typer app under this name and exit with its code.
+
+    A `UserError`, a wrong option or a full disk becomes one line `error: ...` and exit code 2.
+    Ctrl-C becomes exit code 130.
+    """
     try:
         code = app(standalone_mode=False, prog_name=name)
     except TyperException as error:
-        said = error.format_message().rstrip(".").replace("Value error, ", "")
-        _fail(f"{said}{_seen(error)}. See: {name} --help")
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
+        _fail(f"{message}{_given_value(error)}. See: {name} --help")
     except UserError as error:
         _fail(str(error))
     except OSError as error:
@@ -53,7 +79,7 @@ def run_command(app: typer.Typer, name: str) -> None:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """Let SIGTERM end the block as Ctrl-C does: with KeyboardInterrupt."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -65,8 +91,8 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _seen(error: TyperException) -> str:
-    """The value that an option was given, which typer leaves out, or the choice nearest to it."""
+def _given_value(error: TyperException) -> str:
+    """Return the value of a wrong option, which typer leaves out, or the nearest choice."""
     if not isinstance(error.__cause__, ValidationError):
         return ""
     value = error.__cause__.errors(include_url=False)[0]["input"]

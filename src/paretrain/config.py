@@ -1,7 +1,7 @@
 """`TrainConfig`: everything that a training depends on, typed and frozen.
 
-The same object crosses every border: space -> worker -> database -> exported YAML -> training
-command. JSON and YAML round trips are exact; unknown keys and wrong types are refused.
+The same object goes from space to worker, database, exported YAML and training command. JSON and
+YAML round trips are exact. Unknown keys and wrong types are refused.
 """
 
 import json
@@ -23,7 +23,7 @@ from paretrain.network_config import VGGConfig as VGGConfig
 from paretrain.network_config import VGGStage as VGGStage
 
 FORMAT = 1
-"""Version of the file format. A file with a higher number was written by a newer program."""
+"""Version of the file format. A file with a higher number comes from a newer program."""
 
 Init = Literal["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]
 Precision = Literal["fp32", "bf16"]
@@ -32,49 +32,51 @@ Keep = Literal["last", "best", "lowest_loss"]
 
 
 class DataConfig(Frozen):
-    """Which images, at which size, and how validation is split off."""
+    """Which images are used, at which size, and how validation is split off."""
 
     source: str = "digits"
-    """`digits` (scikit-learn's, no download), a published set such as `CIFAR10`, a folder in
-    ImageFolder layout, or a .csv file."""
+    """`digits` (scikit-learn's, no download), the name of a published set such as `CIFAR10`, a
+    folder in ImageFolder layout, or a .csv file."""
     columns: tuple[str, str] = ("path", "label")
-    """Of a CSV file: the columns of image paths and of labels."""
+    """Names of a CSV file's columns: image paths, labels."""
     images: str | None = None
-    """Folder that a CSV file's paths start from; None = where the file is."""
+    """Folder that a CSV file's paths start from; None = the folder of the file."""
     image_size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Side of the square image, in pixels."""
     fit: Literal["resize", "crop"] = "resize"
-    """`resize` squeezes the whole image into the square; `crop` keeps the aspect ratio and cuts."""
+    """How an image becomes a square: `resize` squeezes it, `crop` keeps its aspect ratio and cuts
+    off the rest."""
     val_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    """Share of the training part that becomes validation where no validation part exists."""
+    """Share of the training part that becomes validation where there is no validation part."""
     split_seed: int = 0
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Share of training and validation images used: stratified, and nested for one split seed."""
+    """Share of the training and validation images that is used. The choice is stratified, and for
+    one split seed a smaller share is part of a larger one."""
     per_class: PositiveInt | None = None
-    """At most this many training images of each class."""
+    """Largest number of training images of each class; None = all."""
     skip_broken: bool = False
-    """Leave out images that cannot be decoded, in every part, instead of refusing them."""
+    """Whether images that cannot be decoded are left out in every part instead of refused."""
 
 
 Strength = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class AugmentConfig(Frozen):
-    """Random changes to training images, drawn anew for each image of each epoch."""
+    """Random changes to training images, drawn anew for each image in each epoch."""
 
     crop_padding: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
-    """Random crop after reflect padding by this share of the image size on every side; 0 = off."""
+    """Random crop after reflect padding by this share of the image size on each side; 0 = off."""
     flip: bool = False
     """Horizontal flip with probability 1/2."""
     rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
-    """Turn by up to so many degrees to either side; corners that come in are black."""
+    """Largest turn to either side, in degrees; corners that come in are black."""
     brightness: Strength = 0.0
-    """Factor from 1 - x to 1 + x, as for contrast and saturation; 0 = off."""
+    """Range of the factor: 1 - x to 1 + x, also for contrast and saturation; 0 = off."""
     contrast: Strength = 0.0
     saturation: Strength = 0.0
     hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
-    """Shift by up to so much of the colour circle to either side. The four are applied in an order
-    drawn for each image, as torchvision's ColorJitter does."""
+    """Largest shift to either side, as a share of the colour circle. The four colour changes are
+    applied in an order drawn for each image, as torchvision's ColorJitter does."""
     grayscale: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability that an image loses its colours."""
 
@@ -105,7 +107,7 @@ OptimizerConfig = Annotated[SGDConfig | AdamConfig, Field(discriminator="kind")]
 
 
 class ConstantSchedule(Frozen):
-    """The learning rate stays as it is."""
+    """The learning rate stays the same."""
 
     kind: Literal["constant"] = "constant"
 
@@ -155,13 +157,13 @@ class StartConfig(Frozen):
     """Which weights a training begins with."""
 
     pretrained: bool = False
-    """torchvision's published ImageNet weights of this very network; what stands in the place of
-    its output layer is drawn anew, as are layers that the published network does not have."""
+    """Whether training begins with torchvision's published ImageNet weights of this network. The
+    head, and layers that the published network does not have, are still drawn at random."""
     frozen: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    """Share of the pretrained layers (convolutions, norms, FC layers, counted from the image, the
-    head not among them) that stay as they are, BatchNorm statistics included."""
+    """Share of the pretrained layers that stay as they are, BatchNorm statistics included. Layers
+    (convolutions, norms, FC layers, without the head) are counted from the image."""
     weights_dir: str | None = None
-    """File, or folder of files named as torchvision names them; None = torchvision's cache."""
+    """File, or folder of files with torchvision's names; None = torchvision's cache."""
 
     @model_validator(mode="after")
     def _only_trained_layers_are_frozen(self) -> "StartConfig":
@@ -174,43 +176,44 @@ class StartConfig(Frozen):
 
 
 class TrainConfig(Frozen):
-    """One training, complete: the same configuration, seed and device give the same curve."""
+    """Everything about one training. The same configuration and device give the same curve."""
 
     format: int = FORMAT
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     network: NetworkConfig
     init: Init = "torch"
-    """`torch`: the layers' own default. `normal*`: zero-mean normal with that standard deviation.
-    `glorot`: Glorot & Bengio 2010, eq. 16. `kaiming_uniform`: He 2015, fan in. All but the first
-    set biases to zero. Pretrained weights come after it."""
+    """How random weights are drawn. `torch`: the layers' own default. `normal*`: normal with mean
+    zero and that standard deviation. `glorot`: Glorot & Bengio 2010, eq. 16. `kaiming_uniform`: He
+    2015, fan in. All but `torch` set biases to zero. Pretrained weights are loaded afterwards."""
     start: StartConfig = StartConfig()
     normalise: Normalise = "data"
-    """Mean and deviation that pixels are brought to zero and one with: those of the training
-    images; ImageNet's, which published weights were trained with; CIFAR-100's (report E); `none`:
-    the plain scale from 0 to 1."""
+    """Which mean and deviation normalise pixels. `data`: those of the training images. `imagenet`:
+    ImageNet's, which published weights expect. `cifar100`: CIFAR-100's (course report E). `none`:
+    pixels stay on the scale from 0 to 1."""
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = ConstantSchedule()
     regularisation: RegularisationConfig = RegularisationConfig()
     clip: ClipConfig = ClipConfig()
     batch_size: PositiveInt = 32
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Share of the training images that this training uses: stratified, and nested for one
-    `data.split_seed`. The validation images stay the same, so that trials can be compared."""
+    """Share of the training images that this training uses. The choice is stratified, and for one
+    `data.split_seed` a smaller share is part of a larger one. The validation images stay the same,
+    so that trials can be compared."""
     micro_batch: PositiveInt | None = None
-    """Images in one forward pass where memory is short; gradients add up to the whole batch's. With
-    BatchNorm the statistics are those of the smaller batch, so it is another training."""
+    """Most images in one forward pass, where memory is short; None = the whole batch. Gradients add
+    up to those of the batch. BatchNorm sees smaller batches, so that it is another training."""
     epochs: PositiveInt = 30
     keep: Keep = "last"
-    """The epoch whose weights and accuracy count: the last, that of the best validation accuracy,
-    or that of the lowest validation loss."""
+    """Epoch selection: whose weights and accuracy count. `last`: the last epoch's. `best`: those of
+    the best validation accuracy. `lowest_loss`: those of the lowest validation loss."""
     patience: PositiveInt | None = None
-    """End after so many epochs in a row without a better one (higher accuracy with `keep: best`,
-    else lower loss); None = never."""
+    """Training ends after so many epochs in a row without a better one; None = never. Better means
+    a higher validation accuracy with `keep: best`, else a lower validation loss."""
     precision: Precision = "fp32"
     threads: PositiveInt | None = None
-    """Of the CPU: sums in another order differ in the last bit. None = as many as torch chooses;
-    a search sets its workers' own."""
+    """CPU threads; None = as many as torch chooses. Another number changes the order of sums, and
+    so the last bit of results. A search gives its workers a number of their own."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("format")
@@ -232,16 +235,19 @@ class TrainConfig(Frozen):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, as stored with a trial."""
+        """Return plain JSON types, as they are stored with a trial."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """The text of a configuration file; `from_yaml` gives back an equal object."""
+        """Return the text of a configuration file. `from_yaml` gives back an equal object."""
         return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False)
 
     @classmethod
     def from_dict(cls, values: object) -> "TrainConfig":
-        """Raises UserError naming the first wrong key, its value and what is allowed."""
+        """Check and build a configuration.
+
+        Raises UserError with the first wrong key, its value and what is allowed.
+        """
         try:
             text = json.dumps(values, default=str)
         except (TypeError, ValueError, RecursionError) as error:
@@ -253,7 +259,10 @@ class TrainConfig(Frozen):
 
     @classmethod
     def from_yaml(cls, text: str) -> "TrainConfig":
-        """Raises UserError when the text is no YAML mapping or does not fit."""
+        """Read the text of a configuration file.
+
+        Raises UserError when it is no YAML mapping or its values do not fit.
+        """
         try:
             values = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader, see below)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -268,7 +277,7 @@ class TrainConfig(Frozen):
 
     @classmethod
     def from_file(cls, path: Path) -> "TrainConfig":
-        """Raises UserError when the file is missing, unreadable or wrong."""
+        """Read a configuration file. Raises UserError when it is missing, unreadable or wrong."""
         try:
             return cls.from_yaml(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -286,8 +295,10 @@ _FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision"}
 
 
 def _first_fault(error: ValidationError) -> str:
-    """Where, what and the value seen. An unknown key comes first: it is often a typing error that
-    makes the right key missing."""
+    """Say where the first fault is, what it is and which value was given.
+
+    An unknown key comes first: it is often a typing error, which makes the right key missing.
+    """
     faults = error.errors(include_url=False)
     first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
     place = [str(part) for part in first["loc"]]
@@ -297,16 +308,16 @@ def _first_fault(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
         return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
-    seen = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
-    return f"{where}: {first['msg']}{seen}"
+    got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
+    return f"{where}: {first['msg']}{got}"
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does and people expect."""
+    """A SafeLoader that reads 1e-3 as a number, as YAML 1.2 does and people expect."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes the strings that `_Loader` would take for a number."""
+    """A SafeDumper that quotes the strings that `_Loader` would take for a number."""
 
 
 for _side in (_Loader, _Dumper):
@@ -318,5 +329,5 @@ for _side in (_Loader, _Dumper):
 
 
 def scaled_width(width: int, divisor: float) -> int:
-    """A width divided as the hand-made networks' scaled forms do: rounded, at least 1."""
+    """Return a width divided as in the baselines' scaled variants: rounded, at least 1."""
     return max(1, math.floor(width / divisor + 0.5))

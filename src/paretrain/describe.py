@@ -1,4 +1,4 @@
-"""A configuration in the words people use: `64-M-128-M-256-256-M, BN, sgd 0.01`."""
+"""Short descriptions of configurations, such as `64-M-128-M-256-256-M, BN, sgd 0.01`."""
 
 from paretrain.config import NetworkConfig, StartConfig, TrainConfig, VGGConfig
 from paretrain.network_config import AlexNetConfig, HeadConfig, ResNet9Config, ResNetConfig
@@ -9,8 +9,11 @@ _POOL = {"flatten": "", "adaptive7": ", pool 7", "global": ", GAP"}
 
 
 def describe_network(config: NetworkConfig) -> str:
-    """For a VGG widths in order, `M` = max pooling, `p` = 1x1 kernel, `s` = depthwise separable;
-    `r` = residual block in a ResNet9, `w` = width of a ResNet's first stage."""
+    """Describe a network in one line.
+
+    A VGG has its widths in order: `M` = max pooling, `p` = 1x1 kernel, `s` = depthwise separable.
+    `r` = residual block in a ResNet9, `w` = width of a ResNet's first stage.
+    """
     if isinstance(config, VGGConfig):
         return _describe_vgg(config)
     if isinstance(config, ResNet9Config):
@@ -50,8 +53,8 @@ def _describe_start(start: StartConfig) -> str:
 
 
 def describe(config: TrainConfig) -> str:
-    """The network, then optimizer, learning rate, schedule where it is not constant, batch, and
-    the share of the training images where it is not all."""
+    """Describe a configuration in one line: network, optimizer, learning rate, schedule, batch size
+    and share of the training images. A constant schedule and the share 1 are left out."""
     schedule = "" if config.schedule.kind == "constant" else f" {config.schedule.kind}"
     optimizer = f"{config.optimizer.kind} {config.optimizer.lr:.2g}{schedule}"
     network = describe_network(config.network) + _describe_start(config.start)

@@ -1,4 +1,4 @@
-"""Which device and which arithmetic."""
+"""Choice of the device and of its arithmetic, names of devices, memory in use."""
 
 import sys
 
@@ -9,7 +9,10 @@ from paretrain.config import Precision
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` (GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps`. Raises UserError."""
+    """Return the device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises UserError when the name is unknown or the device is not there.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -37,7 +40,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def native_precision(device: torch.device) -> Precision:
-    """bf16 where the GPU computes it natively; it needs no loss scaling. fp32 elsewhere."""
+    """Return bf16 where the GPU computes it natively (it needs no loss scaling), else fp32."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return "bf16"
     return "fp32"
@@ -46,8 +49,11 @@ def native_precision(device: torch.device) -> Precision:
 def refuse_foreign_precision(
     precision: Precision, device: torch.device, trained: str, used: str
 ) -> None:
-    """Raises UserError when a training in bf16 would not be computed natively. `trained` and `used`
-    are the message's words for what was trained, and for the device that it was trained on."""
+    """Raise UserError when a training in bf16 would not be computed natively.
+
+    `trained` and `used` are the message's words for what was trained, and for the device that it
+    was trained on.
+    """
     if precision == "bf16" and native_precision(device) != "bf16":
         raise UserError(
             f"{trained} in bf16, which {device_name(device)} does not compute natively: use the "
@@ -56,13 +62,15 @@ def refuse_foreign_precision(
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls it: `NVIDIA H100`, `cpu`."""
+    """Return the name of the device for people: `NVIDIA H100`, `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes that this process has used at most so far: reserved on a GPU, else resident; 0 where
-    the system does not say."""
+    """Return the most bytes that this process has used so far: reserved on a GPU, else resident.
+
+    0 where the system does not say.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     try:

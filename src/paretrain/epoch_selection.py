@@ -1,4 +1,4 @@
-"""Which epoch of a training counts, and when another one is no longer worth waiting for."""
+"""Epoch selection: which epoch of a training counts, and for how long none has been better."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,10 @@ from paretrain.config import Keep
 
 
 def kept_epochs(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> list[int]:
-    """After each epoch the position (from 0) of the one that counts if the training ends there.
-    Of equal ones the earlier stays."""
+    """Return, for each epoch, the position (from 0) of the one that counts if training ends there.
+
+    Of equal epochs the earlier one counts.
+    """
     kept: list[int] = []
     for now in range(len(accs)):
         before = kept[-1] if kept else 0
@@ -17,12 +19,12 @@ def kept_epochs(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> l
 
 
 def kept_accuracies(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> list[float]:
-    """Accuracy of the epoch that counts, after each epoch."""
+    """Return, for each epoch, the accuracy of the one that counts if training ends there."""
     return [accs[epoch] for epoch in kept_epochs(accs, losses, keep)]
 
 
 def epochs_without_better(accs: Sequence[float], losses: Sequence[float], keep: Keep) -> int:
-    """Since the highest accuracy with `best`, else since the lowest loss."""
+    """Return the epochs since the highest accuracy with `best`, else since the lowest loss."""
     watched: Keep = "best" if keep == "best" else "lowest_loss"
     return len(accs) - 1 - kept_epochs(accs, losses, watched)[-1]
 

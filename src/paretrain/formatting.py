@@ -1,8 +1,8 @@
-"""Numbers for people."""
+"""Numbers as people read them."""
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `4 min`, `2 h 10 min`."""
+    """Return a time such as `40 s`, `4 min` or `2 h 10 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -12,17 +12,17 @@ def duration(seconds: float) -> str:
 
 
 def percent(accuracy: float) -> str:
-    """0.55 -> `55%`, 0.985 -> `98.5%`: as it was typed."""
+    """Return a share as it was typed: 0.55 -> `55%`, 0.985 -> `98.5%`."""
     return f"{100 * accuracy:.6g}%"
 
 
 def count_of(number: int, noun: str) -> str:
-    """Such as "1 trial" and "1,200 trials"."""
+    """Return a number and a noun, such as "1 trial" or "1,200 trials"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def short_count(count: int | float) -> str:
-    """1234 -> '1,234'; 12345 -> '12.3k'; 1230000 -> '1.23M'."""
+    """Return a short number: 1234 -> `1,234`, 12345 -> `12.3k`, 1230000 -> `1.23M`."""
     if count < 10_000:
         return f"{int(count):,}"
     if count < 999_500:

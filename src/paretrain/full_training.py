@@ -1,4 +1,4 @@
-"""A training to its last epoch, on the screen and on the disk."""
+"""Runs a training to its last epoch, with progress on the screen and checkpoints on disk."""
 
 from types import TracebackType
 
@@ -14,17 +14,21 @@ from paretrain.training import EpochResult, Training
 def train_to_the_end(
     training: Training, folder: ResultFolder, console: Console, validated: bool
 ) -> None:
-    """Every epoch that is left, each with a line and a checkpoint. `validated` is False where the
-    validation images are trained on. An epoch that KeyboardInterrupt ends is lost."""
-    keep = True
+    """Train every epoch that is left; print a line and write a checkpoint after each.
+
+    `validated` is False where the validation images are trained on. An epoch that
+    KeyboardInterrupt ends is lost.
+    """
+    writes = True
     with _Bar(training, console) as bar:
         for result in training.epochs(bar.advance):
-            if keep and result.health != "diverged":
-                keep = _keep(training, folder, console)
+            if writes and result.health != "diverged":
+                writes = _keep(training, folder, console)
             console.print(_line(result, training.config.epochs, validated), highlight=False)
 
 
 def _keep(training: Training, folder: ResultFolder, console: Console) -> bool:
+    """Write a checkpoint. Returns False, and says why, when the disk does not take it."""
     try:
         save_checkpoint(training, folder.checkpoint)
     except OSError as error:
@@ -46,7 +50,7 @@ def _line(result: EpochResult, epochs: int, validated: bool) -> str:
 
 
 class _Bar:
-    """Batches of all epochs, with an estimate of the time left; nothing where no person looks."""
+    """A progress bar over the batches of all epochs, with the time left; only on a terminal."""
 
     def __init__(self, training: Training, console: Console) -> None:
         each = training.batches_per_epoch
@@ -57,7 +61,7 @@ class _Bar:
         )
 
     def advance(self) -> None:
-        """Another batch."""
+        """Count one more batch."""
         self._bar.advance(self._task)
 
     def __enter__(self) -> "_Bar":

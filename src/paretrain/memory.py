@@ -1,12 +1,12 @@
-"""When memory is short: how to recognise it, and roughly what a training needs."""
+"""Lack of memory: how to recognise it, and roughly how much a training needs."""
 
 import torch
 
 from paretrain.config import TrainConfig
 from paretrain.networks.build import count_activations, count_parameters
 
-# What allocators, drivers and libraries say; each has been seen in the wild
-# (github.com/huggingface/accelerate, utils/memory.py, lists the same).
+# What allocators, drivers and libraries say when memory is short. The list follows
+# github.com/huggingface/accelerate, utils/memory.py.
 _SIGNS = (
     "out of memory",
     "CUDNN_STATUS_NOT_SUPPORTED",
@@ -17,16 +17,17 @@ _SIGNS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory was short, on a GPU or on the CPU."""
+    """Whether an exception means that memory was short, on a GPU or a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
 def estimate_memory(config: TrainConfig, num_classes: int) -> int:
-    """Bytes that a training step keeps at once, roughly: weights, gradients and the optimizer's
-    moments, and the forward pass's activations of one (micro-)batch with their gradients. For
-    comparing configurations; libraries' workspaces come on top.
+    """Return roughly the bytes that a training step keeps at once, to compare configurations.
+
+    They are weights, gradients, the optimizer's moments, and the activations of one (micro-)batch
+    with their gradients. Libraries need more on top.
 
     Raises ValueError when the network cannot take images of this size.
     """

@@ -1,4 +1,4 @@
-"""The network families of a configuration, told apart by `family`."""
+"""The network families of a configuration. The field `family` says which one it is."""
 
 from typing import Annotated, Any, Literal
 
@@ -34,26 +34,27 @@ class Frozen(BaseModel):
 
 
 class VGGStage(Frozen):
-    """Convolutions of one width; a 2x2 max pooling follows the stage."""
+    """Convolutions of one width, followed by a 2x2 max pooling."""
 
     width: PositiveInt
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
-    """One entry a convolution. `separable` = depthwise 3x3, then 1x1 (Howard 2017, sec. 3.1)."""
+    """Kernel of each convolution. `separable` = depthwise 3x3, then 1x1 (Howard 2017, sec. 3.1)."""
 
 
 class VGGConfig(Frozen):
-    """VGG family (Simonyan & Zisserman 2014, table 1): stages of convolutions, then FC layers."""
+    """A VGG (Simonyan & Zisserman 2014, table 1): stages of convolutions, then FC layers."""
 
     family: Literal["vgg"] = "vgg"
     stages: Annotated[tuple[VGGStage, ...], Field(min_length=1)]
     norm: Norm = "none"
-    """Between each convolution and its ReLU."""
+    """Normalisation between each convolution and its ReLU."""
     pool: Pool = "flatten"
-    """Before the classifier: as it is; average to 7x7 as torchvision does; average to 1x1."""
+    """How the last map reaches the classifier. `flatten`: unchanged. `adaptive7`: averaged to 7x7,
+    as torchvision does. `global`: averaged to 1x1."""
     hidden: tuple[PositiveInt, ...] = ()
     """Widths of the fully connected layers before the output layer."""
     dropout: tuple[Rate, ...] = ()
-    """One rate after each hidden layer; 0 = none."""
+    """Dropout rate after each hidden layer; 0 = none."""
 
     @model_validator(mode="after")
     def _one_rate_per_hidden_layer(self) -> "VGGConfig":
@@ -66,54 +67,58 @@ class VGGConfig(Frozen):
 
 
 class HeadConfig(Frozen):
-    """What stands in the place of a published network's output layer."""
+    """The head: what replaces a published network's output layer."""
 
     hidden: PositiveInt | None = None
-    """Width of a fully connected layer with ReLU before it; None = none."""
+    """Width of a fully connected layer with ReLU before the output layer; None = none."""
     dropout: Rate = 0.0
-    """Directly before the output layer."""
+    """Dropout rate directly before the output layer; 0 = none."""
 
 
 class ResNetConfig(Frozen):
-    """Residual networks (He et al. 2015, table 1), with torchvision's stride in the 3x3
-    convolution of a bottleneck."""
+    """A residual network (He et al. 2015, table 1).
+
+    The stride of a bottleneck is in its 3x3 convolution, as torchvision has it.
+    """
 
     family: Literal["resnet"] = "resnet"
     depth: Literal[18, 34, 50]
     width: PositiveInt = 64
-    """Channels of the first stage; they double in each of the three others, and a bottleneck (depth
-    50) gives four times as many."""
+    """Channels of the first stage. They double in each of the three others. A bottleneck (depth 50)
+    gives four times as many."""
     stem: Stem = "imagenet"
-    """`imagenet`: 7x7 convolution of stride 2 and max pooling; `small`: one 3x3 convolution, for
-    images of about 32 pixels (He et al. 2015, sec. 4.2)."""
+    """First layers. `imagenet`: 7x7 convolution of stride 2, then max pooling. `small`: one 3x3
+    convolution, for images of about 32 pixels (He et al. 2015, sec. 4.2)."""
     head: HeadConfig = HeadConfig()
 
 
 class ResNet9Config(Frozen):
-    """Course report E's network: conv, conv and pool, residual block, twice conv and pool, residual
-    block, conv and pool, residual block, max pool, linear. Each conv is 3x3 with bias, BatchNorm,
-    ReLU."""
+    """Course report E's network.
+
+    In order: conv, conv + pool, residual block, twice conv + pool, residual block, conv + pool,
+    residual block, max pool, linear. Each conv is 3x3 with bias, BatchNorm and ReLU.
+    """
 
     family: Literal["resnet9"] = "resnet9"
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
-    """Of the convolutions outside the blocks, in order; a block has the width before it."""
+    """Widths of the convolutions outside the blocks, in order. A block keeps the last width."""
     residual: tuple[bool, bool, bool] = (True, True, True)
-    """Whether each of the three blocks (of two convolutions) is there."""
+    """Which of the three blocks, of two convolutions each, are there."""
 
 
 class AlexNetConfig(Frozen):
-    """AlexNet as torchvision has it (Krizhevsky 2014), and course report C's changes to it."""
+    """AlexNet as torchvision has it (Krizhevsky 2014), or changed as course report C did."""
 
     family: Literal["alexnet"] = "alexnet"
     form: AlexNetForm = "whole"
-    """`cut`: only the first two convolutions. `longer512-1024`, `longer512-256`: two more
-    convolutions of these widths, 3x3 with ReLU and MaxPool(3, stride 1) each; the first of the two
-    has a first FC layer without bias, to fit 1024 channels."""
+    """`whole`: unchanged. `cut`: only the first two convolutions. `longer512-1024`,
+    `longer512-256`: two more convolutions of these widths, each 3x3 with ReLU and MaxPool(3,
+    stride 1). In `longer512-1024` the first FC layer has no bias."""
     head: HeadConfig = HeadConfig()
 
 
 class ZooConfig(Frozen):
-    """A network of torchvision as it is, but for its output layer."""
+    """A network of torchvision, unchanged but for its head."""
 
     family: Literal["torchvision"] = "torchvision"
     name: ZooName
@@ -121,7 +126,7 @@ class ZooConfig(Frozen):
 
 
 def _family(value: Any) -> Any:
-    """Files from before there were families have none written by hand: they are VGGs."""
+    """Return the family. Configurations from before there were families are VGGs."""
     if isinstance(value, dict):
         return value.get("family", "vgg")
     return getattr(value, "family", "vgg")
@@ -139,7 +144,7 @@ NetworkConfig = Annotated[
         custom_error_message="family must be vgg, resnet, resnet9, alexnet or torchvision",
     ),
 ]
-"""One member per network family, told apart by `family`."""
+"""One configuration class per network family; `family` says which one it is."""
 
 _VGGS: dict[tuple[int, ...], str] = {
     (1, 1, 2, 2, 2): "vgg11",
@@ -150,8 +155,10 @@ _VGGS: dict[tuple[int, ...], str] = {
 
 
 def published_name(network: NetworkConfig) -> str | None:
-    """torchvision's name of the network whose published weights fit the backbone; None where there
-    is none, because a width, a kernel, the norm or the stem is another."""
+    """Return torchvision's name of the network whose published weights fit all but the head.
+
+    None where there is none, because a width, a kernel, the norm or the stem is another.
+    """
     if isinstance(network, ZooConfig):
         return network.name
     if isinstance(network, AlexNetConfig):

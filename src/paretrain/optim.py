@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule of a configuration, by torch's own classes."""
+"""Optimizer and learning-rate schedule of a configuration, built from torch's own classes."""
 
 import math
 
@@ -11,10 +11,11 @@ from paretrain.config import TrainConfig
 
 
 def build_optimizer(config: TrainConfig, network: nn.Module) -> Optimizer:
-    """Over the weights that are not frozen. Fused kernels: same arithmetic, fewer launches."""
+    """Return an optimizer of the weights that are not frozen."""
     chosen = config.optimizer
     decay = config.regularisation.weight_decay
     parameters = [weight for weight in network.parameters() if weight.requires_grad]
+    # Fused kernels do the same arithmetic in fewer launches.
     fused = parameters[0].device.type in ("cpu", "cuda")
     if chosen.kind == "sgd":
         return torch.optim.SGD(
@@ -30,7 +31,7 @@ def build_optimizer(config: TrainConfig, network: nn.Module) -> Optimizer:
 
 
 def build_schedule(config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
-    """Stepped after each optimizer step."""
+    """Return the schedule, which is to be stepped after each optimizer step."""
     total = config.epochs * steps_per_epoch
     schedule = config.schedule
     if schedule.kind == "step":
@@ -43,9 +44,12 @@ def build_schedule(config: TrainConfig, optimizer: Optimizer, steps_per_epoch: i
 
 
 def one_cycle(step: int, total: int, warmup: float) -> float:
-    """Factor on the peak learning rate: from 1/25 up to 1, then down to 1/250,000, both along half
-    a cosine. torch's OneCycleLR has the same values, but divides by zero when the rise is one step
-    long, and cycles the momentum too, which a configuration states."""
+    """Return the factor on the peak learning rate at a step (Smith & Topin 2017).
+
+    It rises from 1/25 to 1 over the share `warmup` of the `total` steps, then falls to 1/250,000.
+    Both follow half a cosine. torch's OneCycleLR has the same values, but it divides by zero when
+    the rise is one step long, and it cycles the momentum, which a configuration fixes.
+    """
     rise = max(warmup * total - 1, 0.0)
     if step < rise:
         start, end, share = 1 / 25, 1.0, step / rise

@@ -2,7 +2,7 @@
 
     python -m paretrain.predict runs/best photo.jpg holiday/ --csv out.csv
 
-Folders are searched for images, with their sub-folders.
+Folders are searched for images, together with their sub-folders.
 """
 
 from collections.abc import Iterable
@@ -12,32 +12,33 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.folder import image_files
+from paretrain.formatting import count_of
 from paretrain.result.classifier import Prediction
-from paretrain.result.formats import Form
+from paretrain.result.formats import Format
 from paretrain.result.load import load_classifier
 from paretrain.result.tables import write_csv
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def predict(
-    folder: Annotated[Path, Argument(help="As python -m paretrain left it.")],
-    images: Annotated[list[Path], Argument(help="Image files, and folders of them.")],
+    folder: Annotated[Path, Argument(help="Result folder that python -m paretrain wrote.")],
+    images: Annotated[list[Path], Argument(help="Image files, or folders of them.")],
     csv: Annotated[
-        Path | None, Option(help="Write path, label, probability there instead.")
+        Path | None, Option(help="Write path, label and probability to this file instead.")
     ] = None,
-    form: Annotated[Form, Option(help="Which file computes.")] = "weights",
+    form: Annotated[Format, Option(help="Which of the folder's files computes.")] = "weights",
     device: Annotated[
-        str, Option(help="auto, cpu, cuda, cuda:N or mps; another than cpu for weights only.")
+        str, Option(help="auto, cpu, cuda, cuda:N or mps; only the weights compute on a GPU.")
     ] = "cpu",
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out files that are no images.")
     ] = False,
 ) -> int:
-    """One line an image."""
+    """Print or write one line for each image."""
     classifier = load_classifier(folder, form, device)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
@@ -45,12 +46,11 @@ def predict(
     skipped: list[str] = []
     predictions = classifier.predictions(files, skipped if skip_broken else None)
     if csv is None:
-        for found in predictions:
-            typer.echo(f"{found.path}  {found.label}  {found.probability:.1%}")
+        for prediction in predictions:
+            typer.echo(f"{prediction.path}  {prediction.label}  {prediction.probability:.1%}")
     else:
         _write(csv, predictions)
-        count = len(files) - len(skipped)
-        typer.echo(f"{csv}: {count:,} image{'' if count == 1 else 's'}")
+        typer.echo(f"{csv}: {count_of(len(files) - len(skipped), 'image')}")
     for note in skipped:
         typer.echo(f"note: skipped {note}", err=True)
     return 0
@@ -65,7 +65,7 @@ def _write(csv: Path, predictions: Iterable[Prediction]) -> None:
 
 
 def main() -> None:
-    """Console script."""
+    """Run the command."""
     run_command(app, "python -m paretrain.predict")
 
 

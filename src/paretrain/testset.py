@@ -1,5 +1,7 @@
-"""The test part. Only the final training opens it: `search/` must never import this module
-(tests/test_layers.py holds that)."""
+"""The test part. Only the final training opens it.
+
+`search/` must never import this module; tests/project/test_layers.py checks that.
+"""
 
 from paretrain.config import DataConfig
 from paretrain.data.locate import open_source
@@ -7,7 +9,7 @@ from paretrain.data.parts import Part
 
 
 def load_test(config: DataConfig) -> Part | None:
-    """All images of the test part at the configuration's size, or None where there is none.
+    """Load all images of the test part at the configuration's size; None where there is none.
 
     Raises UserError for a broken image (unless they are skipped) or a class unknown to training.
     """

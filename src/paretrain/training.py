@@ -1,4 +1,4 @@
-"""Training as a generator of epochs: whoever pulls may stop pulling, and the training is over."""
+"""A training as a generator of epochs. Its caller ends it by not asking for the next epoch."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,45 +26,45 @@ from paretrain.optim import build_optimizer, build_schedule
 torch.set_flush_denormal(True)
 
 EVALUATION_PIXELS = 512 * 32 * 32
-"""Images of an evaluation batch times their pixels: bounds memory, changes no result."""
+"""Most pixels in an evaluation batch. It limits memory and changes no result."""
 CPU_EVALUATION = 64
-"""On the CPU more images at once are hardly faster, and with them validation
-would need more memory than training did, which would show after an epoch only."""
+"""Most images in an evaluation batch on the CPU, unless training batches are larger. With more,
+validation is hardly faster and needs more memory than training, which shows only after an epoch."""
 
 
 class EpochResult(BaseModel):
-    """What one epoch gave. Accuracies are shares of 1; losses are mean cross entropy, in nats."""
+    """What one epoch gave. Accuracies are from 0 to 1; losses are mean cross entropy, in nats."""
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     epoch: int
-    """1 for the first."""
+    """Number of the epoch, from 1."""
     train_loss: float
-    """Mean over the epoch's batches, on augmented images, with dropout."""
+    """Mean loss over the epoch's batches, on augmented images, with dropout."""
     train_acc: float
     val_loss: float
     val_acc: float
     per_class: tuple[float, ...]
     """Validation accuracy of each class (recall)."""
     lr: float
-    """At the epoch's last step."""
+    """Learning rate at the epoch's last step."""
     seconds: float
-    """Training and validation of this epoch."""
+    """Time of training and validation in this epoch."""
     health: Health
 
 
 Confusion = tuple[tuple[int, ...], ...]
-"""Images by true class (rows) and predicted class (columns)."""
+"""Numbers of images by true class (rows) and predicted class (columns)."""
 
 
 def recalls(confusion: Sequence[Sequence[int]]) -> tuple[float, ...]:
-    """Of each class; 0 for a class without images."""
+    """Return the recall of each class; 0 for a class without images."""
     return tuple(row[i] / max(1, sum(row)) for i, row in enumerate(confusion))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result on one part."""
+    """Loss (nats), accuracy (0 to 1) and confusion matrix on one part."""
 
     loss: float
     acc: float
@@ -77,7 +77,7 @@ class Evaluation:
 
     @property
     def classes_predicted(self) -> int:
-        """How many classes were given to at least one image."""
+        """Number of classes that were predicted for at least one image."""
         return sum(1 for column in zip(*self.confusion, strict=True) if any(column))
 
 
@@ -91,12 +91,12 @@ STATISTICS = {
 def pixel_statistics(
     config: TrainConfig, data: ImageData
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and deviation per channel, scale 0 to 1, that the configuration normalises with."""
+    """Return the mean and deviation of each channel (scale 0 to 1) to normalise with."""
     return STATISTICS.get(config.normalise, (data.mean, data.std))
 
 
 def patience_is_over(config: TrainConfig, results: Sequence[EpochResult]) -> bool:
-    """Whether a training ends after these epochs because none has been better for so long."""
+    """Whether a training ends after these epochs, because none has been better for too long."""
     if config.patience is None or not results:
         return False
     accs, losses = [r.val_acc for r in results], [r.val_loss for r in results]
@@ -104,12 +104,17 @@ def patience_is_over(config: TrainConfig, results: Sequence[EpochResult]) -> boo
 
 
 class Training:
-    """One training of one configuration on one device. `network` holds the current weights and,
-    after the last epoch, those of the epoch that is kept."""
+    """One training of one configuration on one device.
+
+    `network` holds the current weights and, after the last epoch, those of the epoch that is kept.
+    """
 
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
-        """Raises ValueError when the network cannot take images of this size, UserError when
-        published weights cannot be had."""
+        """Build the network, its optimizer and its schedule.
+
+        Raises ValueError when the network cannot take images of this size, UserError when published
+        weights cannot be loaded.
+        """
         self.config = config
         self.device = device
         self.data = data.to(device)
@@ -142,10 +147,11 @@ class Training:
         self.curve: list[EpochResult] = []
         """The epochs so far."""
         self.confusion: Confusion | None = None
-        """Of the validation images, after the epoch that is kept. None before the first epoch."""
+        """Confusion matrix of the validation images after the epoch that is kept. None before the
+        first epoch."""
 
     def _choose_images(self) -> Tensor:
-        """Positions of the training images that are used, on the device."""
+        """Return the positions of the training images that are used, on the device."""
         part, share = self.data.train, self.config.share
         if share == 1.0:
             return torch.arange(len(part), device=self.device)
@@ -154,21 +160,23 @@ class Training:
 
     @property
     def images_used(self) -> int:
-        """Training images, without those that `share` leaves out."""
+        """Number of training images, without those that `share` leaves out."""
         return len(self._chosen)
 
     @property
     def kept(self) -> EpochResult:
-        """The epoch that counts. Needs one."""
+        """The epoch that counts. There must be at least one epoch."""
         accs, losses = [r.val_acc for r in self.curve], [r.val_loss for r in self.curve]
         return self.curve[kept_epochs(accs, losses, self.config.keep)[-1]]
 
     def epochs(self, pulse: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
-        """Yields after each epoch that is left; ends after the last one, when patience is over, or
-        when the training has diverged. `pulse` is called after every batch; what it raises ends the
-        training at once."""
+        """Train; yield each epoch's result.
+
+        Ends after the last epoch, when patience is over, or when the training has diverged. `pulse`
+        is called after every batch. An exception that it raises ends the training at once.
+        """
         if self.device.type == "cuda":
-            # With the first training step the largest use of memory, so that a lack of it shows
+            # Validation may need more memory than a training step. A lack of memory is to show
             # before an epoch is spent.
             self.evaluate(self.data.val, batches=1)
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
@@ -205,7 +213,7 @@ class Training:
             self._kept_weights = {name: tensor.clone() for name, tensor in state.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the epochs to come depend on: tensors, numbers and text only."""
+        """Return all that the epochs to come depend on: only tensors, numbers and text."""
         return {
             "config": self.config.model_dump_json(),
             "network": self.network.state_dict(),
@@ -217,9 +225,9 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there: the epochs to come are the same to the last bit (on the CPU).
+        """Go on from a state. On the CPU the epochs to come are the same to the last bit.
 
-        Raises ValueError when the state is of another configuration.
+        Raises ValueError when the state is that of another configuration.
         """
         if state.get("config") != self.config.model_dump_json():
             raise ValueError("the checkpoint is of another configuration")
@@ -231,8 +239,8 @@ class Training:
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
     def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Train one epoch; yields (loss, number right) of each batch as tensors on the device."""
-        # Seeded by epoch: an epoch is the same whether the ones before it ran in this process.
+        """Train one epoch; yield (loss, number right) of each batch as tensors on the device."""
+        # One seed an epoch: it is the same whether or not the ones before it ran in this process.
         seed = (self.config.seed * 1_000_003 + epoch) % 2**63
         torch.manual_seed(seed)  # dropout
         draws = torch.Generator(self.device).manual_seed(seed)
@@ -240,7 +248,7 @@ class Training:
         order = torch.randperm(len(self._chosen), generator=draws, device=self.device)
         self.network.train()
         for layer in self._still:
-            layer.eval()  # statistics stay, too
+            layer.eval()  # BatchNorm's statistics stay, too
         for batch in torch.split(self._chosen[order], config.batch_size)[: self._steps]:
             images = take_batch(part.images_NCHW, batch, config.augment, draws)
             labels = part.labels_N[batch]
@@ -256,9 +264,11 @@ class Training:
             yield loss, right
 
     def _gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Forward and backward pass of a batch, in pieces of at most `micro_batch` images: their
-        weighted gradients add up to the batch's (but for BatchNorm, which sees a piece at a time).
-        Returns the batch's mean loss and number right."""
+        """Run the forward and backward pass of a batch; return its mean loss and number right.
+
+        The batch goes through in pieces of at most `micro_batch` images. Their weighted gradients
+        add up to the batch's, but BatchNorm sees one piece at a time.
+        """
         pieces = -(-len(labels) // (self.config.micro_batch or len(labels)))
         smoothing = self.config.regularisation.label_smoothing
         loss = torch.zeros((), device=self.device)
@@ -283,8 +293,8 @@ class Training:
             losses += loss
             right += hits
             pulse()
-        seen = min(len(self._chosen), self._steps * self.config.batch_size)
-        return float(losses) / self._steps, int(right) / seen
+        images = min(len(self._chosen), self._steps * self.config.batch_size)
+        return float(losses) / self._steps, int(right) / images
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
@@ -298,8 +308,11 @@ class Training:
     def evaluate(
         self, part: Part, pulse: Callable[[], None] = lambda: None, batches: int | None = None
     ) -> Evaluation:
-        """Loss, accuracy and confusion matrix on a part, or on its first batches, in evaluation
-        mode, not augmented. `pulse` is called after every batch."""
+        """Measure loss, accuracy and confusion matrix on a part, or on its first `batches`.
+
+        Images are not augmented and the network is in evaluation mode. `pulse` is called after
+        every batch.
+        """
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -325,13 +338,13 @@ class Training:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Of training and validation together: how often `pulse` is called."""
+        """Batches of training and validation together: how often `pulse` is called in an epoch."""
         return self._steps - (-len(self.data.val) // self._evaluation_size)
 
     @property
     def _evaluation_size(self) -> int:
         size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
-        size = min(size, self.config.micro_batch or size)  # memory is short
+        size = min(size, self.config.micro_batch or size)  # it is given where memory is short
         if self.device.type == "cpu":
             size = min(size, max(CPU_EVALUATION, self.config.batch_size))
         return size

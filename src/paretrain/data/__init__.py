@@ -1,1 +1,1 @@
-"""Images as uint8 tensors: where they come from, how they are split, cached and augmented."""
+"""Images as uint8 tensors: their sources, splits, cache and augmentation."""

@@ -1,4 +1,4 @@
-"""The source of a published set: images that lie in one array, not in files of their own."""
+"""Published sets as sources: their images lie in one array, not in files of their own."""
 
 import functools
 import hashlib
@@ -15,24 +15,24 @@ from paretrain.data.published import Split, arrays_file
 
 
 class StoredArrays:
-    """One .npz file; each array is read when it is first asked for."""
+    """One .npz file. Each array is read when it is first needed."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     @functools.cached_property
     def images(self) -> np.ndarray:
-        """uint8 (N, H, W) or (N, H, W, 3)."""
+        """Images, uint8 (N, H, W) or (N, H, W, 3)."""
         return self._array("images")
 
     @functools.cached_property
     def labels(self) -> tuple[int, ...]:
-        """Class numbers."""
+        """Class number of each image."""
         return tuple(self._array("labels").tolist())
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:
-        """Class names."""
+        """Names of the classes."""
         return tuple(self._array("classes").tolist())
 
     def _array(self, name: str) -> np.ndarray:
@@ -51,7 +51,7 @@ class ArrayItems:
     names: tuple[str, ...]
 
     def choose(self, indices: list[int]) -> "ArrayItems":
-        """The images at these positions of this choice."""
+        """Return the images at these positions of this choice."""
         return ArrayItems(
             self.place,
             self.stored,
@@ -61,15 +61,15 @@ class ArrayItems:
         )
 
     def stamp(self, index: int) -> str:
-        """Nothing: a published set never changes."""
+        """Return "": a published set never changes."""
         return ""
 
     def where(self, index: int) -> str:
-        """The image, for messages."""
+        """Return the image, for messages."""
         return f"{self.place} {self.names[index]}"
 
     def read(self, index: int) -> tuple[Image.Image, str]:
-        """RGB picture and hash of its stored pixels."""
+        """Return the RGB picture and the hash of its stored pixels."""
         pixels = self.stored.images[self.indices[index]]
         return Image.fromarray(pixels).convert("RGB"), hashlib.sha256(pixels.tobytes()).hexdigest()
 
@@ -79,8 +79,7 @@ class ArrayItems:
 
 
 class PublishedSet:
-    """A set such as CIFAR10. The files of the test part are not touched before they are asked
-    for."""
+    """A set such as CIFAR10. Its test files are not opened before the test part is asked for."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -95,14 +94,14 @@ class PublishedSet:
         return self._train.classes
 
     def train_part(self) -> ArrayItems:
-        """The training images."""
+        """Return the training images."""
         return self._items("train", self._train)
 
     def val_part(self) -> None:
-        """Validation is split off."""
+        """Return None: validation is split off from training."""
 
     def test_part(self) -> ArrayItems:
-        """The test images."""
+        """Return the test images."""
         return self._items("test", StoredArrays(arrays_file(self._name, "test")))
 
     def _items(self, split: Split, stored: StoredArrays) -> ArrayItems:

@@ -1,8 +1,8 @@
 """Augmentation of whole batches on their device, with one draw for each image.
 
-torchvision's v2 transforms draw once per batch (pytorch/vision issue 2929); calls per image cost
-more on small images (benchmarks/results/augment.md). Each operation here equals torchvision's
-functional one on the same draw (tests/test_augment.py).
+torchvision's v2 transforms draw once for a batch (pytorch/vision issue 2929). Calling them once for
+each image costs more where images are small (benchmarks/results/augment.md). Each operation here
+equals torchvision's functional one with the same draw (tests/paretrain/data/test_augment.py).
 """
 
 import torch
@@ -15,10 +15,10 @@ from paretrain.data.colour import grayscale, jitter
 def take_batch(
     images_NCHW: Tensor, index_B: Tensor, augment: AugmentConfig, generator: Generator
 ) -> Tensor:
-    """The images at these positions, uint8 (B, C, H, W), changed as configured: cropped, flipped,
-    turned, their colours changed, in this order.
+    """Return the images at these positions, uint8 (B, C, H, W), changed as configured.
 
-    Draws come from the generator, on its device; the images are read in one gather.
+    They are cropped, flipped and turned, then their colours are changed. Draws come from the
+    generator, on its device.
     """
     size = images_NCHW.shape[-1]
     padding = round(augment.crop_padding * size)
@@ -67,10 +67,12 @@ def crop_flip_rotate(
     padding: int,
     degrees_B: Tensor | None = None,
 ) -> Tensor:
-    """Reflect-pad, crop at (top, left) of the padded image, flip where flip_B is true, then turn
-    counter-clockwise about the centre, to the nearest pixel; what comes in from outside is black.
+    """Crop, flip and turn the images at these positions.
 
-    Nothing is padded or written twice: where each pixel comes from is computed as indices.
+    An image is padded by reflection and cropped at (top, left) of the padded image. It is flipped
+    where flip_B is true, then turned counter-clockwise about its centre, to the nearest pixel. What
+    comes in from outside is black. Nothing is really padded: indices say where each pixel comes
+    from, so that one gather reads all of them.
     """
     size = images_NCHW.shape[-1]
     steps = torch.arange(size, device=index_B.device)
@@ -96,8 +98,11 @@ def crop_flip_rotate(
 
 
 def _turned(degrees_B: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Row and column, each (B, H, W), that every pixel of the turned image comes from; outside the
-    image too. The arithmetic is torchvision's, so that the same pixels are the nearest ones."""
+    """Return the row and the column, each (B, H, W), that each pixel of a turned image comes from.
+
+    They may lie outside of the image. The arithmetic is torchvision's, so that the same pixels are
+    the nearest ones.
+    """
     centred = torch.linspace(-size / 2 + 0.5, size / 2 - 0.5, size, device=degrees_B.device)
     angle = torch.deg2rad(degrees_B.double())
     cosine = (angle.cos().float() / (size / 2))[:, None, None]
@@ -115,7 +120,7 @@ def _reflect(position: Tensor, size: int) -> Tensor:
 
 
 def normalise(images_uint8: Tensor, mean_C: Tensor, std_C: Tensor) -> Tensor:
-    """uint8 (B, C, H, W) -> float32, (x / 255 - mean) / std, in channels_last layout."""
+    """uint8 images (B, C, H, W) -> float32, (x / 255 - mean) / std, in channels_last layout."""
     batch = images_uint8.to(torch.float32, memory_format=torch.channels_last)
     scale = 1.0 / (255.0 * std_C)
     return batch * scale[:, None, None] - (mean_C / std_C)[:, None, None]

@@ -1,5 +1,8 @@
-"""Colour changes of whole batches of uint8 images, with a factor of its own for each image. Each
-operation rounds to eight bits as torchvision's does on the same factor (tests/test_colour.py)."""
+"""Colour changes of whole batches of uint8 images, with a factor of its own for each image.
+
+Each operation rounds to eight bits as torchvision's does with the same factor
+(tests/paretrain/data/test_colour.py).
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -12,14 +15,13 @@ Operation = Callable[[Tensor, Tensor], Tensor]
 def jitter(
     images_BCHW: Tensor, change_4B: Tensor, order_B4: Tensor, wanted: Sequence[bool]
 ) -> Tensor:
-    """Brightness, contrast, saturation and hue of each image by its own factors (hue: its own
-    shift), in its own order; those that are not wanted are left out.
+    """Change brightness, contrast, saturation and hue of each image, in an order of its own.
 
-    Images that have the same operation at the same place go through it together, so each image
-    goes through each operation once.
+    Each image has its own factors, and for hue its own shift. Operations that are not wanted are
+    left out. Images with the same operation at the same place go through it together.
     """
     batch = images_BCHW.clone()
-    orders = order_B4.cpu()  # once a batch, instead of waiting for the device for each group
+    orders = order_B4.cpu()  # once a batch: each group would wait for the device
     for place in range(4):
         for number, operation in enumerate(OPERATIONS):
             if wanted[number]:
@@ -30,31 +32,31 @@ def jitter(
 
 
 def grayscale(images_BCHW: Tensor) -> Tensor:
-    """Luminance in all three channels."""
+    """Return the luminance in all three channels."""
     return _luminance(images_BCHW).to(torch.uint8).expand_as(images_BCHW)
 
 
 def brightness(images_BCHW: Tensor, factor_B: Tensor) -> Tensor:
-    """Mixed with black; a factor above 1 makes it brighter."""
+    """Mix each image with black. A factor above 1 makes it brighter."""
     return _blend(images_BCHW, torch.zeros((), device=images_BCHW.device), factor_B)
 
 
 def contrast(images_BCHW: Tensor, factor_B: Tensor) -> Tensor:
-    """Mixed with the mean of the image's luminance."""
+    """Mix each image with the mean of its luminance."""
     mean = _luminance(images_BCHW).mean((1, 2, 3), keepdim=True)
     return _blend(images_BCHW, mean, factor_B)
 
 
 def saturation(images_BCHW: Tensor, factor_B: Tensor) -> Tensor:
-    """Mixed with the image's luminance."""
+    """Mix each image with its luminance."""
     return _blend(images_BCHW, _luminance(images_BCHW), factor_B)
 
 
 def hue(images_BCHW: Tensor, shift_B: Tensor) -> Tensor:
-    """Each colour moved along the colour circle by that share of it (-0.5 to 0.5).
+    """Move each colour along the colour circle by that share of it (-0.5 to 0.5).
 
-    In the hue-saturation-value hexcone (Smith 1978), a channel is value - chroma * ramp of the
-    hue; the hue of a gray pixel is of no account.
+    In the hue-saturation-value hexcone (Smith 1978) a channel is value - chroma * ramp of the hue.
+    The hue of a gray pixel does not matter.
     """
     red, green, blue = (images_BCHW.float() / 255).unbind(1)
     value = torch.maximum(torch.maximum(red, green), blue)
@@ -78,7 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (brightness, contrast, saturation, hue)
 
 
 def _luminance(images_BCHW: Tensor) -> Tensor:
-    """(B, 1, H, W), whole numbers as float32: torchvision's weights, rounded down."""
+    """Return (B, 1, H, W), whole numbers as float32: torchvision's weights, rounded down."""
     red, green, blue = images_BCHW.float().unbind(1)
     return (0.2989 * red + 0.587 * green + 0.114 * blue).floor()[:, None]
 

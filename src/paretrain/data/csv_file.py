@@ -1,4 +1,4 @@
-"""A CSV file with a column of image paths, one of labels, and optionally `split`."""
+"""CSV files as sources: a column of image paths, one of labels, and optionally `split`."""
 
 import io
 import warnings
@@ -18,12 +18,12 @@ SPLIT_NAMES: dict[str, Split] = {
     "validation": "val",
     "test": "test",
 }
-"""What the column may hold, in small or capital letters."""
+"""Values that the column `split` may hold, in small or capital letters."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One image: the row's number (the header is row 1), and what it says."""
+    """One row: its number (the header is row 1), the path of an image, and its label."""
 
     number: int
     path: str
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """Rows by part. Whether the files are there is looked up for the parts that are asked for."""
+    """The rows of each part. The files of a part are looked up when the part is asked for."""
 
     file: Path
     images: Path
@@ -40,15 +40,15 @@ class CsvFile:
     rows: dict[Split, tuple[Row, ...]]
 
     def train_part(self) -> ImageFiles:
-        """The training images. Raises UserError naming the row of a missing file."""
+        """Return the training images. Raises UserError with the row of a missing file."""
         return self._files("train")
 
     def val_part(self) -> ImageFiles | None:
-        """The validation images. Raises UserError for a missing file or an unknown class."""
+        """Return the validation images. Raises UserError for a missing file or an unknown class."""
         return self._files("val") if self.rows["val"] else None
 
     def test_part(self) -> ImageFiles | None:
-        """The test images. Raises UserError for a missing file or an unknown class."""
+        """Return the test images. Raises UserError for a missing file or an unknown class."""
         return self._files("test") if self.rows["test"] else None
 
     def _files(self, split: Split) -> ImageFiles:
@@ -74,11 +74,11 @@ class CsvFile:
 
 
 def open_csv(file: Path, columns: tuple[str, str], images: Path | None) -> CsvFile:
-    """Read the rows; no image is opened.
+    """Read the rows, but open no image.
 
-    Paths are relative to `images`, or to the file's own folder. Raises UserError for a file that
-    is no CSV, a missing column, an empty or unknown value (with its row), or fewer than two
-    classes in training.
+    Paths start from `images`, or from the file's own folder. Raises UserError for a file that is no
+    CSV, a missing column, an empty or unknown value (with its row), or fewer than two classes in
+    training.
     """
     header, values = _table(file)
     path_at, label_at = (_position(file, header, column) for column in columns)
@@ -94,9 +94,9 @@ def open_csv(file: Path, columns: tuple[str, str], images: Path | None) -> CsvFi
         rows[split].append(Row(number, cells[path_at], cells[label_at]))
     classes = tuple(sorted({row.label for row in rows["train"]}))
     if len(classes) < 2:
-        seen = f"only class '{classes[0]}'" if classes else "no rows"
+        content = f"only class '{classes[0]}'" if classes else "no rows"
         raise UserError(
-            f"{file} has {seen} for training: column '{columns[1]}' needs two or more different "
+            f"{file} has {content} for training: column '{columns[1]}' needs two or more different "
             "labels among the training rows"
         )
     fixed = {split: tuple(of_split) for split, of_split in rows.items()}
@@ -104,7 +104,10 @@ def open_csv(file: Path, columns: tuple[str, str], images: Path | None) -> CsvFi
 
 
 def _table(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Column names, and number and cells of each row that is not blank, without outer spaces."""
+    """Return column names, and number and cells of each row that is not blank.
+
+    Cells have no spaces around them. Raises UserError for a file that is no CSV.
+    """
     import pandas as pd  # slow to import, needed for this source only
 
     try:
@@ -154,7 +157,7 @@ def _split_position(file: Path, header: list[str], columns: tuple[str, str]) -> 
     others = [name for name in header if name not in columns]
     if SPLIT in others:
         return header.index(SPLIT)
-    # Overlooking a column `Split` would train on the test rows.
+    # A column `Split` that is overlooked would mean training on the test rows.
     for name in others:
         if name.strip().lower() == SPLIT:
             raise UserError(f"{file} has a column {name!r}: write it '{SPLIT}', or rename it")

@@ -21,11 +21,12 @@ from paretrain.data.split import split_off
 
 CLASSES = tuple("0123456789")
 TEST_SHARE = 0.2
-"""A test part of its own, drawn once with seed 0: it does not move with `--seed`."""
+"""Share of the digits that is the test part. It is drawn with seed 0, whatever `--seed` is."""
 
 
 @functools.cache
 def _raw() -> tuple[np.ndarray, list[int]]:
+    """Return all images, uint8 (1797, 8, 8), and their labels."""
     values = _table()
     images = values[:, :-1].reshape(-1, 8, 8)
     grey = np.round(images * (255 / 16)).astype(np.uint8)  # values are 0..16
@@ -33,35 +34,41 @@ def _raw() -> tuple[np.ndarray, list[int]]:
 
 
 def _table() -> np.ndarray:
-    """(1797, 65): 64 pixels and a label. scikit-learn's file, read without scikit-learn, whose
-    import takes every process of a search longer than the digits take."""
+    """Return the table (1797, 65): 64 pixels and a label.
+
+    scikit-learn's file is read without scikit-learn, because importing that takes every process of
+    a search longer than reading the digits.
+    """
     package = importlib.util.find_spec("sklearn")
     assert package is not None and package.origin is not None
     file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
     if file.exists():
         with gzip.open(file, "rt") as text:
             return np.loadtxt(text, delimiter=",")
-    from sklearn.datasets import load_digits  # another version of it keeps its file elsewhere
+    from sklearn.datasets import load_digits  # another version may keep its file elsewhere
 
     images, labels = load_digits(return_X_y=True)
     return np.column_stack([images, labels])
 
 
 def digit_indices(test: bool) -> list[int]:
-    """Positions of the test part, or of all the others."""
+    """Return the positions of the test part, or of all other images."""
     _, labels = _raw()
     rest, held_out = split_off(labels, TEST_SHARE, seed=0)
     return held_out if test else rest
 
 
 def digit_labels(indices: list[int]) -> list[int]:
-    """The digit that each image shows."""
+    """Return the digit that each of these images shows."""
     _, labels = _raw()
     return [labels[index] for index in indices]
 
 
 def digit_images(indices: list[int], image_size: int) -> Tensor:
-    """Images (N, 3, image_size, image_size), uint8, enlarged bilinearly; three equal channels."""
+    """Return images, uint8 (N, 3, image_size, image_size), enlarged bilinearly.
+
+    The three channels are equal.
+    """
     grey, _ = _raw()
     side = (image_size, image_size)
     enlarged = [
@@ -83,11 +90,11 @@ class DigitItems:
         return tuple(digit_labels(list(self.indices)))
 
     def choose(self, indices: list[int]) -> "DigitItems":
-        """The digits at these positions of this choice."""
+        """Return the digits at these positions of this choice."""
         return DigitItems(tuple(self.indices[i] for i in indices))
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:
-        """See `Items.decode`. Too small to be worth a file in the cache."""
+        """See `Items.decode`. The digits are too small to be worth a file in the cache."""
         grey, _ = _raw()
         images = digit_images(list(self.indices), config.image_size)
         part = Part(
@@ -106,12 +113,12 @@ class Digits:
     classes = CLASSES
 
     def train_part(self) -> DigitItems:
-        """All but the test part."""
+        """Return all digits but the test part. Validation is split off later."""
         return DigitItems(tuple(digit_indices(test=False)))
 
     def val_part(self) -> None:
-        """Validation is split off."""
+        """Return None: validation is split off from training."""
 
     def test_part(self) -> DigitItems:
-        """A fifth, the same for every seed."""
+        """Return the test part, which is the same for every seed."""
         return DigitItems(tuple(digit_indices(test=True)))

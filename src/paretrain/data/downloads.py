@@ -1,4 +1,4 @@
-"""Published files, downloaded at first use and checked against their published MD5."""
+"""Published files. They are downloaded at first use and checked against their published MD5."""
 
 import contextlib
 import http.client
@@ -12,22 +12,24 @@ from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
 
 TIMEOUT_S = 30
-"""Without an answer for so long, a server counts as out of reach."""
+"""Seconds without an answer after which a server counts as out of reach."""
 
 
 def downloads_folder() -> Path:
-    """$PARETRAIN_DATA, or torchvision/ in the cache folder. Laid out as torchvision lays it out,
-    so that a folder that torchvision has filled serves as it is."""
+    """Return $PARETRAIN_DATA, or torchvision/ in the cache folder.
+
+    Its layout is torchvision's, so that a folder that torchvision has filled can be used.
+    """
     if chosen := os.environ.get("PARETRAIN_DATA"):
         return Path(chosen)
     return cache_folder() / "torchvision"
 
 
 def fetch(urls: Sequence[str], folder: Path, filename: str, md5: str) -> Path:
-    """The file in that folder, downloaded from the first address that answers where it is missing
-    or damaged. A download that fails leaves nothing behind.
+    """Return the file in that folder. Where it is missing or damaged, download it first.
 
-    Raises UserError saying what was tried, and where the file may be placed by hand.
+    The first address that answers is used. A download that fails leaves nothing behind. Raises
+    UserError with the addresses that were tried and the folder in which the file can be placed.
     """
     from torchvision.datasets.utils import check_integrity, download_url
 
@@ -35,7 +37,7 @@ def fetch(urls: Sequence[str], folder: Path, filename: str, md5: str) -> Path:
     damaged = target.exists()
     if damaged and check_integrity(target, md5):
         return target
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     tried = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ def fetch(urls: Sequence[str], folder: Path, filename: str, md5: str) -> Path:
         raise UserError(
             f"cannot make folder {folder}: {error.strerror}: set PARETRAIN_DATA to another folder"
         ) from None
-    for path in made:
+    for path in new_folders:
         with contextlib.suppress(OSError):
             path.rmdir()
     state = " (the file there is damaged)" if damaged else ""
@@ -64,6 +66,7 @@ def fetch(urls: Sequence[str], folder: Path, filename: str, md5: str) -> Path:
 
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
+    """Let connections in the block give up after TIMEOUT_S."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_S)
     try:

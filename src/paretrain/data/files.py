@@ -1,4 +1,4 @@
-"""The image files of one part."""
+"""Images that are files of their own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from paretrain.data.pixels import read_picture
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Paths, class numbers and names (paths as the source writes them), one each an image."""
+    """Path, class number and name of each image. Names are paths as the source writes them."""
 
     root: Path
     paths: tuple[Path, ...]
@@ -21,7 +21,7 @@ class ImageFiles:
     names: tuple[str, ...]
 
     def choose(self, indices: list[int]) -> "ImageFiles":
-        """The files at these positions."""
+        """Return the files at these positions."""
         return ImageFiles(
             self.root,
             tuple(self.paths[i] for i in indices),
@@ -31,20 +31,20 @@ class ImageFiles:
 
     @property
     def place(self) -> str:
-        """Where the files are, for the cache."""
+        """Folder of the files, for the cache."""
         return str(self.root.resolve())
 
     def stamp(self, index: int) -> str:
-        """Changes when the file does."""
+        """Return size and time of the file: they change when the file does."""
         stat = self.paths[index].stat()
         return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
     def where(self, index: int) -> str:
-        """The file, for messages."""
+        """Return the file, for messages."""
         return str(self.paths[index])
 
     def read(self, index: int) -> tuple[Image.Image, str]:
-        """RGB picture and hash of the file. Raises BrokenImage or UserError."""
+        """Return the RGB picture and the hash of the file. Raises BrokenImage or UserError."""
         return read_picture(self.paths[index])
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:

@@ -1,5 +1,8 @@
-"""Folders in ImageFolder layout: `train/CLASS/*`, optional `val|valid|validation/` and `test/`,
-or class folders directly."""
+"""Folders as sources, in ImageFolder layout.
+
+They hold `train/CLASS/*`, and optionally `val/` (or `valid/`, `validation/`) and `test/`. Or they
+hold class folders directly.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ VALIDATION_NAMES = ("val", "valid", "validation")
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Where the parts of a folder are. `val` and `test` are None where there are none."""
+    """A folder and the folders of its parts. `val` and `test` are None where there are none."""
 
     root: Path
     classes: tuple[str, ...]
@@ -23,31 +26,31 @@ class ImageFolder:
     test: Path | None
 
     def train_part(self) -> ImageFiles:
-        """The training images."""
+        """Return the training images."""
         return self._files(self.train)
 
     def val_part(self) -> ImageFiles | None:
-        """The validation images. Raises UserError for a class that training lacks."""
+        """Return the validation images. Raises UserError for a class that training lacks."""
         return None if self.val is None else self._files(self.val)
 
     def test_part(self) -> ImageFiles | None:
-        """The test images. Raises UserError for a class that training lacks."""
+        """Return the test images. Raises UserError for a class that training lacks."""
         return None if self.test is None else self._files(self.test)
 
     def _files(self, part: Path) -> ImageFiles:
         paths: list[Path] = []
         labels: list[int] = []
         for folder in _folders(part):
-            found = images_under(folder)
-            if not found:
+            files = images_under(folder)
+            if not files:
                 continue
             if folder.name not in self.classes:
                 raise UserError(
                     f"class '{folder.name}' is in {part} but training has no images of it; "
                     f"training has {', '.join(self.classes[:8])}: rename or remove {folder}"
                 )
-            paths += found
-            labels += [self.classes.index(folder.name)] * len(found)
+            paths += files
+            labels += [self.classes.index(folder.name)] * len(files)
         if not paths:
             raise UserError(
                 f"no images in {part}: looked for CLASS/*{{{','.join(sorted(SUFFIXES))}}}"
@@ -66,7 +69,7 @@ def open_folder(root: Path) -> ImageFolder:
                 f"{root} has a folder {stray[0]}/ but no train/: put the training images into "
                 f"{train}, or rename {stray[0]}/ if it is a class"
             )
-        # Class folders directly: the root itself is the training part.
+        # The folder holds class folders directly, so it is the training part itself.
         return ImageFolder(root, _classes(root), root, None, None)
     val = next((root / name for name in VALIDATION_NAMES if (root / name).is_dir()), None)
     test = root / "test"
@@ -76,9 +79,9 @@ def open_folder(root: Path) -> ImageFolder:
 def _classes(part: Path) -> tuple[str, ...]:
     classes = tuple(folder.name for folder in _folders(part) if images_under(folder))
     if len(classes) < 2:
-        seen = f"only class '{classes[0]}'" if classes else "no class folder with images"
+        content = f"only class '{classes[0]}'" if classes else "no class folder with images"
         raise UserError(
-            f"{part} has {seen}: needs two or more folders, one a class, with images "
+            f"{part} has {content}: needs two or more folders, one a class, with images "
             f"({', '.join(sorted(SUFFIXES))})"
         )
     return classes
@@ -89,16 +92,17 @@ def _folders(part: Path) -> list[Path]:
 
 
 def image_files(paths: Iterable[Path | str]) -> list[Path]:
-    """Files in the order in which they were given, the images of folders by name.
+    """Return the given files, and the images of given folders by name, in the order given.
 
-    Raises UserError for what is not there, and for a folder without images."""
+    Raises UserError for what is not there, and for a folder without images.
+    """
     files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found = images_under(path)
-            if not found:
+            inside = images_under(path)
+            if not inside:
                 raise UserError(f"no images in folder {path}: give files, or another folder")
-            files += found
+            files += inside
         elif path.exists():
             files.append(path)
         else:
@@ -107,7 +111,7 @@ def image_files(paths: Iterable[Path | str]) -> list[Path]:
 
 
 def images_under(folder: Path) -> list[Path]:
-    """Image files of a folder and its sub-folders, by their suffix, sorted."""
+    """Return the image files of a folder and its sub-folders, sorted. Suffixes tell them."""
     return sorted(
         p
         for p in folder.rglob("*")

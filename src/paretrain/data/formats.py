@@ -1,4 +1,4 @@
-"""File formats of published image sets. Nothing in here runs what a file contains."""
+"""Readers of the files of published image sets. None of them runs code from a file."""
 
 import gzip
 import pickletools
@@ -24,10 +24,11 @@ _VALUES = {"BININT", "BININT1", "BININT2", "BINSTRING", "SHORT_BINSTRING", "BINU
 
 
 class BatchFields:
-    """The values of a CIFAR batch (a pickled dictionary), read as tokens.
+    """The values of a CIFAR batch, which is a pickled dictionary.
 
-    The pickle is never executed: no name in it is looked up, nothing is called. Each string and
-    number is noted under the last dictionary key before it, which is all that these files need.
+    The pickle is never executed but read as tokens: no name in it is looked up, nothing is called.
+    Each string and number is noted under the last dictionary key before it. These files need no
+    more.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -42,20 +43,20 @@ class BatchFields:
                 current.append(value)
 
     def numbers(self, key: str) -> list[int]:
-        """The whole numbers under a key; empty where there is no such key."""
+        """Return the whole numbers under a key; [] where there is no such key."""
         return [value for value in self._fields.get(key, []) if isinstance(value, int)]
 
     def words(self, key: str) -> list[str]:
-        """The strings under a key."""
+        """Return the strings under a key; [] where there is no such key."""
         return [value for value in self._fields.get(key, []) if isinstance(value, str)]
 
     def array(self, key: str) -> np.ndarray:
-        """The bytes of the array under a key, uint8: its longest string."""
+        """Return the bytes of the array under a key, uint8 (N): they are its longest string."""
         return np.frombuffer(max(self.words(key), key=len).encode("latin-1"), dtype=np.uint8)
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """A gzipped IDX file of bytes, as MNIST's: uint8 in the shape that its header gives.
+    """Read a gzipped IDX file of bytes, as MNIST has them: uint8 in the shape of its header.
 
     Raises ValueError for another kind of file.
     """
@@ -68,7 +69,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W, 3), uint8, and labels (N) of a MATLAB file of SVHN."""
+    """Read images, uint8 (N, H, W, 3), and labels (N) of one of SVHN's MATLAB files."""
     from scipy.io import loadmat  # slow to import, needed for this format only
 
     fields = loadmat(path)

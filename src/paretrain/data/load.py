@@ -1,5 +1,4 @@
-"""Training and validation images of a configuration. The test part has a door of its own
-(`paretrain.testset`), which the search never opens."""
+"""Loads training and validation images. `paretrain.testset` alone loads the test part."""
 
 import hashlib
 
@@ -13,9 +12,9 @@ from paretrain.data.split import split_off, subset
 
 
 def load_data(config: DataConfig) -> ImageData:
-    """Decode (first time) or map (later) the images on the CPU.
+    """Load the images of a configuration, on the CPU.
 
-    Raises UserError for a source that is missing, empty or wrong, a broken image (unless they are
+    Raises UserError for a source that is missing, empty or wrong, a broken image (unless such are
     skipped), or a class left without training or validation images.
     """
     source = open_source(config)
@@ -31,7 +30,10 @@ def load_data(config: DataConfig) -> ImageData:
 
 
 def _parts(train: Items, val: Items | None, config: DataConfig) -> tuple[Items, Items]:
-    """What of them is used. Broken images are not known yet: what is skipped moves no other."""
+    """Choose the images that are used.
+
+    Which images are broken is not known yet, so skipping them does not change the choice of others.
+    """
     if val is None:
         rest, held_out = split_off(train.labels, config.val_fraction, config.split_seed)
         train, val = train.choose(rest), train.choose(held_out)

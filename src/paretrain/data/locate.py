@@ -1,4 +1,4 @@
-"""What `--data` and a configuration's `source` mean."""
+"""Finds the images that `--data`, or a configuration's `source`, names."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ DIGITS = "digits"
 
 
 def open_source(config: DataConfig) -> Source:
-    """Find the images; none is decoded. Raises UserError when there are none."""
+    """Find the images, but decode none. Raises UserError when there are none."""
     source = resolve_source(config.source)
     if source == DIGITS:
         return Digits()
@@ -28,10 +28,10 @@ def open_source(config: DataConfig) -> Source:
 
 
 def resolve_source(text: str) -> str:
-    """A known name as it is written, or the absolute path of a folder or a CSV file.
+    """Return a known name in its usual spelling, or the absolute path of a folder or CSV file.
 
-    Letters may be small or capital in the name of a published set; a folder of that name comes
-    first, but for the exact name. Raises UserError with the nearest name.
+    In the name of a published set letters may be small or capital. A name in its exact spelling
+    comes first, then a folder of that name. Raises UserError with the nearest known name.
     """
     if text == DIGITS or text in SIDES:
         return text
@@ -47,20 +47,20 @@ def resolve_source(text: str) -> str:
     if path.exists():
         raise UserError(f"{text} is a file: {allowed}")
     names = (DIGITS, *SIDES)
-    if found := next((name for name in names if name.lower() == text.lower()), None):
-        return found
+    if known := next((name for name in names if name.lower() == text.lower()), None):
+        return known
     hint = nearest(text, names)
     kind = "file" if is_csv(text) else "folder or data set"
     raise UserError(f"no {kind} {text}{hint}: {allowed}")
 
 
 def is_csv(source: str) -> bool:
-    """Whether a source is a table of images."""
+    """Whether a source is a CSV file."""
     return source.lower().endswith(".csv")
 
 
 def short_name(source: str) -> str:
-    """For the name of a study: `cifar10`, the stem of a CSV file, the name of a folder."""
+    """Return a short name for studies and files: `cifar10`, a CSV file's stem, a folder's name."""
     if source in SIDES:
         return source.lower()
     return Path(source).stem if is_csv(source) else Path(source).name

@@ -1,4 +1,4 @@
-"""How large images are before anything is resized."""
+"""Size of the images before they are resized."""
 
 import statistics
 
@@ -10,13 +10,14 @@ from paretrain.data.locate import open_source
 from paretrain.data.pixels import UNDECODABLE
 
 LOOKED_AT = 64
+"""Most images whose size is read."""
 
 
 def native_side(config: DataConfig) -> int | None:
-    """The median shorter side, in pixels, of training images spread over all of them; their headers
-    tell. None where they are no files of their own, or none can be read.
+    """Return the median shorter side of some training images, in pixels.
 
-    Raises UserError when there are no images.
+    Their headers tell it. None where images are no files of their own, or none can be read. Raises
+    UserError when there are no images.
     """
     items = open_source(config).train_part()
     if not isinstance(items, ImageFiles):
@@ -26,6 +27,6 @@ def native_side(config: DataConfig) -> int | None:
         try:
             with Image.open(path) as image:
                 sides.append(min(image.size))
-        except UNDECODABLE:  # whoever decodes it says so
+        except UNDECODABLE:  # decoding reports it later
             continue
     return round(statistics.median(sides)) if sides else None

@@ -1,4 +1,4 @@
-"""What a trainer gets: the images of one part in one tensor, and the statistics to normalise."""
+"""What a training gets: the images of a part in one tensor, and statistics to normalise them."""
 
 from dataclasses import dataclass, replace
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Part:
-    """images_NCHW (uint8) and labels_N (int64); row i of one belongs to row i of the other."""
+    """Images, uint8 (N, C, H, W), and labels, int64 (N). Image i has label i."""
 
     images_NCHW: Tensor
     labels_N: Tensor
     names: tuple[str, ...] = ()
-    """Which image each row is, for messages."""
+    """Name of the image in each row, for messages."""
     contents: tuple[str, ...] = ()
-    """Hash of each stored image, before decoding: equal for identical files."""
+    """Hash of each image as it is stored, before decoding. Identical files have equal hashes."""
     broken: tuple[str, ...] = ()
     """Names of the images that were left out because they cannot be decoded."""
 
@@ -25,7 +25,7 @@ class Part:
         return len(self.labels_N)
 
     def to(self, device: torch.device) -> "Part":
-        """Labels go to the device; images only where they fit, else batches are copied."""
+        """Move labels to the device, and images if they fit. Else each batch is copied there."""
         images = self.images_NCHW
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -39,22 +39,25 @@ class Part:
 
 @dataclass(frozen=True)
 class ImageData:
-    """Training and validation images of one configuration. The test part is not in here."""
+    """Training and validation images of one configuration. The test part is not among them."""
 
     classes: tuple[str, ...]
     train: Part
     val: Part
     mean: tuple[float, float, float]
-    """Of the training images, per channel, on the scale 0 to 1."""
+    """Mean of each channel over the training images, on the scale 0 to 1."""
     std: tuple[float, float, float]
+    """Standard deviation of each channel, likewise."""
     fingerprint: str
-    """Hash of the image contents, labels and parts: equal if and only if the data are equal."""
+    """Hash of image contents, labels and parts. It is equal if and only if the data are equal."""
     warnings: tuple[str, ...] = ()
-    """What a person should know about these images, one sentence each."""
+    """What the user should know about these images, one sentence each."""
 
     def joined(self) -> "ImageData":
-        """Training on the validation images too, normalised by all of them. What is measured on
-        `val` is then accuracy on images that were trained on."""
+        """Return data that train on the validation images too, normalised by all images.
+
+        Accuracy on `val` is then accuracy on images that were trained on.
+        """
         parts = (self.train, self.val)
         train = Part(
             torch.cat([part.images_NCHW for part in parts]),
@@ -67,14 +70,17 @@ class ImageData:
         return replace(self, train=train, mean=mean, std=std)
 
     def to(self, device: torch.device) -> "ImageData":
-        """The same data, resident on the device where they fit."""
+        """Return the same data on the device, where they fit."""
         return replace(self, train=self.train.to(device), val=self.val.to(device))
 
 
 def channel_statistics(
     images_NCHW: Tensor, chunk: int = 4096
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation per channel (scale 0 to 1), exact whatever the chunk size."""
+    """Return mean and standard deviation of each channel, on the scale 0 to 1.
+
+    Sums are in whole numbers, so that the result does not depend on the chunk size.
+    """
     total = torch.zeros(3, dtype=torch.int64)
     squares = torch.zeros(3, dtype=torch.int64)
     for images in torch.split(images_NCHW, chunk):

@@ -1,7 +1,7 @@
-"""Published image sets by the names that torchvision gives them.
+"""Published image sets, under torchvision's names.
 
-Addresses and check sums come from torchvision's classes. The files are read by `formats`, once:
-after that the images lie in the cache as plain arrays.
+Addresses and check sums come from torchvision's classes. The module `formats` reads the files once.
+After that the images lie in the cache as plain arrays.
 """
 
 import tarfile
@@ -25,19 +25,21 @@ SIDES = {
     "SVHN": 32,
     "STL10": 96,
 }
-"""Names, and the image size that suits them, in pixels: their own, or for MNIST and those after it
-(28) the next that can be halved five times."""
+"""Names, and the image size that suits them, in pixels. It is their own size, but 32 for sets of 28
+pixels, because 32 can be halved five times."""
 
 Split = Literal["train", "test"]
 Arrays = tuple[np.ndarray, np.ndarray, list[str]]
-"""Images (N, H, W) or (N, H, W, 3), uint8; labels (N) from 0; class names."""
+"""Images, uint8 (N, H, W) or (N, H, W, 3); labels (N) from 0; class names."""
 
 _READER = 1
-"""Raise when the same files would be read as other arrays than before."""
+"""Version of the arrays. To be raised when the same files give other arrays than before."""
 
 
 def arrays_file(name: str, split: Split) -> Path:
-    """An .npz file with `images`, `labels` and `classes`. Downloads only what this part needs.
+    """Return an .npz file with `images`, `labels` and `classes`, made from the files of this part.
+
+    Only what is missing is downloaded.
 
     Raises UserError when the files are not there and cannot be downloaded.
     """
@@ -90,14 +92,14 @@ def _stl(kind: Any, split: Split) -> Arrays:
         pixels = _member(tar, f"{kind.base_folder}/{split}_X.bin")
         labels = _member(tar, f"{kind.base_folder}/{split}_y.bin")
         classes = _member(tar, f"{kind.base_folder}/{kind.class_names_file}").decode().split()
-    # Stored column by column.
+    # The file stores images column by column.
     images = np.frombuffer(pixels, dtype=np.uint8).reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
     return images, np.frombuffer(labels, dtype=np.uint8) - 1, classes
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
-    assert file is not None  # the check sum holds: it is a file
+    assert file is not None  # the check sum is right, so the member is a file
     return file.read()
 
 

@@ -1,35 +1,35 @@
-"""What a person should know about the images before a long run: one sentence each."""
+"""Warnings about the images, given before a long run, one sentence each."""
 
 from collections import Counter
 
 from paretrain.data.parts import Part
 
 UNEVEN = 10
-"""Largest class over smallest class from which the difference is told."""
+"""Classes are called uneven where the largest has at least so many times the smallest's images."""
 FEW = 5
-"""Fewer training images than this teach a class little."""
+"""A class with fewer training images than this is warned of: it will hardly be learned."""
 NAMED = 3
-"""So many examples stand for the rest."""
+"""Most examples that a sentence names."""
 
 
 def quality_warnings(classes: tuple[str, ...], train: Part, val: Part) -> tuple[str, ...]:
-    """Everything worth saying about training and validation images."""
-    found = [
+    """Return all warnings about training and validation images."""
+    warnings = [
         *identical_images("training", train, "validation", val),
         *_uneven_classes(classes, train),
         *_small_classes(classes, train),
         *skipped_images("training", train),
         *skipped_images("validation", val),
     ]
-    return tuple(found)
+    return tuple(warnings)
 
 
-def identical_images(first: str, one: Part, second: str, other: Part) -> list[str]:
-    """Says how many images of the other part are in the first one too, byte for byte."""
-    known = dict(zip(reversed(one.contents), reversed(one.names), strict=True))
+def identical_images(first: str, first_part: Part, second: str, second_part: Part) -> list[str]:
+    """Say how many images of the second part are in the first one too, byte for byte."""
+    known = dict(zip(reversed(first_part.contents), reversed(first_part.names), strict=True))
     pairs = [
         (known[content], name)
-        for content, name in zip(other.contents, other.names, strict=True)
+        for content, name in zip(second_part.contents, second_part.names, strict=True)
         if content in known
     ]
     if not pairs:
@@ -42,7 +42,7 @@ def identical_images(first: str, one: Part, second: str, other: Part) -> list[st
 
 
 def skipped_images(name: str, part: Part) -> list[str]:
-    """Says how many broken images were left out, and the first of them."""
+    """Say how many broken images were left out, and name the first of them."""
     if not part.broken:
         return []
     shown = ", ".join(part.broken[:NAMED]) + (", ..." if len(part.broken) > NAMED else "")

@@ -1,4 +1,4 @@
-"""What every kind of source gives: classes, and the images of its parts, not yet decoded."""
+"""What every source of images gives: classes, and the images of its parts, not yet decoded."""
 
 from typing import Protocol, Self
 
@@ -7,21 +7,21 @@ from paretrain.data.parts import Part
 
 
 class Items(Protocol):
-    """The images of one part before they are decoded: their labels are known, in a fixed order."""
+    """The images of one part before they are decoded. Their order and labels are known."""
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Class numbers, one an image."""
+        """Class number of each image."""
         ...
 
     def choose(self, indices: list[int]) -> Self:
-        """The images at these positions."""
+        """Return the images at these positions."""
         ...
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:
-        """The images at the configuration's size, and a hash of contents, labels and order.
+        """Return the images at the configuration's size, and a hash of contents, labels and order.
 
-        Raises UserError naming the first broken image, unless `config.skip_broken`.
+        Raises UserError with the first broken image, unless `config.skip_broken`.
         """
         ...
 
@@ -31,17 +31,17 @@ class Source(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; a label is a position in here."""
+        """Names of the classes. A label is a position among them."""
         ...
 
     def train_part(self) -> Items:
-        """The training images, with those from which validation is split off where it must be."""
+        """Return the training images, including those that may be split off for validation."""
         ...
 
     def val_part(self) -> Items | None:
-        """The validation images; None where the source has no such part."""
+        """Return the validation images; None where the source has no such part."""
         ...
 
     def test_part(self) -> Items | None:
-        """The test images; None where there are none. Only `paretrain.testset` calls this."""
+        """Return the test images; None where there are none. Only `paretrain.testset` calls it."""
         ...

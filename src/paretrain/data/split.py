@@ -1,4 +1,4 @@
-"""Stratified, seeded choices of images: which become validation, which share is used."""
+"""Stratified, seeded choices of images: which are validation images, which share is used."""
 
 import random
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def stratified_order(labels: Sequence[int], seed: int) -> dict[int, list[int]]:
-    """Indices of each class in an order drawn by the seed; prefixes of it are nested subsets."""
+    """Return the indices of each class in a random order. Its beginnings are nested subsets."""
     by_class: dict[int, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
         by_class[label].append(index)
@@ -16,8 +16,11 @@ def stratified_order(labels: Sequence[int], seed: int) -> dict[int, list[int]]:
 
 
 def split_off(labels: Sequence[int], fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """(rest, part): `part` has the fraction of each class, rounded, at least one where a class
-    has two images or more; a class with one image stays whole in `rest`."""
+    """Split indices into (rest, part), where `part` has this fraction of each class.
+
+    Numbers are rounded. A class of two images or more has at least one in `part`; a class of one
+    image has it in `rest`.
+    """
     rest: list[int] = []
     part: list[int] = []
     for indices in stratified_order(labels, seed).values():
@@ -30,8 +33,10 @@ def split_off(labels: Sequence[int], fraction: float, seed: int) -> tuple[list[i
 def subset(
     labels: Sequence[int], fraction: float, seed: int, per_class: int | None = None
 ) -> list[int]:
-    """The fraction of each class (rounded, at least one), then at most `per_class` of each.
-    For one seed a smaller choice is contained in every larger one."""
+    """Choose a fraction of each class (rounded, at least one image), but at most `per_class` of it.
+
+    For one seed a smaller choice is part of every larger one.
+    """
     chosen: list[int] = []
     for indices in stratified_order(labels, seed).values():
         count = max(1, round(len(indices) * fraction))

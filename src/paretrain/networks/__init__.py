@@ -1,1 +1,1 @@
-"""Networks by family, and what they cost before they are trained."""
+"""The families of networks, and what a network costs before it is trained."""

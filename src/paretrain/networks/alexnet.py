@@ -1,7 +1,7 @@
-"""AlexNet and what course report C made of it: cut after two convolutions, two convolutions more.
+"""AlexNet, and course report C's changes: cut after two convolutions, or two convolutions longer.
 
-In its whole form the outputs equal torchvision's `alexnet` with the same weights; in the others the
-layers that are left have its names, so that its state dict fills them.
+With the same weights the outputs of the whole network equal those of torchvision's `alexnet`. The
+changed ones keep its names for the layers that are left, so that its state dict fills them.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ ADDED: dict[AlexNetForm, tuple[int, ...]] = {
 }
 HIDDEN = 4096
 SIDE = 6
-"""Of the map before the first FC layer, whatever the image size."""
+"""Side of the map before the first FC layer, in pixels, whatever the image size."""
 CONVS = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
-"""Width, kernel, stride, padding."""
+"""Width, kernel, stride and padding of each convolution."""
 POOLED_AFTER = {0, 1, 4}
-"""Convolutions that a MaxPool(3, stride 2) follows."""
+"""Convolutions (from 0) that a MaxPool(3, stride 2) follows."""
 
 
 class AlexNet(nn.Module):
     """Maps images (N, 3, H, W) to logits (N, num_classes)."""
 
     def __init__(self, config: AlexNetConfig, num_classes: int, image_size: int) -> None:
-        """Raises ValueError when the image is too small for the poolings."""
+        """Build the network. Raises ValueError when the image is too small for the poolings."""
         super().__init__()
         _sides(config.form, image_size)
         layers: list[nn.Module] = []
@@ -66,7 +66,7 @@ class AlexNet(nn.Module):
 
 
 def alexnet_layers(config: AlexNetConfig, num_classes: int, image_size: int) -> Iterator[Layer]:
-    """What `AlexNet(config, ...)` is made of. Raises ValueError as building does."""
+    """Yield the costs of each layer of the network. Raises ValueError as building does."""
     sides = iter(_sides(config.form, image_size))
     channels = 3
     yield pooled(channels, image_size)
@@ -86,7 +86,7 @@ def alexnet_layers(config: AlexNetConfig, num_classes: int, image_size: int) -> 
 
 
 def smallest_image(form: AlexNetForm) -> int:
-    """Side of the smallest image that the form can take, in pixels."""
+    """Return the side of the smallest image that this form can take, in pixels."""
     return next(size for size in range(8, 1025) if min(_all_sides(form, size)) >= 1)
 
 
@@ -101,7 +101,7 @@ def _sides(form: AlexNetForm, image_size: int) -> list[int]:
 
 
 def _all_sides(form: AlexNetForm, side: int) -> list[int]:
-    """After each convolution and each pooling; below 1 where there is nothing left."""
+    """Return the side after each convolution and each pooling; below 1 where nothing is left."""
     sides = []
     for number, (_, kernel, stride, padding) in enumerate(_convs(form)):
         side = (side + 2 * padding - kernel) // stride + 1

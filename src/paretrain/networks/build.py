@@ -1,4 +1,4 @@
-"""From a network's configuration to the network, or only to its exact size."""
+"""Builds networks from their configurations, and counts their costs without building them."""
 
 import functools
 
@@ -20,15 +20,18 @@ from paretrain.networks.vgg import (
 from paretrain.networks.zoo import build_zoo, zoo_costs
 
 STEP_S, MAC_S = 1.2e-3, 2e-10
+"""Seconds of a training step for each layer, and of a multiply-accumulate. Both were measured on an
+AVX2 core with one thread."""
 BATCH_NORM_ZOO = ("googlenet", "resn", "mobilenet", "efficientnet")
-"""How the names of torchvision's networks with BatchNorm begin."""
+"""Beginnings of the names of torchvision's networks with BatchNorm."""
 
 
 def build_network(
     config: NetworkConfig, num_classes: int, image_size: int, pretrained: bool = False
 ) -> nn.Module:
-    """A network with its default weights, on torch's current default device. `pretrained` says
-    that published weights will be loaded, which GoogLeNet's input depends on.
+    """Build a network with its default weights, on torch's current default device.
+
+    `pretrained` says that published weights will be loaded: GoogLeNet's input depends on it.
 
     Raises ValueError when the images are too small for it.
     """
@@ -45,7 +48,7 @@ def build_network(
 
 @functools.lru_cache(maxsize=4096)
 def _costs(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
-    """Of every family but VGG, which counts each figure by itself."""
+    """Return the costs of a network of any family but VGG, which counts each cost by itself."""
     if isinstance(config, ResNetConfig):
         return add(resnet_layers(config, num_classes, image_size))
     if isinstance(config, ResNet9Config):
@@ -57,7 +60,7 @@ def _costs(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
 
 
 def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -> int:
-    """Exact number of parameters, without building the network: no memory, no random numbers.
+    """Return the exact number of parameters without building the network: no memory is needed.
 
     Raises ValueError when the images are too small for it.
     """
@@ -67,7 +70,7 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
 
 
 def count_buffers(config: NetworkConfig, num_classes: int, image_size: int) -> int:
-    """Numbers stored beside the parameters: BatchNorm's mean, variance and number of batches."""
+    """Count the numbers stored beside the parameters: BatchNorm's means, variances and batches."""
     if isinstance(config, VGGConfig):
         norms = [stage.width for stage in config.stages for _ in stage.kernels]
         return sum(2 * width + 1 for width in norms) if config.norm == "batch" else 0
@@ -75,7 +78,7 @@ def count_buffers(config: NetworkConfig, num_classes: int, image_size: int) -> i
 
 
 def has_batch_statistics(config: NetworkConfig) -> bool:
-    """Whether the network's outputs in training depend on which images share a batch."""
+    """Whether outputs in training depend on which images share a batch, as with BatchNorm."""
     if isinstance(config, VGGConfig):
         return config.norm == "batch"
     if isinstance(config, AlexNetConfig):
@@ -86,14 +89,14 @@ def has_batch_statistics(config: NetworkConfig) -> bool:
 
 
 def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
-    """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
+    """Count one image's multiply-accumulates in the forward pass: convolutions and FC layers."""
     if isinstance(config, VGGConfig):
         return count_vgg_macs(config, num_classes, image_size)
     return _costs(config, num_classes, image_size).macs
 
 
 def count_activations(config: NetworkConfig, num_classes: int, image_size: int) -> int:
-    """Numbers that one image's forward pass keeps for the backward pass.
+    """Count the numbers that one image's forward pass keeps for the backward pass.
 
     Raises ValueError when the images are too small for it.
     """
@@ -103,9 +106,11 @@ def count_activations(config: NetworkConfig, num_classes: int, image_size: int) 
 
 
 def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:
-    """Roughly the seconds of a training epoch on one slow CPU core: what a step costs for each
-    layer whatever its size, and the arithmetic, three times the forward pass. Both constants were
-    measured on an AVX2 core with one thread; only ratios matter, to rank candidates by cost."""
+    """Return roughly the seconds of a training epoch on one slow CPU core.
+
+    They are a fixed time for each layer of each step, and the arithmetic: three times that of the
+    forward pass. Only ratios matter, to rank candidates by cost.
+    """
     network, size = config.network, config.data.image_size
     macs = count_macs(network, num_classes, size)
     images = max(1, round(images * config.share))
@@ -118,7 +123,7 @@ def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> f
 
 
 def initialise(network: nn.Module, init: Init) -> None:
-    """Set the weights of all convolutions and linear layers in place, in module order."""
+    """Draw the weights of all convolutions and linear layers anew, in place and in module order."""
     if init == "torch":
         return
     for module in network.modules():

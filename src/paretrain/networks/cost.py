@@ -1,4 +1,4 @@
-"""What a network costs, added up from its layers without building it."""
+"""Costs of a network, added up from its layers without building it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution with its norm, one FC layer, or a pooling, for one image."""
+    """Costs of one convolution with its norm, one FC layer, or one pooling, for one image."""
 
     parameters: int = 0
     macs: int = 0
@@ -14,18 +14,18 @@ class Layer:
     activations: int = 0
     """Numbers kept for the backward pass."""
     buffers: int = 0
-    """Numbers stored beside the parameters: statistics of BatchNorm."""
+    """Numbers stored beside the parameters: BatchNorm's statistics."""
     steps: int = 0
-    """Convolutions and FC layers."""
+    """Number of convolutions and FC layers."""
 
 
 @dataclass(frozen=True)
 class Costs(Layer):
-    """The same of a whole network."""
+    """Costs of a whole network, for one image."""
 
 
 def add(layers: Iterable[Layer]) -> Costs:
-    """The whole of them."""
+    """Return the sum of the layers' costs."""
     parameters = macs = activations = buffers = steps = 0
     for layer in layers:
         parameters += layer.parameters
@@ -39,7 +39,7 @@ def add(layers: Iterable[Layer]) -> Costs:
 def conv(
     inputs: int, outputs: int, kernel: int, side: int, *, bias: bool = False, norm: bool = True
 ) -> Layer:
-    """A square convolution whose output has `side` pixels a side, with BatchNorm if `norm`."""
+    """Return the costs of a convolution whose output is `side` x `side`; `norm`: with BatchNorm."""
     weights, pixels = inputs * outputs * kernel * kernel, side * side
     return Layer(
         weights + outputs * (bias + 2 * norm),
@@ -51,17 +51,17 @@ def conv(
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
-    """A fully connected layer."""
+    """Return the costs of a fully connected layer."""
     return Layer(inputs * outputs + bias * outputs, inputs * outputs, outputs, 0, 1)
 
 
 def pooled(channels: int, side: int) -> Layer:
-    """A pooling whose output has `side` pixels a side."""
+    """Return the costs of a pooling with an output of `side` x `side`."""
     return Layer(activations=channels * side * side)
 
 
 def head(features: int, hidden: int | None, num_classes: int) -> list[Layer]:
-    """See `HeadConfig`."""
+    """Return the costs of a head as `HeadConfig` describes it."""
     if hidden is None:
         return [linear(features, num_classes)]
     return [linear(features, hidden), linear(hidden, num_classes)]

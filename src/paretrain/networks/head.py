@@ -1,4 +1,4 @@
-"""What stands in the place of a published network's output layer."""
+"""The head: what replaces a published network's output layer."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from paretrain.network_config import HeadConfig
 
 
 def build_head(features: int, config: HeadConfig, num_classes: int) -> nn.Module:
-    """Only the output layer where nothing else is asked for, so that torchvision's names fit."""
+    """Build the head. A plain head is the output layer itself, so that torchvision's names fit."""
     layers: list[nn.Module] = []
     if config.hidden is not None:
         layers += [nn.Linear(features, config.hidden), nn.ReLU(inplace=True)]

@@ -1,22 +1,22 @@
-"""Local response normalisation (Krizhevsky 2012, sec. 3.3) that does not dominate the training.
+"""Local response normalisation (Krizhevsky 2012, sec. 3.3), fast enough to train with.
 
-torch's own goes through a 3-d average pooling and a general power, which on a CPU costs many times
-what the convolutions cost (benchmarks/lrn.py).
+torch's own uses a 3-d average pooling and a general power. On a CPU these take many times as long
+as the convolutions do (benchmarks/lrn.py).
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# size 5, alpha 1e-4, beta 0.75, k 2: the paper's values, with alpha divided by the size as torch
-# and Caffe do; the paper's formula does not divide it.
+# The paper's values: size 5, alpha 1e-4, beta 0.75, k 2. Alpha is divided by the size, as torch and
+# Caffe do; the paper's formula does not divide it.
 SIZE, ALPHA, K = 5, 1e-4, 2.0
 
 
 class LocalResponseNorm(nn.Module):
-    """x / (k + alpha / size * sum of x^2 over neighbouring channels)^0.75, as torch's.
+    """Computes x / (k + alpha / size * sum of x^2 over neighbouring channels)^0.75, as torch does.
 
-    The sum is a 1x1 convolution with a band matrix; d^-0.75 is r * sqrt(r) with r = 1 / sqrt(d).
+    The sum is a 1x1 convolution with a band matrix. d^-0.75 is r * sqrt(r) with r = 1 / sqrt(d).
     """
 
     band: Tensor

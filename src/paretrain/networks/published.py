@@ -1,4 +1,4 @@
-"""Published weights in our networks: which layers they fill, and which of them stay as they are."""
+"""Published weights in our networks: which layers they fill, and which of these are frozen."""
 
 import functools
 from pathlib import Path
@@ -14,12 +14,12 @@ from paretrain.networks.weight_files import find_weights, read_weights
 from paretrain.networks.zoo import bare, output_layer
 
 REFERENCE_SIZE = 224
-"""Published networks take it, and no backbone's weights depend on the size."""
+"""Side in pixels of images that every published network takes. No backbone depends on the size."""
 
 
 def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
-    """Fill in place what the published network has in the same shape; the place of its output layer
-    and what it does not have keep their weights. Returns the filled layers, from the image on.
+    """Copy the published weights into a network, in place; return the filled layers, from the image
+    on. The head, and what the published network does not have in the same shape, stay as they are.
 
     Raises UserError when there are no such weights, or the file does not fit.
     """
@@ -36,8 +36,11 @@ def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
 
 
 def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
-    """The file's tensors. Its output layer may be of any number of classes, as it is replaced.
-    Raises UserError when they are not those of that network."""
+    """Read a file of the weights of that network.
+
+    Its output layer may have any number of classes, because it is replaced. Raises UserError when
+    the tensors do not fit the network.
+    """
     state, (shapes, output) = read_weights(path), _shapes(name)
     wrong = f"weights {path} do not fit {name}"
     for key, shape in shapes.items():
@@ -46,9 +49,9 @@ def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
         if key not in state:
             raise UserError(f"{wrong}: {key} is missing: give a file of torchvision's {name}")
         if state[key].shape != shape:
-            seen, wanted = _words(state[key].shape), _words(shape)
+            given, wanted = _words(state[key].shape), _words(shape)
             raise UserError(
-                f"{wrong}: {key} is {seen}, must be {wanted}: give a file of torchvision's {name}"
+                f"{wrong}: {key} is {given}, must be {wanted}: give a file of torchvision's {name}"
             )
     weight, bias = state.get(f"{output}.weight"), state.get(f"{output}.bias")
     if weight is not None:
@@ -67,12 +70,12 @@ def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
 
 
 def frozen_layers(layers: list[nn.Module], share: float) -> list[nn.Module]:
-    """The first share of them, from the image on, rounded to whole layers."""
+    """Return the first share of the layers, from the image on, rounded to whole layers."""
     return layers[: round(share * len(layers))]
 
 
 def count_trainable(config: TrainConfig, num_classes: int) -> int:
-    """Parameters that training changes, exactly, without building the network.
+    """Count exactly the parameters that training changes, without building the network.
 
     Raises ValueError when the images are too small for it.
     """
@@ -99,17 +102,17 @@ def _layer_sizes(config: NetworkConfig) -> list[int]:
 
 @functools.cache
 def _shapes(name: str) -> tuple[dict[str, torch.Size], str]:
-    """Shapes of the published network's tensors, and the name of its output layer."""
+    """Return the shapes of the published network's tensors, and the name of its output layer."""
     with torch.device("meta"):
         network = bare(name)
     state = network.state_dict()
-    # Files of before torch 0.4.1 do not have the number of batches; nothing is computed from it.
+    # Files from before torch 0.4.1 lack the number of batches. Nothing is computed from it.
     shapes = {k: t.shape for k, t in state.items() if not k.endswith("num_batches_tracked")}
     return shapes, output_layer(network)[0]
 
 
 def _shared(name: str, network: nn.Module) -> set[str]:
-    """Names of the tensors that the published network has in the same shape."""
+    """Return the names of the tensors that the published network has in the same shape."""
     shapes, output = _shapes(name)
     return {
         key
@@ -119,13 +122,13 @@ def _shared(name: str, network: nn.Module) -> set[str]:
 
 
 def _layers(network: nn.Module, filled: set[str]) -> list[nn.Module]:
-    """Modules that hold parameters, all of them filled."""
-    found = []
+    """Return the modules whose parameters are all filled."""
+    layers = []
     for prefix, module in network.named_modules():
         names = [f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)]
         if names and filled.issuperset(names):
-            found.append(module)
-    return found
+            layers.append(module)
+    return layers
 
 
 def _words(shape: torch.Size) -> str:

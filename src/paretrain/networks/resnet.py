@@ -1,7 +1,7 @@
 """Residual networks with searched depth, width and stem (He et al. 2015, arXiv 1512.03385).
 
-With the same weights the outputs equal torchvision's `resnet18`, `34` and `50`; module names are
-theirs, so their state dicts load.
+With the same weights the outputs equal those of torchvision's `resnet18`, `34` and `50`. Module
+names are theirs, so that their state dicts load.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ EXPANSION = {18: 1, 34: 1, 50: 4}
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, or 1x1, 3x3, 1x1 with four times the width, and a shortcut."""
+    """A residual block: two 3x3 convolutions, or a bottleneck (1x1, 3x3, 1x1), and a shortcut.
+
+    A bottleneck gives four times the width.
+    """
 
     def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = build_head(channels, config.head, num_classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # as torchvision does; part of the architecture
+            if isinstance(module, nn.Conv2d):  # as torchvision draws them
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ class ResNet(nn.Module):
 
 
 def resnet_layers(config: ResNetConfig, num_classes: int, image_size: int) -> Iterator[Layer]:
-    """What `ResNet(config, ...)` is made of."""
+    """Yield the costs of each layer of the network."""
     width, expansion, side = config.width, EXPANSION[config.depth], image_size
     yield pooled(3, side)
     if config.stem == "imagenet":
@@ -121,5 +124,5 @@ def resnet_layers(config: ResNetConfig, num_classes: int, image_size: int) -> It
 
 
 def _half(side: int) -> int:
-    """After a stride of 2 with a padding of half the kernel."""
+    """Return the side of a map after a stride of 2, with a padding of half the kernel."""
     return (side + 1) // 2

@@ -1,4 +1,4 @@
-"""ResNet9 with every width searched and each residual block on or off (course report E)."""
+"""ResNet9 with any widths, and each residual block on or off (course report E)."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ from paretrain.network_config import ResNet9Config
 from paretrain.networks.cost import Layer, conv, linear, pooled
 
 POOLED = (False, True, True, True, True)
-"""Whether a 2x2 max pooling follows each of the five convolutions."""
+"""Which of the five convolutions a 2x2 max pooling follows."""
 BLOCK_AFTER = {1: 0, 3: 1, 4: 2}
-"""Convolution (from 0) -> the residual block that follows it."""
+"""Number of a convolution (from 0) -> number of the residual block that follows it."""
 SMALLEST = 16
-"""Four poolings need so many pixels."""
+"""Side of the smallest image in pixels: four poolings leave one pixel of it."""
 
 
 class ResNet9(nn.Module):
     """Maps images (N, 3, H, W) to logits (N, num_classes)."""
 
     def __init__(self, config: ResNet9Config, num_classes: int, image_size: int) -> None:
-        """Raises ValueError when the image is too small for four poolings."""
+        """Build the network. Raises ValueError when the image is too small for four poolings."""
         super().__init__()
         check_resnet9(image_size)
         layers: list[nn.Module] = []
@@ -34,8 +34,9 @@ class ResNet9(nn.Module):
             if block is not None and config.residual[block]:
                 layers.append(Residual(width))
         self.features = nn.Sequential(*layers)
-        # Of 32 pixels four poolings leave 2x2, and the report's last one is a 2x2 maximum: that of
-        # the whole map. So it is for other sizes, whose linear layer then has the same inputs.
+        # Four poolings leave 2x2 of 32 pixels, and the course report's last pooling is a 2x2
+        # maximum, which is that of the whole map. With the maximum of the whole map for every size,
+        # the linear layer always has the same inputs.
         self.pool = nn.AdaptiveMaxPool2d(1)
         self.classifier = nn.Linear(channels, num_classes)
 
@@ -46,7 +47,7 @@ class ResNet9(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + f(x) with f two convolutions of x's width; nothing after the sum."""
+    """Computes x + f(x), where f is two convolutions of x's width. Nothing follows the sum."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def resnet9_layers(config: ResNet9Config, num_classes: int, image_size: int) -> Iterator[Layer]:
-    """What `ResNet9(config, ...)` is made of. Raises ValueError as building does."""
+    """Yield the costs of each layer of the network. Raises ValueError as building does."""
     check_resnet9(image_size)
     side, channels = image_size, 3
     yield pooled(channels, side)
@@ -86,6 +87,6 @@ def resnet9_layers(config: ResNet9Config, num_classes: int, image_size: int) -> 
 
 
 def check_resnet9(image_size: int) -> None:
-    """Raises ValueError when the image is too small for four poolings."""
+    """Raise ValueError when the image is too small for four poolings."""
     if image_size < SMALLEST:
         raise ValueError(f"4 poolings need images of at least {SMALLEST} pixels, got {image_size}")

@@ -1,7 +1,8 @@
-"""VGG and everything report A turned on it: depth, width, kernels, norm, pooling, FC layers.
+"""VGG (Simonyan & Zisserman 2014, arXiv 1409.1556, table 1) and course report A's changes to it.
 
-Simonyan & Zisserman 2014 (arXiv 1409.1556), table 1. With the same weights the outputs equal
-torchvision's `vgg*` networks; module names are theirs, so their state dicts load.
+These are depth, width, kernels, norm, pooling and FC layers. With the same weights the outputs
+equal those of torchvision's `vgg*` networks. Module names are theirs, so that their state dicts
+load.
 """
 
 import torch
@@ -15,7 +16,7 @@ class VGG(nn.Module):
     """Maps images (N, 3, H, W) to logits (N, num_classes)."""
 
     def __init__(self, config: VGGConfig, num_classes: int, image_size: int) -> None:
-        """Raises ValueError when the image is too small for the number of poolings."""
+        """Build the network. Raises ValueError when the image is too small for its poolings."""
         super().__init__()
         side = _side_at_classifier(config, image_size)
         layers: list[nn.Module] = []
@@ -36,7 +37,7 @@ class VGG(nn.Module):
         head: list[nn.Module] = []
         features = channels * side * side
         for width, rate in zip(config.hidden, config.dropout, strict=True):
-            # A dropout of rate 0 keeps its place, so that torchvision's layer numbers fit.
+            # Something takes the place of a dropout of rate 0, so that torchvision's numbers fit.
             dropout = nn.Dropout(rate) if rate > 0 else nn.Identity()
             head += [nn.Linear(features, width), nn.ReLU(inplace=True), dropout]
             features = width
@@ -51,8 +52,11 @@ class VGG(nn.Module):
 
 
 def count_vgg_parameters(config: VGGConfig, num_classes: int, image_size: int) -> int:
-    """The number of parameters of `VGG(config, ...)` without building it, in microseconds: a search
-    weighs hundreds of candidates. Raises ValueError as building does."""
+    """Count the parameters of `VGG(config, ...)` without building it.
+
+    It takes microseconds, because a search weighs hundreds of candidates. Raises ValueError as
+    building does.
+    """
     total, channels = 0, 3
     for stage in config.stages:
         for kernel in stage.kernels:
@@ -70,7 +74,7 @@ def count_vgg_parameters(config: VGGConfig, num_classes: int, image_size: int) -
 
 
 def count_vgg_macs(config: VGGConfig, num_classes: int, image_size: int) -> int:
-    """Multiply-accumulates of one image's forward pass, in convolutions and FC layers."""
+    """Count one image's multiply-accumulates in the forward pass: convolutions and FC layers."""
     total, channels, side = 0, 3, image_size
     for stage in config.stages:
         for kernel in stage.kernels:
@@ -87,8 +91,11 @@ def count_vgg_macs(config: VGGConfig, num_classes: int, image_size: int) -> int:
 
 
 def count_vgg_activations(config: VGGConfig, num_classes: int, image_size: int) -> int:
-    """Numbers that the forward pass of one image leaves for the backward pass: the input, and what
-    convolutions, norms, poolings and FC layers give (ReLU works in place)."""
+    """Count the numbers that one image's forward pass keeps for the backward pass.
+
+    They are the input and the outputs of convolutions, norms, poolings and FC layers. ReLU works in
+    place.
+    """
     side, channels = image_size, 3
     total = channels * side * side
     for stage in config.stages:
@@ -103,7 +110,7 @@ def count_vgg_activations(config: VGGConfig, num_classes: int, image_size: int) 
 
 
 def count_vgg_layers(config: VGGConfig) -> int:
-    """Convolutions (a separable one is two) and FC layers."""
+    """Count convolutions (a separable one is two) and FC layers."""
     kernels = [kernel for stage in config.stages for kernel in stage.kernels]
     return len(kernels) + kernels.count("separable") + len(config.hidden) + 1
 

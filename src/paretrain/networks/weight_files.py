@@ -1,5 +1,7 @@
-"""Where published weights lie: in torchvision's cache, downloaded at first use, or in a file or
-folder of the user. Never a pickle that runs code."""
+"""Files of published weights: in torchvision's cache, or in a file or folder of the user.
+
+The cache is filled by a download at first use. Reading a file never runs code in it.
+"""
 
 import contextlib
 import http.client
@@ -12,17 +14,17 @@ from torch import Tensor
 from paretrain.cli import UserError
 
 VERSION = "IMAGENET1K_V1"
-"""The weights of the papers' own recipes, which the course reports had."""
+"""torchvision's name of the weights from the papers' own recipes, which the course reports used."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 GO_ON = "or go on without them: --pretrained no (in a configuration file: start.pretrained)"
 
 
 def find_weights(name: str, place: str | None) -> Path:
-    """The file with the weights of torchvision's network of that name.
+    """Return the file with the weights of torchvision's network of that name.
 
-    `place`: a file, a folder of files with torchvision's names (`resnet18.pth`,
-    `resnet18-f37072fd.pth`), or None for torchvision's cache, which is filled when need be.
-    Raises UserError when they cannot be had.
+    `place` is a file, a folder of files with torchvision's names (`resnet18.pth`,
+    `resnet18-f37072fd.pth`), or None for torchvision's cache, into which they are downloaded when
+    they are missing. Raises UserError when there is no such file.
     """
     if place is None:
         return _cached(name)
@@ -31,25 +33,25 @@ def find_weights(name: str, place: str | None) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"no weights in {path}: it is no file and no folder: correct it, {GO_ON}")
-    found = [
+    files = [
         file
         for file in sorted(path.iterdir())
         if file.suffix in SUFFIXES and file.stem.partition("-")[0] == name
     ]
-    if len(found) > 1:
+    if len(files) > 1:
         raise UserError(
-            f"{path} has two files for {name}, {found[0].name} and {found[1].name}: leave one"
+            f"{path} has two files for {name}, {files[0].name} and {files[1].name}: leave one"
         )
-    if not found:
+    if not files:
         raise UserError(
             f"no weights of {name} in {path}: expected {name}.pth, .pt or .safetensors, or "
             f"torchvision's own file name: place it there, {GO_ON}"
         )
-    return found[0]
+    return files[0]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name, on the CPU. Raises UserError for what is no state dict of tensors."""
+    """Read tensors by name, on the CPU. Raises UserError for what is no state dict of tensors."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -74,13 +76,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _cached(name: str) -> Path:
+    """Return the file in torchvision's cache, downloaded if it is missing."""
     from torchvision import models
 
     weights = models.get_model_weights(name)[VERSION]
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if target.exists():
         return target
-    made = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
+    new_folders = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
@@ -90,7 +93,7 @@ def _cached(name: str) -> Path:
             progress=sys.stderr.isatty(),  # hundreds of megabytes for some
         )
     except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
-        for path in made:  # a download that fails leaves nothing behind
+        for path in new_folders:  # a download that fails leaves nothing behind
             with contextlib.suppress(OSError):
                 path.rmdir()
         cause = " ".join(str(error).split())

@@ -1,5 +1,8 @@
-"""torchvision's networks as they are, with another output layer. torchvision is imported when the
-first of them is asked for: it is slow to load, and most trials have no use for it."""
+"""torchvision's networks with another head.
+
+torchvision is imported only when one of them is built: it is slow to load, and most trials do not
+need it.
+"""
 
 import functools
 from dataclasses import dataclass
@@ -13,16 +16,17 @@ from paretrain.networks.cost import Costs, Layer, add, head
 from paretrain.networks.head import build_head
 
 _DRAWS = ("googlenet", "vgg")
-"""Networks, by how their names begin, that draw their weights only when asked to."""
+"""Beginnings of the names of networks that draw their weights only when asked to."""
 
 
 def build_zoo(
     config: ZooConfig, num_classes: int, image_size: int, pretrained: bool = False
 ) -> nn.Module:
-    """Random weights, drawn as torchvision draws them. `pretrained` ones are loaded elsewhere, but
-    GoogLeNet's rescale its input from ImageNet's statistics to their own.
+    """Build a network with random weights, drawn as torchvision draws them.
 
-    Raises ValueError when the image is too small.
+    With `pretrained`, published weights will be loaded into it. GoogLeNet then rescales its input,
+    because its weights expect other statistics than ImageNet's. Raises ValueError when the image is
+    too small.
     """
     profile(config.name, image_size)
     network = bare(config.name, draw=not pretrained)
@@ -37,7 +41,10 @@ def build_zoo(
 
 
 def output_layer(network: nn.Module) -> tuple[str, nn.Linear]:
-    """Name and module of the last FC layer, which every network of torchvision ends in."""
+    """Return name and module of the last FC layer, with which every such network ends.
+
+    Raises TypeError where the network ends with something else.
+    """
     name, module = list(network.named_modules())[-1]
     if not isinstance(module, nn.Linear):
         raise TypeError(f"{type(network).__name__} ends in {type(module).__name__}")
@@ -46,34 +53,35 @@ def output_layer(network: nn.Module) -> tuple[str, nn.Linear]:
 
 @dataclass(frozen=True)
 class Profile:
-    """What the network costs without its output layer, for one image of one size."""
+    """Costs of a network without its output layer, for one image of one size."""
 
     backbone: Costs
     features: int
-    """Inputs of the output layer."""
+    """Number of inputs of the output layer."""
 
 
 @functools.cache
 def profile(name: ZooName, image_size: int) -> Profile:
-    """Measured on torch's meta device, which has shapes and no memory.
+    """Measure a network on torch's meta device, which has shapes but no memory.
 
     Raises ValueError when the image is too small.
     """
-    found = _profile(name, image_size)
-    if found is None:
+    measured = _profile(name, image_size)
+    if measured is None:
         smallest = _smallest(name)
         raise ValueError(f"{name} needs images of at least {smallest} pixels, got {image_size}")
-    return found
+    return measured
 
 
 def zoo_costs(config: ZooConfig, num_classes: int, image_size: int) -> Costs:
-    """What `build_zoo` builds. Raises ValueError as building does."""
+    """Return the costs of what `build_zoo` builds. Raises ValueError as building does."""
     known = profile(config.name, image_size)
     return add([known.backbone, *head(known.features, config.head.hidden, num_classes)])
 
 
 @functools.cache
 def _smallest(name: ZooName) -> int:
+    """Return the side of the smallest image that the network can take, in pixels."""
     low, high = 0, 512  # too small, large enough
     while high - low > 1:
         middle = (low + high) // 2
@@ -82,6 +90,7 @@ def _smallest(name: ZooName) -> int:
 
 
 def _profile(name: ZooName, image_size: int) -> Profile | None:
+    """Measure a network; None when the image is too small."""
     with torch.device("meta"):
         network = bare(name).eval()
     last, output = output_layer(network)
@@ -114,8 +123,10 @@ def _layer(module: nn.Module, result: Tensor) -> Layer:
 
 
 def bare(name: str, draw: bool = False) -> nn.Module:
-    """The network with 1,000 outputs and no auxiliary heads. Without `draw`, weights are whatever
-    is quickest."""
+    """Build the network with 1,000 outputs and no auxiliary heads.
+
+    Without `draw`, its weights are whatever is quickest to make.
+    """
     from torchvision import models
 
     options: dict[str, Any] = {"init_weights": draw} if name.startswith(_DRAWS) else {}

@@ -1,1 +1,1 @@
-"""What a full training leaves: one folder, written and read."""
+"""The result folder: what a full training writes, and how it is read."""

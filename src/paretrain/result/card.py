@@ -1,5 +1,7 @@
-"""The model card: README.md with the front matter that model hubs read
-(huggingface.co/docs/hub/model-cards)."""
+"""The model card: a README.md with the front matter that model hubs read.
+
+Source of the format: huggingface.co/docs/hub/model-cards.
+"""
 
 from typing import Any
 
@@ -13,14 +15,17 @@ from paretrain.formatting import count_of
 from paretrain.result.folder import CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
 
 SHOWN = 20
-"""So many classes are named in the card; metrics.json has all."""
+"""Most classes that the card names; metrics.json has all."""
 
 
 def model_card(
-    name: str, config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...], part: str
+    name: str, config: TrainConfig, metrics: dict[str, Any], origin: tuple[str, ...], part: str
 ) -> str:
-    """The text. `found` says how the configuration was found, `part` which images the confusion
-    matrix is of."""
+    """Return the text of the card.
+
+    `origin` says how the configuration was found. `part` names the images that the confusion matrix
+    shows: "test" or "validation".
+    """
     head = yaml.safe_dump(_front_matter(name, config, metrics), sort_keys=False, allow_unicode=True)
     sections = [
         f"# {name}",
@@ -34,7 +39,7 @@ def model_card(
         "## Data",
         _data(config, metrics),
         "## How it was found",
-        _found(config, metrics, found),
+        _how_it_was_found(config, metrics, origin),
         "## Limits",
         _limits(config, metrics),
     ]
@@ -96,15 +101,15 @@ def _loading(metrics: dict[str, Any]) -> str:
         "    import paretrain",
         "",
         '    classifier = paretrain.load("PATH/OF/THIS/FOLDER")',
-        '    for found in classifier.predict(["one.png", "two.jpg"]):',
-        "        print(found.path, found.label, found.probability)",
+        '    for prediction in classifier.predict(["one.png", "two.jpg"]):',
+        "        print(prediction.path, prediction.label, prediction.probability)",
     ]
-    forms = [f"`{WEIGHTS}`", f"`{PROGRAM}` (torch.export)"]
+    formats = [f"`{WEIGHTS}`", f"`{PROGRAM}` (torch.export)"]
     if ONNX in metrics["sha256"]:
-        forms.append(f"`{ONNX}` (runs without PyTorch)")
+        formats.append(f"`{ONNX}` (runs without PyTorch)")
     return "\n".join(lines) + (
-        "\n\nor `python -m paretrain.predict PATH/OF/THIS/FOLDER one.png`. The forms are "
-        + ", ".join(forms)
+        "\n\nor `python -m paretrain.predict PATH/OF/THIS/FOLDER one.png`. The formats are "
+        + ", ".join(formats)
         + ". The last ones take uint8 pixels (N, 3, height, width), resized but not normalised, "
         "and give probabilities; `metrics.json` has the names of the classes in their order."
     )
@@ -124,7 +129,7 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
     )
 
 
-def _found(config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...]) -> str:
+def _how_it_was_found(config: TrainConfig, metrics: dict[str, Any], origin: tuple[str, ...]) -> str:
     trained = (
         f"Trained by paretrain {metrics['paretrain']} (torch {metrics['torch']}) for "
         f"{count_of(metrics['epochs'], 'epoch')} with seed "
@@ -132,7 +137,7 @@ def _found(config: TrainConfig, metrics: dict[str, Any], found: tuple[str, ...])
         f"{count_of(metrics['threads'], 'CPU thread')}; `config.yaml` "
         "has everything that the training depends on."
     )
-    return "\n".join([*(f"- {line}" for line in found), "", trained] if found else [trained])
+    return "\n".join([*(f"- {line}" for line in origin), "", trained] if origin else [trained])
 
 
 def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
@@ -146,5 +151,5 @@ def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
         "No licence has been chosen: the data's own terms apply.",
     ]
     if config.precision == "bf16":
-        lines.append("Accuracies were measured in bf16; the exported forms compute in fp32.")
+        lines.append("Accuracies were measured in bf16; the exported formats compute in fp32.")
     return "\n".join(f"- {line}" for line in lines)

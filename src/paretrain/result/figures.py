@@ -1,4 +1,4 @@
-"""The pictures of a result, as PNG: no browser, no display, no network is needed."""
+"""The pictures of a result, as PNG files. They need no browser, display or network."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,14 +13,17 @@ from paretrain.training import EpochResult, Evaluation
 
 DPI = 120
 NUMBERED = 20
-"""With more classes the cells of a confusion matrix are too small for numbers."""
+"""Most classes whose confusion matrix has room for numbers."""
 NAMED = 60
-"""With more classes their names would lie over each other."""
+"""Most classes whose names do not overlap."""
 
 
 def draw_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> None:
-    """Accuracy and loss against epochs; `validated` is False where the validation images were
-    trained on, and so show nothing."""
+    """Draw accuracy and loss against epochs.
+
+    `validated` is False where the validation images were trained on: their curves would show
+    nothing, so they are left out.
+    """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     accuracy, loss = figure.subplots(1, 2)
     _curve(accuracy, loss, curve, validated)
@@ -47,7 +50,7 @@ def _curve(accuracy: Axes, loss: Axes, curve: Sequence[EpochResult], validated: 
 
 
 def draw_confusion(path: Path, on_part: Evaluation, classes: Sequence[str], part: str) -> None:
-    """Rows are true classes; the colour is the share of the row's images."""
+    """Draw a confusion matrix. Rows are true classes; the colour is the share of a row's images."""
     side = min(14.0, 3.0 + 0.35 * len(classes))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     _confusion(figure, figure.subplots(), on_part, classes, part)
@@ -86,8 +89,10 @@ def draw_card(
     recalls: Sequence[float],
     classes: Sequence[str],
 ) -> None:
-    """A training at a glance: accuracy, loss, and the confusion matrix of the validation images, or
-    where there is none, the recall of each class."""
+    """Draw a training at a glance: accuracy, loss, and the confusion matrix of validation images.
+
+    Where there is no matrix, the recall of each class takes its place.
+    """
     side = min(10.0, 3.0 + 0.25 * len(classes))
     figure = Figure(figsize=(8.0 + side, side), layout="constrained")
     accuracy, loss, axes = figure.subplots(1, 3, width_ratios=(4.0, 4.0, side))
@@ -107,7 +112,7 @@ def draw_card(
 
 
 def draw_class_rows(path: Path, rows: Sequence[ClassRow], part: str) -> None:
-    """Recall and precision of each class, the lowest recall on top."""
+    """Draw recall and precision of each class, with the lowest recall at the top."""
     rows = sorted(rows, key=lambda row: row.recall, reverse=True)
     figure = Figure(figsize=(7, min(40.0, 1.6 + 0.28 * len(rows))), layout="constrained")
     axes = figure.subplots()
@@ -126,6 +131,6 @@ def draw_class_rows(path: Path, rows: Sequence[ClassRow], part: str) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
-        # A name in a script that the font lacks: boxes in the picture, the table has it right.
+        # The font may lack the script of a name. The picture then has boxes; the table is right.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, dpi=DPI)

@@ -1,6 +1,6 @@
-"""The folder that a full training leaves: it appears when it is whole, and not before.
+"""The folder that a full training leaves. It appears only when it is whole.
 
-`runs/best.partial` is where it is made; renaming it to `runs/best` is the last step.
+Everything is written to `runs/best.partial`. The last step renames that to `runs/best`.
 """
 
 import contextlib
@@ -21,38 +21,38 @@ except ImportError:  # Windows: there is no lock
 CONFIG, METRICS, CARD = "config.yaml", "metrics.json", "README.md"
 WEIGHTS, PROGRAM, ONNX = "weights.safetensors", "model.pt2", "model.onnx"
 CURVE, CONFUSION, PER_CLASS = "curve", "confusion", "per_class"
-"""Each a .csv and a .png."""
+"""Names of a .csv and a .png each."""
 FILES = {
     *(CONFIG, METRICS, CARD, WEIGHTS, PROGRAM, ONNX),
     *(f"{name}.{kind}" for name in (CURVE, CONFUSION, PER_CLASS) for kind in ("csv", "png")),
 }
 
 CHECKPOINT, BEGUN = "checkpoint.pt", "training.json"
-"""In the unfinished folder only: the state after the last epoch, and how the training was begun."""
+"""Files of an unfinished folder: the state after the last epoch, and how training was begun."""
 
 
 class ResultFolder:
-    """One full training's folder, unfinished (`partial`) and finished (`final`)."""
+    """The folder of one full training: unfinished (`partial`), later finished (`final`)."""
 
     def __init__(self, final: Path) -> None:
         self.final = final.expanduser().absolute()
         self.partial = self.final.with_name(f"{self.final.name}.partial")
         self.name = final
-        """As it was given, for messages."""
+        """The folder as it was given, for messages."""
 
     @property
     def checkpoint(self) -> Path:
-        """The training's state after its last epoch."""
+        """File with the training's state after its last epoch."""
         return self.partial / CHECKPOINT
 
     @contextlib.contextmanager
     def claimed(self, begun: dict[str, Any], resume: bool, overwrite: bool) -> Iterator[None]:
-        """Make the unfinished folder, or find it (`resume`), and keep other processes out of it.
-        `begun` says how the training is begun: it must be the same when it goes on.
+        """Make the unfinished folder, or open it with `resume`, and keep other processes out of it.
 
-        Raises UserError when there is a result and it is not to be overwritten, when an unfinished
-        training is there or is missing, when another process trains into the folder, or when it
-        cannot be made.
+        `begun` says how the training was begun; it must be the same when it goes on. Raises
+        UserError in these cases: there is a result and `overwrite` is False; an unfinished training
+        is there without `resume`, or is missing with it; another process trains into the folder;
+        the folder cannot be made.
         """
         self._refuse_taken(overwrite)
         if resume:
@@ -84,9 +84,9 @@ class ResultFolder:
             ) from None
 
     def publish(self) -> None:
-        """The unfinished folder becomes the finished one, in the place of an earlier result.
+        """Rename the unfinished folder to the finished one, in the place of an earlier result.
 
-        Raises UserError when it cannot be renamed; nothing is lost then.
+        Raises UserError when it cannot be renamed. Nothing is lost then.
         """
         former = self.final.with_name(f"{self.final.name}.former")
         try:
@@ -109,7 +109,10 @@ class ResultFolder:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """By a lock that the system frees after any end of this process."""
+        """Hold a lock, which the system releases however this process ends.
+
+        Raises UserError when another process holds it.
+        """
         with (self.partial / BEGUN).open("rb") as file:
             try:
                 if fcntl is not None:
@@ -122,6 +125,7 @@ class ResultFolder:
             yield
 
     def _refuse_taken(self, overwrite: bool) -> None:
+        """Raise UserError when the finished folder holds what must not be replaced."""
         if not self.final.exists():
             return
         if not self.final.is_dir():
@@ -145,6 +149,7 @@ class ResultFolder:
             )
 
     def _refuse_other(self, begun: dict[str, Any]) -> None:
+        """Raise UserError when there is nothing to resume, or it was begun in another way."""
         if not (self.checkpoint.exists() and (self.partial / BEGUN).exists()):
             raise UserError(
                 f"nothing to go on with in {self.partial}: run the command without --resume"

@@ -1,8 +1,8 @@
-"""The three forms of a trained network: weights, torch.export program, ONNX (extra `[onnx]`).
+"""The three formats of a trained network: weights, torch.export program, ONNX (extra `[onnx]`).
 
-All three map uint8 pixels to probabilities and give the same answer to rounding. What is read is
-compared with the SHA-256 that the training noted, so a file that is cut off or of another network
-is recognised before anything is computed.
+All three map uint8 pixels to probabilities and give the same answer but for rounding. A file is
+compared with the SHA-256 that the training noted. So one that is cut off, or belongs to another
+network, is refused before anything is computed.
 """
 
 import contextlib
@@ -30,52 +30,57 @@ from paretrain.result import pt2
 from paretrain.result.classifier import PixelClassifier
 from paretrain.result.folder import ONNX, PROGRAM, WEIGHTS
 
-Form = Literal["weights", "pt2", "onnx"]
-FORM_FILES: dict[Form, str] = {"weights": WEIGHTS, "pt2": PROGRAM, "onnx": ONNX}
+Format = Literal["weights", "pt2", "onnx"]
+FORMAT_FILES: dict[Format, str] = {"weights": WEIGHTS, "pt2": PROGRAM, "onnx": ONNX}
 INPUT, OUTPUT = "images", "probabilities"
-"""Names in the ONNX graph."""
+"""Names of the input and the output in the ONNX graph."""
 INSTALL = "pip install 'paretrain[onnx]'"
 
 Run = Callable[[Tensor], Tensor]
 
 
 def can_write_onnx() -> bool:
-    """Whether the packages of the extra are installed."""
+    """Whether the packages of the extra `[onnx]` are installed."""
     return all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript"))
 
 
-def write_forms(
+def write_formats(
     folder: Path, model: PixelClassifier, data: DataConfig, classes: tuple[str, ...]
 ) -> tuple[dict[str, str], str]:
-    """Write the forms; gives each file's SHA-256, and why there is no ONNX file, or nothing."""
+    """Write the files of all formats.
+
+    Returns each file's SHA-256, and the reason why there is no ONNX file, or "".
+    """
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     metadata = {"format": "pt", "paretrain": __version__}
-    # Not by save_file, which leaves a file that nobody else may read.
+    # save_file would leave a file that no other user may read.
     (folder / WEIGHTS).write_bytes(save(state, metadata=metadata))
     program = pt2.export(model, data.image_size)
     torch.export.save(program, folder / PROGRAM)
-    (folder / ONNX).unlink(missing_ok=True)  # of an attempt that failed later
+    (folder / ONNX).unlink(missing_ok=True)  # an earlier attempt may have left one
     missing = f"it needs {INSTALL}"
     if can_write_onnx():
         missing = _write_onnx(folder / ONNX, program, data, classes)
-    written = [name for name in FORM_FILES.values() if (folder / name).exists()]
+    written = [name for name in FORMAT_FILES.values() if (folder / name).exists()]
     return {name: sha256(folder / name) for name in written}, missing
 
 
 def _write_onnx(
     path: Path, program: ExportedProgram, data: DataConfig, classes: tuple[str, ...]
 ) -> str:
-    """Also says how to resize and what the classes are, so that it can be served alone. Returns why
-    it could not be written, or nothing."""
+    """Write the ONNX file, with its classes and how to resize images, so that it can serve alone.
+
+    Returns the reason why it could not be written, or "".
+    """
     try:
         with _quiet():
             exported = torch.onnx.export(
                 program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
             )
     except RuntimeError as error:  # OnnxExporterError is one
-        # A layer that ONNX does not know must not cost the training and the other forms.
+        # A layer that ONNX does not know must not cost the training and the other formats.
         return f"the exporter says: {str(error).splitlines()[0]}"
-    assert exported is not None  # only without dynamo
+    assert exported is not None  # it is None only without dynamo
     about = {
         "classes": json.dumps(classes),
         "image_size": str(data.image_size),
@@ -87,22 +92,23 @@ def _write_onnx(
     return ""
 
 
-def open_form(
+def open_format(
     folder: Path,
-    form: Form,
+    form: Format,
     config: TrainConfig,
     classes: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     sha256s: dict[str, str],
     device: torch.device,
 ) -> Run:
-    """What maps pixels (N, 3, image_size, image_size), uint8, to probabilities (N, classes), both
-    on the CPU; the weights compute on `device`, the other forms on the CPU.
+    """Open a file and return a function that classifies with it.
 
-    `statistics` are the training images' means and deviations per channel. Raises UserError for a
-    missing, truncated or foreign file, or where onnxruntime is missing.
+    The function maps uint8 pixels (N, 3, image_size, image_size) to probabilities (N, classes),
+    both on the CPU. The weights compute on `device`, the other formats on the CPU. `statistics` are
+    the means and deviations of the channels. Raises UserError for a file that is missing, cut off
+    or of another network, and where onnxruntime is missing.
     """
-    path = folder / FORM_FILES[form]
+    path = folder / FORMAT_FILES[form]
     _check(path, form, sha256s)
     try:
         if form == "weights":
@@ -118,22 +124,23 @@ def open_form(
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(path: Path, form: Form, sha256s: dict[str, str]) -> None:
+def _check(path: Path, form: Format, sha256s: dict[str, str]) -> None:
+    """Raise UserError unless the file is there and is the one that the training wrote."""
     if not path.exists():
-        there = [name for name, file in FORM_FILES.items() if (path.parent / file).exists()]
-        hint = f": it has --form {', '.join(there)}" if there else ""
+        others = [name for name, file in FORMAT_FILES.items() if (path.parent / file).exists()]
+        hint = f": it has --form {', '.join(others)}" if others else ""
         why = f" (written where the extra is installed: {INSTALL})" if form == "onnx" else ""
         raise UserError(f"no {path.name} in {path.parent}{why}{hint}")
     try:
-        seen = sha256(path)
+        current = sha256(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    if seen != sha256s.get(path.name):
+    if current != sha256s.get(path.name):
         raise UserError(
             f"{path} is not the file that this training wrote: it is cut off, changed or of "
             "another network (its SHA-256 is not the one in metrics.json): copy the folder again"
@@ -147,7 +154,7 @@ def _weights(
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     device: torch.device,
 ) -> Run:
-    pretrained = config.start.pretrained  # nothing is fetched: the weights are in the file
+    pretrained = config.start.pretrained  # downloads nothing: the weights are in the file
     network = build_network(config.network, classes, config.data.image_size, pretrained)
     try:
         network.load_state_dict(load_file(path))
@@ -163,10 +170,12 @@ def _onnx(path: Path) -> Run:
     try:
         import onnxruntime
     except ImportError:
-        raise UserError(f"--form onnx needs onnxruntime: {INSTALL}, or take another form") from None
+        raise UserError(
+            f"--form onnx needs onnxruntime: {INSTALL}, or take another format"
+        ) from None
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own classes, which are no ValueError
+    except Exception as error:  # onnxruntime has classes of its own
         raise ValueError(str(error).splitlines()[0]) from None
 
     def run(pixels: Tensor) -> Tensor:
@@ -183,7 +192,7 @@ def _tensor(value: object) -> Tensor:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says of itself, which nobody can act upon."""
+    """Suppress what the exporter prints about itself: a user cannot act upon it."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,7 +1,7 @@
-"""torch.export archives (.pt2), read without executing what they hold.
+"""torch.export archives (.pt2), read without running code from them.
 
-`torch.export.load` unpickles some members of an archive and evaluates the expressions of its
-graph, so a file is looked through first: what our own export never writes is refused.
+`torch.export.load` unpickles some members of an archive and evaluates the expressions in its graph.
+So a file is checked first: whatever our own export never writes is refused.
 """
 
 import io
@@ -24,22 +24,24 @@ _EXPRESSION = re.compile(
     r"(Symbol\('\w+'(, (positive|integer)=True)*\)"
     r"|(Add|Mul|Pow|Mod|FloorDiv|Integer)\(|\)|, |-?\d+)+"
 )
-"""A size, as sympy writes it: `Mul(Integer(2), Symbol('s77', positive=True, integer=True))`."""
+"""Sizes as sympy writes them: `Mul(Integer(2), Symbol('s77', positive=True, integer=True))`."""
 
 _EVALUATED = ("expr_str", "guards_code")
 
 
 def export(model: nn.Module, image_size: int) -> ExportedProgram:
-    """The model's program for any number of images (N, 3, image_size, image_size), uint8."""
-    # One image would be taken for the only number that there is.
+    """Export a model's program for any number of uint8 images (N, 3, image_size, image_size)."""
+    # With one image as the example, torch would fix the number of images at one.
     images = torch.zeros((2, 3, image_size, image_size), dtype=torch.uint8)
     shapes = {"images": {0: Dim("batch")}}
     return torch.export.export(model, (images,), dynamic_shapes=shapes)
 
 
 def load(path: Path) -> nn.Module:
-    """The program. Raises ValueError for anything but an archive as `torch.export.save` writes it
-    for `export`'s programs, OSError when the file cannot be read."""
+    """Load a program that `export` made and `torch.export.save` wrote.
+
+    Raises ValueError for any other file, OSError when the file cannot be read.
+    """
     _refuse_code(path)
     try:
         return torch.export.load(path).module()
@@ -48,6 +50,7 @@ def load(path: Path) -> nn.Module:
 
 
 def _refuse_code(path: Path) -> None:
+    """Raise ValueError when a member of the archive could run code, or the archive is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -77,14 +80,14 @@ def _refuse_member(name: str, archive: zipfile.ZipFile) -> None:
 
 
 def _expressions(node: object) -> list[object]:
-    """Everything in a graph that is evaluated."""
-    found: list[object] = []
+    """Return all entries of a graph that loading would evaluate."""
+    expressions: list[object] = []
     todo = [node]
     while todo:
         now = todo.pop()
         if isinstance(now, dict):
-            found += [now[key] for key in _EVALUATED if now.get(key)]
+            expressions += [now[key] for key in _EVALUATED if now.get(key)]
             todo += now.values()
         elif isinstance(now, list):
             todo += now
-    return found
+    return expressions

@@ -1,4 +1,4 @@
-"""The tables of a result: the curve, the confusion matrix, and one line a class."""
+"""The CSV tables of a result: the curve, the confusion matrix, and a row for each class."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,12 +9,12 @@ from paretrain.atomic import whole_or_not
 from paretrain.training import EpochResult, Evaluation
 
 OF_VALIDATION = ("val_loss", "val_acc", "health")
-"""Columns that mean nothing where the validation images were trained on."""
+"""Columns that are left empty where the validation images were trained on."""
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How one class fared: images, and the shares of 1 that recall, precision and F1 are."""
+    """Results of one class: its number of images; recall, precision and F1, from 0 to 1."""
 
     label: str
     images: int
@@ -24,7 +24,7 @@ class ClassRow:
 
 
 def class_rows(on_part: Evaluation, classes: Sequence[str]) -> list[ClassRow]:
-    """One row a class, in their order. What has no image, or is never predicted, counts 0."""
+    """Return a row for each class, in their order. What has no images or predictions counts 0."""
     from sklearn.metrics import precision_recall_fscore_support  # slow to import
 
     count = len(classes)
@@ -45,7 +45,7 @@ def class_rows(on_part: Evaluation, classes: Sequence[str]) -> list[ClassRow]:
 
 
 def write_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> None:
-    """One row an epoch; `validated` is False where the validation images were trained on."""
+    """Write a row for each epoch. `validated` is False where validation images were trained on."""
     columns = [name for name in EpochResult.model_fields if name != "per_class"]
     left_out = () if validated else OF_VALIDATION
     rows = [
@@ -55,18 +55,18 @@ def write_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> No
 
 
 def write_confusion(path: Path, on_part: Evaluation, classes: Sequence[str]) -> None:
-    """A row for each true class, a column for each that was predicted."""
+    """Write a row for each true class with a column for each predicted class."""
     rows = [[label, *row] for label, row in zip(classes, on_part.confusion, strict=True)]
     write_csv(path, ["true \\ predicted", *classes], rows)
 
 
 def write_class_rows(path: Path, rows: Sequence[ClassRow]) -> None:
-    """Columns label, images, recall, precision, f1."""
+    """Write the columns label, images, recall, precision and f1."""
     write_csv(path, [field.name for field in fields(ClassRow)], [asdict(r).values() for r in rows])
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-    """Whole or not at all. Raises OSError."""
+    """Write a CSV file, whole or not at all. Raises OSError."""
     with whole_or_not(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)

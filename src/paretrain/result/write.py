@@ -1,4 +1,4 @@
-"""Everything that a finished training leaves, written into its unfinished folder."""
+"""Writes everything that a finished training leaves into its unfinished folder."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
 from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
 from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS
-from paretrain.result.formats import write_forms
+from paretrain.result.formats import write_formats
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.training import Evaluation, Training, pixel_statistics
 
@@ -31,27 +31,30 @@ class Finished:
     """Whether the validation images were trained on."""
     on_test: Evaluation | None
     untested: str
-    """Why nothing was tested, in words; empty where something was."""
-    found: tuple[str, ...]
-    """How the configuration was found: the comment at the head of its file."""
+    """Why nothing was tested, in words; empty where it was tested."""
+    origin: tuple[str, ...]
+    """How the configuration was found: the comment lines at the head of its file."""
 
     @property
     def config(self) -> TrainConfig:
-        """What was trained."""
+        """The configuration that was trained."""
         return self.training.config
 
     @property
     def data(self) -> ImageData:
-        """On what."""
+        """The images that it was trained on."""
         return self.training.data
 
 
 def write_all(folder: Path, done: Finished) -> str:
-    """Metrics last: `python -m paretrain.predict` takes no folder without them. Returns why there
-    is no ONNX file, or nothing. Raises OSError."""
+    """Write all files of a result; return the reason why there is no ONNX file, or "".
+
+    The metrics come last, because `python -m paretrain.predict` takes no folder without them.
+    Raises OSError.
+    """
     training, classes, validated = done.training, done.data.classes, not done.with_validation
     write_whole(
-        folder / CONFIG, "".join(f"# {line}\n" for line in done.found) + done.config.to_yaml()
+        folder / CONFIG, "".join(f"# {line}\n" for line in done.origin) + done.config.to_yaml()
     )
     write_curve(folder / f"{CURVE}.csv", training.curve, validated)
     draw_curve(folder / f"{CURVE}.png", training.curve, validated)
@@ -66,15 +69,18 @@ def write_all(folder: Path, done: Finished) -> str:
         write_class_rows(folder / f"{PER_CLASS}.csv", rows)
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
     model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
-    sha256s, no_onnx = write_forms(folder, model, done.config.data, classes)
+    sha256s, no_onnx = write_formats(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": sha256s}
-    write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.found, part))
+    write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.origin, part))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return no_onnx
 
 
 def _metrics(done: Finished) -> dict[str, Any]:
-    """Validation accuracies are null where the validation images were trained on."""
+    """Return what metrics.json holds.
+
+    Validation results are null where the validation images were trained on.
+    """
     curve, data = done.training.curve, done.data
     last, kept = curve[-1], done.training.kept
     mean, std = pixel_statistics(done.config, data)
