@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
+from search.option_values import Storage
 from search.reporting.comparison import comparison_page, comparison_table, refuse_unlike
 from search.reporting.html import write_page
 from search.study.snapshot import read_snapshot
@@ -19,11 +20,11 @@ from search.study.snapshot import read_snapshot
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def compare(
-    names: Annotated[list[str], Argument(help="Studies, two or more.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    out: Annotated[Path | None, Option(help="HTML file with the figures.")] = None,
+    names: Annotated[list[str], Argument(help="Names of two or more studies.")],
+    storage: Storage = "studies.db",
+    out: Annotated[Path | None, Option(help="HTML file to write figures to.")] = None,
 ) -> int:
     """A table, and figures where a file is given."""
     if len(set(names)) < 2:

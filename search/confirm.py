@@ -14,8 +14,9 @@ from optuna.trial import TrialState
 from rich.console import Console
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.device import pick_device
+from search.option_values import Device, Storage, StudyName
 from search.problem.front import pareto_front
 from search.reporting.confirmation import print_confirmation
 from search.session.confirming import train_repetitions
@@ -29,13 +30,13 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def confirm_front(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    seeds: Annotated[int, Option(min=2, max=100, help="Trainings of each network.")] = 3,
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    workers: Annotated[int, Option(min=1, max=256, help="Processes that train.")] = 1,
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    study_name: StudyName,
+    seeds: Annotated[int, Option(min=2, max=100, help="How often each network is trained.")] = 3,
+    storage: Storage = "studies.db",
+    workers: Annotated[int, Option(min=1, max=256, help="Number of processes that train.")] = 1,
+    device: Device = "auto",
 ) -> int:
     """Train what is missing, then say what all repeats tell."""
     study = load_study(storage, study_name)

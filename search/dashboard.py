@@ -15,31 +15,32 @@ import optuna_dashboard
 import typer
 from typer import Option
 
-from paretrain.cli import run_command, terminable
+from paretrain.cli import help_text, run_command, terminable
 from paretrain.formatting import count_of, duration
+from search.option_values import Storage
 from search.problem.optuna_internals import quiet_optuna
 from search.reporting.dashboard.artifacts import Artifacts
-from search.reporting.dashboard.refresh import Refresher
+from search.reporting.dashboard.refresh import ORDER, Refresher
 from search.reporting.dashboard.server import HOST, make_local_server, refreshing, uploads_folder
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import themed
 from search.study.storage import check_name, open_studies
 
 NICE = 5
-"""On a machine with too few processors, a search goes first."""
+"""A search goes first on a machine with too few processors."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def dashboard(
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    study_name: Annotated[str | None, Option(help="Only its address is printed.")] = None,
+    storage: Storage = "studies.db",
+    study_name: Annotated[str | None, Option(help="Print the address of this study only.")] = None,
     port: Annotated[
-        int | None, Option(min=1, max=65535, help="Default: 8080, or a free one.")
+        int | None, Option(min=1, max=65535, help="Port. [default: 8080, or a free one]")
     ] = None,
     artifacts: Annotated[
-        Path | None, Option(help="Folder for uploads. Default: beside the database.")
+        Path | None, Option(help="Folder for uploads. [default: beside the database]")
     ] = None,
 ) -> int:
     """Serves until Ctrl-C, on this machine only."""
@@ -52,7 +53,7 @@ def dashboard(
         refresher = Refresher(database, storage)
         store = Artifacts(refresher.look, artifacts or uploads_folder(storage))
         application = optuna_dashboard.wsgi(database, artifact_store=store)
-        server = make_local_server(themed(refreshing(application, refresher)), port)
+        server = make_local_server(themed(refreshing(application, refresher), ORDER), port)
         width = max(map(len, names))
         for name in names:
             study_id = database.get_study_id_from_name(name)
@@ -78,7 +79,7 @@ def dashboard(
 
 
 def _names(storage: str, wanted: str | None) -> list[str]:
-    """Of the studies to name. Raises UserError where there is nothing to show."""
+    """Names of the studies to show. Raises UserError where there is nothing to show."""
     opened, names = open_studies(storage)
     opened.engine.dispose()
     if wanted is None:

@@ -3,12 +3,10 @@
 python -m search.explain --study-name vgg_reduce-digits --trial 17
 """
 
-from typing import Annotated
-
 import typer
-from typer import Option
 
-from paretrain.cli import run_command
+from paretrain.cli import help_text, run_command
+from search.option_values import Storage, StudyName, TrialNumber
 from search.reporting.story import story
 from search.study.records import find_trial
 from search.study.storage import load_study
@@ -16,11 +14,11 @@ from search.study.storage import load_study
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def explain(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    trial: Annotated[int, Option(min=0, help="Number of the trial.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
+    study_name: StudyName,
+    trial: TrialNumber,
+    storage: Storage = "studies.db",
 ) -> int:
     """One trial, in plain words."""
     study = load_study(storage, study_name)

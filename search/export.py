@@ -1,7 +1,7 @@
 """Choose a trial and write its configuration as YAML.
 
-python -m search.export --study-name vgg_reduce-digits --knee --out best.yaml
-python -m paretrain best.yaml
+python -m search.export --study-name vgg_reduce-digits --knee --out net.yaml
+python -m paretrain net.yaml
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ from optuna.trial import TrialState
 from typer import Option
 
 from paretrain.atomic import write_whole
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import percent
-from search.option_values import parse_count, parse_share
+from search.option_values import Storage, StudyName, parse_count, parse_share
 from search.reporting.export_text import file_head, screen_lines
 from search.study.attributes import THREADS
 from search.study.records import TrialRecord, read_records
@@ -34,25 +34,27 @@ from search.study.storage import load_study
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def export(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    trial: Annotated[int | None, Option(min=0, help="This trial.")] = None,
+    study_name: StudyName,
+    storage: Storage = "studies.db",
+    trial: Annotated[int | None, Option(min=0, help="Take this trial.")] = None,
     max_params: Annotated[
-        str | None, Option(help="The most accurate one of at most this size: 2M, 500k.")
+        str | None, Option(help="Take the most accurate of at most this size: 2M, 500k.")
     ] = None,
     min_acc: Annotated[
-        str | None, Option(help="The smallest one of at least this accuracy: 95%, 0.95.")
+        str | None, Option(help="Take the smallest of at least this accuracy: 95%, 0.95.")
     ] = None,
     within: Annotated[
-        str | None, Option(help="The smallest one at most so much below the best: 1%.")
+        str | None, Option(help="Take the smallest at most so much below the best: 1%.")
     ] = None,
     knee: Annotated[
-        bool, Option("--knee", help="Beyond it, extra parameters add little accuracy.")
+        bool, Option("--knee", help="Take the knee: beyond it, more parameters add little.")
     ] = False,
-    best: Annotated[bool, Option("--best", help="The most accurate one.")] = False,
-    out: Annotated[Path | None, Option(help="[default: standard output]")] = None,
+    best: Annotated[bool, Option("--best", help="Take the most accurate.")] = False,
+    out: Annotated[
+        Path | None, Option(help="YAML file to write. [default: standard output]")
+    ] = None,
 ) -> int:
     """One choice, one configuration."""
     criterion = _criterion(
@@ -104,8 +106,8 @@ class _Criterion:
 def _criterion(options: Mapping[str, Any]) -> _Criterion:
     given = {name: value for name, value in options.items() if value is not None}
     if len(given) != 1:
-        seen = " and ".join(given) if given else "none of them"
-        raise UserError(f"choose by one of {', '.join(options)}: got {seen}")
+        named = " and ".join(given) if given else "none of them"
+        raise UserError(f"choose by one of {', '.join(options)}: got {named}")
     ((name, value),) = given.items()
     if name == "--max-params":
         limit = parse_count(value, name)

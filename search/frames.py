@@ -88,8 +88,8 @@ def epochs_frame(study: optuna.Study) -> pd.DataFrame:
         for trial in study.get_trials(deepcopy=False)
         if (curve := trial.user_attrs.get(CURVE)) and curve.get("val_acc")
     ]
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return found.reindex(columns=columns)
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return frame.reindex(columns=columns)
 
 
 def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:

@@ -1,8 +1,16 @@
-"""Option values as people type them: `2M`, `500k`, `90m`, `path,label`."""
+"""Options that several commands have, and values as people type them: `2M`, `90m`, `path,label`."""
 
 import re
+from typing import Annotated
+
+from typer import Option
 
 from paretrain.cli import UserError, nearest
+
+StudyName = Annotated[str, Option(help="Name of the study, as the search printed it.")]
+TrialNumber = Annotated[int, Option(min=0, help="Number of the trial.")]
+Storage = Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 MAX_WORKERS = 256
 _COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}

@@ -12,9 +12,10 @@ import torch
 import typer
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.load import load_data
 from paretrain.device import pick_device, refuse_foreign_precision
+from search.option_values import Device, Storage, StudyName, TrialNumber
 from search.session.rerun import EpochComparison, compare_epochs, differences
 from search.study.attributes import CURVE, PROVENANCE, THREADS
 from search.study.provenance import environment
@@ -26,17 +27,17 @@ EXIT_EQUAL, EXIT_DIFFERENT = 0, 1
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def replay(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    trial: Annotated[int, Option(min=0, help="Number of the trial.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    study_name: StudyName,
+    trial: TrialNumber,
+    storage: Storage = "studies.db",
+    device: Device = "auto",
     threads: Annotated[
-        int | None, Option(min=1, max=1024, help="CPU threads. [default: the study's]")
+        int | None, Option(min=1, max=1024, help="Number of CPU threads. [default: the study's]")
     ] = None,
 ) -> int:
-    """As many epochs as the trial has."""
+    """Compare as many epochs as the trial has."""
     study = load_study(storage, study_name)
     stored = find_trial(study, trial)
     record = read_record(stored)

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from paretrain.cli import run_command
+from paretrain.cli import help_text, run_command
 from search.frames import epochs_frame, trials_frame, write_csv
+from search.option_values import Storage, StudyName
 from search.reporting.answers.study import answers
 from search.reporting.answers.words import answers_frame
 from search.reporting.html import write_page
@@ -21,14 +22,16 @@ from search.study.snapshot import read_snapshot
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def report(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    out: Annotated[Path | None, Option(help="The file. Default: STUDY-NAME.html.")] = None,
+    study_name: StudyName,
+    storage: Storage = "studies.db",
+    out: Annotated[
+        Path | None, Option(help="HTML file to write. [default: STUDY-NAME.html]")
+    ] = None,
     csv: Annotated[
         Path | None,
-        Option(help="Folder for trials, epochs and answers.csv; then no HTML unless --out."),
+        Option(help="Write trials, epochs and answers.csv to this folder; no HTML unless --out."),
     ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""

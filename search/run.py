@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.config import DataConfig
 from paretrain.data.locate import is_csv, resolve_source
 from paretrain.device import pick_device
 from search.option_values import (
+    Device,
+    Storage,
     parse_accuracy,
     parse_columns,
     parse_count,
@@ -44,42 +46,49 @@ YesNo = Literal["yes", "no"]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def run(
-    space: Annotated[str, Option(help="Name, or path of a .py file.")] = "vgg_reduce",
+    space: Annotated[str, Option(help="Built-in space, or path of a .py file.")] = "vgg_reduce",
     data: Annotated[
         str, Option(help="'digits' (embedded), CIFAR10, MNIST, ..., a folder or .csv.")
     ] = "digits",
-    columns: Annotated[str | None, Option(help="Of a .csv. [default: path,label]")] = None,
+    columns: Annotated[
+        str | None, Option(help="Columns of a .csv to read. [default: path,label]")
+    ] = None,
     images: Annotated[str | None, Option(help="Folder that paths in a .csv start from.")] = None,
     trials: Annotated[
-        int, Option(min=1, max=MOST_TRIALS, help="In total, over all runs of the study.")
+        int, Option(min=1, max=MOST_TRIALS, help="Number of trials, over all runs of the study.")
     ] = 50,
     epochs: Annotated[
-        int | None, Option(min=1, max=MOST_EPOCHS, help="A trial. [digits: 12, else 30]")
+        int | None,
+        Option(min=1, max=MOST_EPOCHS, help="Most epochs of a trial. [digits: 12, else 30]"),
     ] = None,
     image_size: Annotated[
-        int | None, Option(min=8, max=1024, help="Pixels. [digits: 32, CPU: 64, GPU: 224]")
+        int | None, Option(min=8, max=1024, help="Side in pixels. [digits: 32, CPU: 64, GPU: 224]")
     ] = None,
-    fraction: Annotated[float | None, Option(help="Share of the images used, 0 to 1.")] = None,
-    per_class: Annotated[int | None, Option(min=1, help="Training images a class.")] = None,
+    fraction: Annotated[float | None, Option(help="Share of the images to use, 0 to 1.")] = None,
+    per_class: Annotated[
+        int | None, Option(min=1, help="Most training images of each class.")
+    ] = None,
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out images that cannot be decoded.")
     ] = False,
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
-    study_name: Annotated[str | None, Option(help="[default: SPACE-DATA]")] = None,
+    storage: Storage = "studies.db",
+    study_name: Annotated[
+        str | None, Option(help="Name of the study. [default: SPACE-DATA]")
+    ] = None,
     workers: Annotated[
-        str, Option(help="Processes that train, or auto: measure how many pay.")
+        str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Device = "auto",
     max_params: Annotated[
         str | None,
-        Option(help="Limit: 2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]"),
+        Option(help="Largest size to try: 2M, 500k, or none. [digits: 120k, CPU: 1M, GPU: 20M]"),
     ] = None,
     min_acc: Annotated[
         str | None,
         Option(
-            help="55% or 0.55: search the smallest network with at least that accuracy; none: "
+            help="Find the smallest network of at least this accuracy: 55%, 0.55; none: find "
             "the best accuracy at every size."
         ),
     ] = None,
@@ -87,42 +96,47 @@ def run(
         Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
     ] = None,
     max_size_mb: Annotated[
-        float | None, Option(help="Limit on the weights' file, in millions of bytes.")
+        float | None, Option(help="Largest file of weights, in millions of bytes.")
     ] = None,
     pretrained: Annotated[
-        YesNo | None, Option(help="Published weights where a space asks for them. [default: yes]")
+        YesNo | None,
+        Option(help="Use published weights where a space asks for them. [default: yes]"),
     ] = None,
     weights_dir: Annotated[
-        Path | None, Option(help="File or folder with them. [default: torchvision's cache]")
+        Path | None,
+        Option(help="File or folder with published weights. [default: torchvision's cache]"),
     ] = None,
-    timeout: Annotated[str | None, Option(help="600s, 90m, 2h.")] = None,
+    timeout: Annotated[str | None, Option(help="Stop after this time: 600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
         int | None,
-        Option(min=1, help="Epoch budget over all runs; no trial starts that could exceed it."),
+        Option(min=1, help="Most epochs over all runs; no trial starts that could exceed them."),
     ] = None,
     until_plateau: Annotated[
-        int | None, Option(min=2, help="End when so many trials in a row hardly moved the front.")
+        int | None, Option(min=2, help="Stop when so many trials in a row hardly moved the front.")
     ] = None,
-    stall: Annotated[str, Option(help="A worker silent for so long is ended.")] = "5m",
+    stall: Annotated[str, Option(help="End a worker that is silent for this long.")] = "5m",
     microbatch: Annotated[
-        bool, Option("--microbatch", help="BatchNorm in pieces where memory is short.")
+        bool,
+        Option("--microbatch", help="Allow BatchNorm over parts of a batch where memory is short."),
     ] = False,
-    seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Of proposals and trainings.")] = 0,
+    seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of proposals and trainings.")] = 0,
     pruner: Annotated[
-        PrunerName, Option(help="When to stop a trial early; none: only when it diverges.")
+        PrunerName, Option(help="Rule that stops trials early; none: only when they diverge.")
     ] = "front",
     sampler: Annotated[
-        SamplerName, Option(help="What to try next; front is our own, the others are Optuna's.")
+        SamplerName,
+        Option(help="What chooses the next trial; front is our own, the others are Optuna's."),
     ] = "front",
     baselines: Annotated[
-        Choice, Option(help="Networks, or also settings, tried by hand: they run first.")
+        Choice,
+        Option(help="Run networks that people chose by hand first (nets), or also settings (all)."),
     ] = "nets",
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would run; create nothing.")
+        bool, Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
-    list_spaces: Annotated[bool, Option("--list-spaces", help="Name them; do nothing.")] = False,
-    json_: Annotated[bool, Option("--json", help="One JSON event a line on stdout.")] = False,
-    quiet: Annotated[bool, Option("--quiet", help="Only the result.")] = False,
+    list_spaces: Annotated[bool, Option("--list-spaces", help="List the spaces and exit.")] = False,
+    json_: Annotated[bool, Option("--json", help="Print one JSON event per line.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="Print only the result.")] = False,
 ) -> int:
     """Typed options to a plan; the plan is carried out by search.session.runner."""
     if list_spaces:

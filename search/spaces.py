@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
-from paretrain.cli import UserError, nearest, run_command
+from paretrain.cli import UserError, help_text, nearest, run_command
 from paretrain.config import DataConfig
 from paretrain.formatting import short_count
 from search.problem.check import check_space, unknown_hints
@@ -21,18 +21,20 @@ from search.problem.parameters import DRAWS, parameters, random_trials, reported
 from search.problem.space import built_in_spaces, load_space
 from search.sampling.coverage import modelled
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
 
 HINTED = 200
 """Draws among which each hinted parameter must be."""
 
-Classes = Annotated[int, Option(min=2, max=100_000, help="That networks tell apart.")]
-Size = Annotated[int, Option(min=8, max=1024, help="Of the images, in pixels.")]
+Classes = Annotated[
+    int, Option(min=2, max=100_000, help="Number of classes that networks tell apart.")
+]
+Size = Annotated[int, Option(min=8, max=1024, help="Side of the images, in pixels.")]
 
 
 @app.command("list")
 def list_() -> int:
-    """Name the built-in ones."""
+    """List the built-in spaces."""
     for name in built_in_spaces():
         typer.echo(f"{name:<14} {load_space(name).summary}")
     return 0
@@ -40,11 +42,11 @@ def list_() -> int:
 
 @app.command()
 def show(
-    name: Annotated[str, Argument(help="Name, or path of a .py file.")],
+    name: Annotated[str, Argument(help="Name of a built-in space, or path of a .py file.")],
     classes: Classes = 10,
     image_size: Size = 224,
 ) -> int:
-    """Its parameters as a table, the sizes it can have, and how much of it samplers model."""
+    """Show a space: its parameters as a table, and the sizes of its networks."""
     space = load_space(name)
     drawn = random_trials(space, DRAWS)
     rows = parameters(drawn)
@@ -66,8 +68,8 @@ def show(
     else:
         low, high = (short_count(size) for size in sizes)
         console.print(f"Sizes found: {low} to {high} parameters ({images})", highlight=False)
-    hand_made = f"{len(space.baselines)} networks, {len(space.baseline_settings)} settings"
-    console.print(f"Made by hand: {hand_made}, {len(space.claims)} with a claim", highlight=False)
+    baselines = f"{len(space.baselines)} networks, {len(space.baseline_settings)} settings"
+    console.print(f"Baselines: {baselines}, {len(space.claims)} with a claim", highlight=False)
     shares = modelled(drawn, len(rows))
     words = ", ".join(f"{sampler} {share:.0%}" for sampler, share in shares.items())
     console.print(f"Modelled of {len(rows)} parameters: {words}", highlight=False)
@@ -76,11 +78,11 @@ def show(
 
 @app.command()
 def check(
-    file: Annotated[str, Argument(help="Path of a .py file, or a name.")],
+    file: Annotated[str, Argument(help="Path of a .py file, or name of a built-in space.")],
     classes: Classes = 4,
     image_size: Size = 32,
 ) -> int:
-    """Random draws build, survive the YAML file and train a step; baselines and hints fit."""
+    """Try a space: random networks are built, stored as YAML and trained a step."""
     space = load_space(file)
     drawn = random_trials(space, HINTED)
     if unknown := unknown_hints(space, drawn):
@@ -89,12 +91,12 @@ def check(
             f"HINTS['{unknown[0]}'] in {space.path}: suggest never asks for it"
             f"{nearest(unknown[0], asked)}"
         )
-    found = check_space(space, classes, image_size)
+    checked = check_space(space, classes, image_size)
     typer.echo(f"{space.path}: {space.summary or 'no docstring, so --list-spaces shows nothing'}")
     typer.echo(
-        f"{found.built} draws build, {found.trained} of them trained a step, "
-        f"{found.too_small_images} cannot take images of {image_size} pixels, "
-        f"{found.baselines} baselines fit"
+        f"{checked.built} draws build, {checked.trained} of them trained a step, "
+        f"{checked.too_small_images} cannot take images of {image_size} pixels, "
+        f"{checked.baselines} baselines fit"
     )
     return 0
 

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from typer import Option
 
-from paretrain.cli import run_command
+from paretrain.cli import help_text, run_command
+from search.option_values import Storage
 from search.reporting.failures import diagnose
 from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
 from search.reporting.text import ledger_lines
@@ -23,10 +24,10 @@ from search.study.storage import load_study, open_studies
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def status(
-    study_name: Annotated[str | None, Option(help="Only this one, in detail.")] = None,
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
+    study_name: Annotated[str | None, Option(help="Show this study only, in detail.")] = None,
+    storage: Storage = "studies.db",
 ) -> int:
     """One row a study."""
     if study_name is None:

@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from rich.console import Console
 from typer import Option
 
-from paretrain.cli import UserError, run_command
+from paretrain.cli import UserError, help_text, run_command
+from search.option_values import Storage, StudyName
 from search.problem.space import load_space
 from search.reporting.course_table import FOOTNOTE, course_table, not_measured
 from search.study.attributes import IDENTITY
@@ -21,12 +22,12 @@ from search.study.storage import load_study
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=__doc__)
+@app.command(help=help_text(__doc__))
 def table(
-    study_name: Annotated[str, Option(help="As the search printed it.")],
-    storage: Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")] = "studies.db",
+    study_name: StudyName,
+    storage: Storage = "studies.db",
     space: Annotated[
-        str | None, Option(help="Of the study, where its file has changed since: its path.")
+        str | None, Option(help="Path of the study's space, where its file has moved or changed.")
     ] = None,
 ) -> int:
     """Cells are baselines: measured ones as the study has them, then the claim."""

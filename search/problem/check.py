@@ -42,7 +42,7 @@ class _Draw:
     num_params: int
     config: TrainConfig
     where: str
-    """For messages: its number, the line of the space, the network."""
+    """Its number, the line of the space and the network, for messages."""
 
 
 def check_space(space: Space, num_classes: int, image_size: int) -> Checked:

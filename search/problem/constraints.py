@@ -18,7 +18,12 @@ from search.problem.objective import LatencyModel, Objective
 
 OVER_MAX_PARAMS, UNBUILDABLE = "over the cap", "too deep for the image size"
 OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
-"""Why a configuration is refused. Studies count refusals under these words, so they never change."""
+"""Why a configuration is refused. Studies count refusals under these words: they never change."""
+
+
+def refusal_words(reason: str) -> str:
+    """A stored reason why a proposal was refused, as people read it."""
+    return "over --max-params" if reason == OVER_MAX_PARAMS else reason
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Constraints:
     objective: Objective = "params"
     """What is to be small."""
     latency: LatencyModel | None = None
-    """With the objective `latency`: predicts it before it is measured."""
+    """Predicts latencies before they are measured; only with that objective."""
     without_weights: frozenset[str] = frozenset()
     """Published networks whose weights are not at hand."""
 

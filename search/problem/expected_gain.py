@@ -49,8 +49,8 @@ def expected_excess(mean: Floats, deviation: Floats, heights: Floats) -> Floats:
 
 
 def front_widths(sizes: Sequence[int], front_sizes: Sequence[int], largest: int) -> Floats:
-    """For each size the log10 width of the part of each step of a front that lies right of it, of
-    shape (len(sizes), len(front_sizes) + 1). The steps begin at minus infinity and at each of the
+    """The log10 width of the part of each step of a front that lies right of each size, of shape
+    (len(sizes), len(front_sizes) + 1). The steps begin at minus infinity and at each of the
     front's sizes, which ascend; the last one ends at `largest`."""
     ends = np.log10(np.array([*front_sizes, largest], dtype=np.float64))
     lefts = np.concatenate([[-math.inf], ends[:-1]])

@@ -13,7 +13,7 @@ from paretrain.networks.build import relative_epoch_cost
 Objective = Literal["params", "trainable", "flops", "latency", "size_mb"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
-"""Of validation accuracy and size, in this order everywhere."""
+"""Validation accuracy comes first, then size: everywhere in this order."""
 
 TITLES: dict[Objective, str] = {
     "params": "Parameters",
@@ -45,7 +45,7 @@ def in_database(objective: Objective, size: int) -> float:
 
 
 def shown(objective: Objective, size: int) -> str:
-    """For a table whose column has a title: `12,345`, `3.2 ms`, `1.5 MB`, `1.2M`."""
+    """A size for a table whose column has a title: `12,345`, `3.2 ms`, `1.5 MB`, `1.2M`."""
     if objective == "latency":
         return f"{size / 1e3:.3g} ms"
     if objective == "size_mb":
@@ -54,7 +54,7 @@ def shown(objective: Objective, size: int) -> str:
 
 
 def with_unit(objective: Objective, size: int) -> str:
-    """For a sentence: `12.3k parameters`, `1.2M FLOPs`, `3.2 ms`, `1.5 MB`."""
+    """A size for a sentence: `12.3k parameters`, `1.2M FLOPs`, `3.2 ms`, `1.5 MB`."""
     if objective in ("latency", "size_mb"):
         return shown(objective, size)
     unit = {"params": "parameters", "trainable": "trainable parameters"}.get(objective, "FLOPs")

@@ -68,7 +68,7 @@ def modelled_together(study: optuna.Study) -> int:
 
 @contextlib.contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Without Optuna's warnings about its experimental parts that are used here on purpose."""
+    """Silence Optuna's warnings about its experimental parts, which are used here on purpose."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -16,7 +16,7 @@ from search.problem.space import Space
 DRAWS = 1500
 """Enough for a parameter that one draw in a hundred asks for."""
 MOST_VALUES = 20
-"""Of a parameter that decides whether another one is asked for."""
+"""A parameter with more values decides nothing about whether another one is asked for."""
 STEPS, MUTATIONS = 40, 12
 """Greedy steps towards the smallest and the largest network, and mutations tried in each."""
 STARTS = 300
@@ -75,8 +75,8 @@ def _mean_place(name: str, drawn: Sequence[RandomTrial]) -> float:
 
 
 def _condition(name: str, before: Sequence[str], drawn: Sequence[RandomTrial]) -> str:
-    """Of the parameters asked for before, the last one whose value alone decides whether this one
-    is asked for."""
+    """The last parameter asked for before whose value alone decides whether this one is asked for,
+    with the deciding values."""
     if all(name in trial.params for trial in drawn):
         return ""
     for other in reversed(before):

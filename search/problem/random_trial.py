@@ -51,17 +51,17 @@ class RandomTrial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """As Optuna's."""
+        """See `paretrain.choices.Trial`."""
         return float(self._take(name, FloatDistribution(low, high, log=log, step=step)))
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        """As Optuna's."""
+        """See `paretrain.choices.Trial`."""
         return int(self._take(name, IntDistribution(low, high, log=log, step=step)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """As Optuna's."""
+        """See `paretrain.choices.Trial`."""
         return self._take(name, CategoricalDistribution(choices))
 
     def _take(self, name: str, distribution: BaseDistribution) -> Any:

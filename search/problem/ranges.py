@@ -22,8 +22,8 @@ def numeric(distribution: BaseDistribution) -> Numeric:
 def position(value: float, distribution: BaseDistribution) -> float:
     """A number's place in its range: 0 at the low end, 1 at the high end, on the scale (linear or
     logarithmic) on which it is drawn."""
-    found = numeric(distribution)
-    low, high = float(found.low), float(found.high)
-    if found.log:
+    numbers = numeric(distribution)
+    low, high = float(numbers.low), float(numbers.high)
+    if numbers.log:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low or 1.0)

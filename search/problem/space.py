@@ -52,8 +52,8 @@ class Space:
     defaults: Mapping[str, int | None] = field(default_factory=dict)
     """Used instead of the program's own defaults, by option."""
     questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """In the space's own words: name -> `ask`, `of` (parameters), and maybe `levels` (words ->
-    values)."""
+    """Questions in the space's own words: name -> `ask`, `of` (parameters), and maybe `levels`
+    (words -> values)."""
     levers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Ways to save parameters: name -> `open` (parameter -> the value that saves nothing), and
     maybe `only` (the choice that is the lever). Networks are widened again with the first one."""
@@ -241,6 +241,6 @@ def _what(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         place = ".".join([error.title, *(str(part) for part in first["loc"])])
-        seen = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
-        return f"ValidationError: {place}: {first['msg']}{seen}"
+        given = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
+        return f"ValidationError: {place}: {first['msg']}{given}"
     return " ".join(f"{type(error).__name__}: {error}".split())

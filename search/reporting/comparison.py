@@ -12,39 +12,40 @@ from search.reporting.html import table as html_table
 from search.study.snapshot import StudySnapshot
 
 MAY_DIFFER = {"space", "epochs", "precision", "pretrained"}
-"""Parts of an identity that are ways to find networks, not what they are measured by."""
+"""Parts of a study's identity that are ways to find networks. All other parts are what networks are
+measured by, so they must agree."""
 
 
 def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
-    """Raises UserError when data or objectives differ, or a study has no front."""
+    """Raises UserError when the studies' data or objectives differ, or one has no front."""
     first = studies[0]
     for study in studies:
         if not study.front:
             raise UserError(f"study '{study.name}' has no finished trial yet: let it run first")
         for key in sorted({*first.identity, *study.identity} - MAY_DIFFER):
-            of_first, own = first.identity.get(key), study.identity.get(key)
-            if of_first != own:
+            reference, own = first.identity.get(key), study.identity.get(key)
+            if reference != own:
                 what = "other images" if key == "data" else f"another {key}"
                 raise UserError(
-                    f"'{study.name}' has {what} ({own}) than '{first.name}' ({of_first}), so their "
-                    "accuracies cannot be compared: compare studies of the same images, split and "
-                    "objective"
+                    f"'{study.name}' has {what} ({own}) than '{first.name}' ({reference}), so "
+                    "their accuracies cannot be compared: compare studies of the same images, "
+                    "split and objective"
                 )
 
 
 def comparison_table(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and rows: the best accuracy of each study at each third of a decade of
-    size, where `*` marks the best of all, then hypervolumes and epochs."""
+    """Titles of the columns, and rows. They have the best accuracy of each study at each third of a
+    decade of size, where `*` marks the best of all, then hypervolumes and epochs."""
     columns, rows = _best_by_size(studies)
     largest = largest_size(studies)
-    areas = [hypervolume(study.finished, 1 / study.classes, largest) for study in studies]
-    rows.append(["Hypervolume", *(f"{area:.3f}" for area in areas)])
+    volumes = [hypervolume(study.finished, 1 / study.classes, largest) for study in studies]
+    rows.append(["Hypervolume", *(f"{volume:.3f}" for volume in volumes)])
     rows.append(["Epochs", *(f"{study.ledger.spent.epochs:,}" for study in studies)])
     return columns, rows
 
 
 def largest_size(studies: Sequence[StudySnapshot]) -> int:
-    """The largest finished network of all."""
+    """Size of the largest finished network of all studies."""
     return max(record.size for study in studies for record in study.finished)
 
 

@@ -1,4 +1,4 @@
-"""What repeats of a front with other seeds tell: who was lucky, and whether the ranks hold."""
+"""What repeats of a front with other seeds show: who was lucky, and whether the ranks hold."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from search.study.repeats import Confirmed
 def print_confirmation(
     console: Console, front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
 ) -> None:
-    """A table, then sentences. `confirmed`: by trial."""
+    """Prints a table, then sentences. `confirmed`: what repeats say, by trial number."""
     table = Table(title="The front, trained again with other seeds", title_justify="left", box=None)
     for name in ("Parameters", "Trial", "Found", "Repeats", "Mean", "95 %", "Rank"):
         table.add_column(name, justify="right")
@@ -45,8 +45,8 @@ def print_confirmation(
 def ranks(
     front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """Rank of each trial by its own accuracy and by the mean of its repeats; 1 = most accurate.
-    Of equal ones the smaller network comes first."""
+    """The rank of each trial by its own accuracy, and that by the mean of its repeats; 1 is the
+    most accurate. The smaller of two equally accurate networks comes first."""
     own = sorted(front, key=lambda r: (-r.val_acc, r.size))
     mean = sorted(front, key=lambda r: (-confirmed[r.number].mean, r.size))
     return (
@@ -58,7 +58,7 @@ def ranks(
 def confirmation_lines(
     front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
 ) -> list[str]:
-    """Who was lucky, whether the ranks hold, and who would leave the front."""
+    """Sentences: who was lucky, whether the ranks hold, and who would leave the front."""
     lines = []
     if lucky := [f"#{record.number}" for record in front if confirmed[record.number].lucky]:
         lines.append(f"Lucky (above what 95 % of repeats reach): {', '.join(lucky)}")
@@ -82,7 +82,7 @@ def confirmation_lines(
 
 
 def _beaten(front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]) -> list[str]:
-    """A front goes from the smallest up: who is not above all smaller ones is beaten by one."""
+    """The trials whose mean is not above that of every smaller one. `front`: smallest first."""
     best, beaten = -1.0, []
     for record in front:
         mean = confirmed[record.number].mean

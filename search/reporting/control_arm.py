@@ -11,14 +11,15 @@ from search.study.decisions import read_decisions
 
 @dataclass(frozen=True)
 class ControlArm:
-    """Trials that ran to their end although the rule would have stopped them."""
+    """Numbers of trials that ran to their end although the rule would have stopped them."""
 
     would_stop: int
     ended_above: int
-    """They ended above the front as it was at their size when the rule gave them up."""
+    """So many of them ended above the front as it was, at their size, when the rule gave them up:
+    there the rule was wrong."""
 
     def sentence(self) -> str:
-        """For the end of a run."""
+        """The line that a run ends with."""
         return (
             f"Control arm: {count_of(self.would_stop, 'trial')} ran on that the rule would have "
             f"stopped; {self.ended_above} ended above the front of that moment"
@@ -26,7 +27,7 @@ class ControlArm:
 
 
 def control_arm(trials: Iterable[FrozenTrial]) -> ControlArm:
-    """Judged by each one's first would-be stop."""
+    """Counts finished trials. Each is judged by the first stop that it was spared."""
     would_stop = ended_above = 0
     for trial in trials:
         decisions = read_decisions(trial) if trial.state == TrialState.COMPLETE else []

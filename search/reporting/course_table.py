@@ -12,19 +12,19 @@ FOOTNOTE = "Measured here, then (claim): what the course report measured on its 
 
 
 def course_table(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
-    """As the report lays it out; a list of the baselines where it has no table. `measured`: by the
-    baseline's name."""
-    return _as_reported(space, measured) if space.table else _list(space, measured)
+    """The table as the course report lays it out; a list of the baselines where it has no table.
+    `measured`: trials by the baseline's name."""
+    return _as_in_course(space, measured) if space.table else _list(space, measured)
 
 
 def not_measured(space: Space, measured: Mapping[str, TrialRecord]) -> list[str]:
-    """Names of the baselines that the table lacks."""
-    cells = [cell for row in space.table.values() for cell in row.values()]
-    every = cells or [*space.baselines, *space.baseline_settings]
-    return [name for name in every if name not in measured]
+    """Names of the table's baselines that have no trial yet."""
+    in_table = [name for row in space.table.values() for name in row.values()]
+    names = in_table or [*space.baselines, *space.baseline_settings]
+    return [name for name in names if name not in measured]
 
 
-def _as_reported(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
+def _as_in_course(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
     columns = list(dict.fromkeys(column for row in space.table.values() for column in row))
     table = Table(title=space.summary, title_justify="left", box=None)
     table.add_column("")
@@ -44,7 +44,7 @@ def _cell(space: Space, measured: Mapping[str, TrialRecord], name: str | None) -
 
 
 def _list(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
-    """One row a baseline, claimed or measured."""
+    """One row for each baseline that has a claim or a measurement."""
     table = Table(title=space.summary, title_justify="left", box=None)
     for title in ("", "Parameters", "Measured here", "Claim"):
         table.add_column(title, justify="right" if title else "left")

@@ -17,7 +17,8 @@ from search.study.selection import neighbours
 def file_head(
     study: optuna.Study, chosen: TrialRecord, criterion: str, confirmed: Confirmed | None
 ) -> list[str]:
-    """How the trial was found; the model card repeats it. `criterion`: how it was chosen."""
+    """Lines that say how the trial was found; the model card repeats them. `criterion`: how it was
+    chosen."""
     trials = study.get_trials(deepcopy=False)
     finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
     origin = study.user_attrs.get(PROVENANCE, {})
@@ -44,8 +45,8 @@ def screen_lines(
     chosen: TrialRecord,
     confirmed: Confirmed | None,
 ) -> list[str]:
-    """What was written, what the neighbours would give instead, and what to do next. `out`: the
-    file, or None for standard output."""
+    """Lines that say what was written, what the trial's neighbours on the front would give instead,
+    and what to do next. `out`: the file, or None for standard output."""
     lines = [
         f"{out or 'standard output'}: trial #{chosen.number}, {chosen.num_params:,} parameters, "
         f"{chosen.val_acc:.2%} validation accuracy",

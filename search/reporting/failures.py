@@ -9,39 +9,45 @@ from paretrain.config import TrainConfig
 from search.study.attributes import CONFIG, CURVE, INFEASIBLE, VERDICT
 
 AT_ONCE = 2
-"""Epochs within which diverging speaks for the learning rate."""
+"""Diverging within so many epochs speaks for the learning rate."""
+MOST_NAMED = 6
+"""So many trials of a cause are named, the others counted."""
+
+MEMORY, DIVERGED, LATER = "out of memory", "diverged at once", "diverged later"
+ONE_CLASS, ERROR = "one class to the end", "error"
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Trials with one cause."""
+class Failures:
+    """The trials that came to nothing for one cause."""
 
     cause: str
     numbers: tuple[int, ...]
     advice: str
 
     def sentence(self) -> str:
-        """For people."""
-        shown = ", ".join(f"#{number}" for number in self.numbers[:6])
-        more = f" and {len(self.numbers) - 6} more" if len(self.numbers) > 6 else ""
-        return f"{self.cause}: {len(self.numbers)} ({shown}{more}). {self.advice}"
+        """Cause, number of trials, which ones, and what to change."""
+        count = len(self.numbers)
+        named = ", ".join(f"#{number}" for number in self.numbers[:MOST_NAMED])
+        more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+        return f"{self.cause}: {count} ({named}{more}). {self.advice}"
 
 
-def diagnose(trials: Iterable[FrozenTrial]) -> list[Trouble]:
-    """Most frequent first. A trial counts once, by its gravest cause."""
+def diagnose(trials: Iterable[FrozenTrial]) -> list[Failures]:
+    """Failures by cause, the most frequent first. A trial counts once, by its gravest cause."""
     by_cause: dict[str, list[FrozenTrial]] = {}
     for trial in trials:
         if trial.state.is_finished() and (cause := _cause(trial)):
             by_cause.setdefault(cause, []).append(trial)
-    rows = sorted(by_cause.items(), key=lambda row: -len(row[1]))
-    return [Trouble(cause, tuple(t.number for t in of), _advice(cause, of)) for cause, of in rows]
-
-
-MEMORY, DIVERGED, LATER = "out of memory", "diverged at once", "diverged later"
-ONE_CLASS, DIED, ERROR = "one class to the end", "worker died", "error"
+    most_first = sorted(by_cause.items(), key=lambda item: -len(item[1]))
+    return [
+        Failures(cause, tuple(trial.number for trial in failed), _advice(cause, failed))
+        for cause, failed in most_first
+    ]
 
 
 def _cause(trial: FrozenTrial) -> str:
+    """Why a trial came to nothing; empty where it did not."""
     attrs = trial.user_attrs
     health = attrs.get(CURVE, {}).get("health") or [""]
     if INFEASIBLE in attrs:
@@ -57,6 +63,7 @@ def _cause(trial: FrozenTrial) -> str:
 
 
 def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
+    """What to change, from the configurations of the trials with this cause."""
     configs = [
         TrainConfig.from_dict(t.user_attrs[CONFIG]) for t in trials if CONFIG in t.user_attrs
     ]

@@ -1,4 +1,5 @@
-"""One HTML page that needs nothing but a browser: plotly is inside, colours follow the system."""
+"""The parts of an HTML page that needs nothing but a browser: plotly is inside, and colours follow
+the system's theme."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 
 LONG = 30
-"""A cell of more characters is not squeezed on a phone."""
+"""A table's cell with more characters is not squeezed on a phone."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
@@ -67,7 +68,7 @@ document.querySelectorAll('.picked').forEach(box => window.addEventListener('loa
 
 
 def html_page(title: str, parts: Sequence[str]) -> str:
-    """The whole file."""
+    """The whole file: its title, and its parts in order."""
     return "\n".join(
         (
             "<!doctype html>",
@@ -84,12 +85,12 @@ def html_page(title: str, parts: Sequence[str]) -> str:
 
 
 def heading(text: str) -> str:
-    """A section begins."""
+    """The heading of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def paragraph(text: str, note: bool = False) -> str:
-    """Plain text."""
+    """Plain text as a paragraph; a note is smaller and paler."""
     return f"<p{' class=note' if note else ''}>{escape(text)}</p>"
 
 
@@ -99,12 +100,12 @@ def bullets(lines: Sequence[str]) -> str:
 
 
 def folded(summary: str, parts: Sequence[str]) -> str:
-    """Shown when asked for."""
+    """Parts that a click on the summary shows."""
     return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def commands(lines: Sequence[str]) -> str:
-    """To copy. A long one is broken between its words, not after their hyphens."""
+    """Commands to copy. A long one is broken between its words, not after their hyphens."""
     return f"<pre>{_unbroken(lines)}</pre>"
 
 
@@ -113,7 +114,8 @@ def _unbroken(lines: Sequence[str]) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Scrolls sideways within itself where the screen is narrow. Figures stand on the right."""
+    """A table with numbers on the right. It scrolls sideways within itself where the screen is
+    narrow."""
 
     def cell(text: str) -> str:
         number = re.fullmatch(r"(about )?[-+#]?[\d.,-]+( ?%| ms| MB|[kMG])?", text)
@@ -127,7 +129,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def figure_block(figure: go.Figure, name: str) -> str:
-    """An interactive figure with an id of that name."""
+    """An interactive figure with the id `name`."""
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)")
     inside = figure.to_html(
         full_html=False,
@@ -140,8 +142,8 @@ def figure_block(figure: go.Figure, name: str) -> str:
 
 
 def picker(name: str, lines: Sequence[str]) -> str:
-    """Under the figure of that name: the trial whose point is clicked, and commands for it.
-    NUMBER in them stands for its number."""
+    """A box for below the figure called `name`. It shows the trial whose point is clicked, and
+    commands for it, in which NUMBER stands for the trial's number."""
     template = escape(_unbroken(lines), quote=True)
     return (
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
@@ -150,7 +152,8 @@ def picker(name: str, lines: Sequence[str]) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Whole or not at all. Raises UserError where there is no folder or no permission."""
+    """Writes the file whole or not at all. Raises UserError where there is no folder or no
+    permission."""
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"has no folder {path.parent}"
         raise UserError(f"--out {path} {what}: give the path of an HTML file in a folder there is")

@@ -1,5 +1,6 @@
-"""Which parameters mattered, and how sure that is: PED-ANOVA (Watanabe et al. 2023), repeated on
-trials drawn again with replacement, and on shuffled outcomes: what chance alone gives."""
+"""Which parameters mattered, and how sure that is: PED-ANOVA (Watanabe et al. 2023, arXiv
+2304.10255). It is repeated on trials drawn again with replacement, which gives intervals, and on
+shuffled outcomes, which shows what chance alone gives."""
 
 import random
 import warnings
@@ -14,63 +15,77 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.problem.optuna_internals import quiet_optuna
 
 LEAST_TRIALS = 12
+"""So many finished trials are needed. By Optuna's default, PED-ANOVA compares the best tenth of the
+trials, rounded up, with all of them. Of 12 that is two (of 10 it would be one), where Optuna
+recommends at least five (41 trials), so importances of few trials say little."""
 DRAWS = 40
+"""Repetitions of each kind. Of 40, two lie beyond a 5 % quantile, so the ends of intervals and what
+chance gives are coarse. More repetitions would take more time in proportion."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one parameter, without unit; larger matters more."""
+    """How much one parameter matters, without unit; larger matters more."""
 
     name: str
     value: float
     low: float
-    """90 % of the draws with replacement lie from here to `high`."""
+    """90 % of the repetitions on trials drawn again lie from here to `high`."""
     high: float
     chance: float
-    """95 % of what shuffled outcomes give stay below."""
+    """95 % of the repetitions on shuffled outcomes stay below."""
 
     @property
     def told(self) -> bool:
-        """Whether it stands out from chance."""
+        """Whether the parameter stands out from chance."""
         return self.low > self.chance
 
 
 def importances(
     trials: Sequence[FrozenTrial], outcome: Callable[[FrozenTrial], float], seed: int = 0
 ) -> list[Importance]:
-    """Of the parameters that all finished trials have, most important first; smaller outcomes are
-    better. Empty below LEAST_TRIALS."""
-    done = [t for t in trials if t.state == TrialState.COMPLETE and t.params]
-    if len(done) < LEAST_TRIALS:
+    """The importances of the parameters that all finished trials have, most important first.
+    `outcome`: what parameters matter for, smaller is better. Empty below LEAST_TRIALS, and where
+    parameters or outcomes are all the same."""
+    finished = [t for t in trials if t.state == TrialState.COMPLETE and t.params]
+    if len(finished) < LEAST_TRIALS:
         return []
-    common = [
-        name
-        for name, of in done[0].distributions.items()
-        if all(t.distributions.get(name) == of for t in done)
-        and len({str(t.params[name]) for t in done}) > 1
-    ]
-    outcomes = [outcome(trial) for trial in done]
-    if not common or len(set(outcomes)) == 1:
+    names = _varied_by_all(finished)
+    outcomes = [outcome(trial) for trial in finished]
+    if not names or len(set(outcomes)) == 1:
         return []
     rng = random.Random(seed)
-    whole = _measure(done, outcomes, common)
-    again, shuffled = [], []
+    values = _measure(finished, outcomes, names)
+    redrawn, shuffled = [], []
     for _ in range(DRAWS):
-        drawn = rng.choices(range(len(done)), k=len(done))
-        again.append(_measure([done[i] for i in drawn], [outcomes[i] for i in drawn], common))
-        mixed = rng.sample(outcomes, len(outcomes))
-        shuffled.append(_measure(done, mixed, common))
-    found = []
-    for name in common:
-        low, high = np.quantile([draw.get(name, 0.0) for draw in again], [0.05, 0.95])
+        drawn = rng.choices(range(len(finished)), k=len(finished))
+        drawn_outcomes = [outcomes[i] for i in drawn]
+        redrawn.append(_measure([finished[i] for i in drawn], drawn_outcomes, names))
+        shuffled.append(_measure(finished, rng.sample(outcomes, len(outcomes)), names))
+    every = []
+    for name in names:
+        low, high = np.quantile([draw.get(name, 0.0) for draw in redrawn], [0.05, 0.95])
         chance = np.quantile([draw.get(name, 0.0) for draw in shuffled], 0.95)
-        found.append(Importance(name, whole.get(name, 0.0), float(low), float(high), float(chance)))
-    return sorted(found, key=lambda one: -one.value)
+        value = values.get(name, 0.0)
+        every.append(Importance(name, value, float(low), float(high), float(chance)))
+    return sorted(every, key=lambda importance: -importance.value)
+
+
+def _varied_by_all(trials: Sequence[FrozenTrial]) -> list[str]:
+    """Names of the parameters that all trials have, drawn from the same distribution, with more
+    than one value."""
+    return [
+        name
+        for name, distribution in trials[0].distributions.items()
+        if all(trial.distributions.get(name) == distribution for trial in trials)
+        and len({str(trial.params[name]) for trial in trials}) > 1
+    ]
 
 
 def _measure(
     trials: Sequence[FrozenTrial], outcomes: Sequence[float], names: Sequence[str]
 ) -> dict[str, float]:
+    """PED-ANOVA's importance of each parameter in `names`."""
     with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study()

@@ -15,11 +15,12 @@ from search.study.snapshot import StudySnapshot
 
 WIDTH = 80
 MOST_CLASSES = 20
-"""With more, the worst ones are shown."""
+"""Where there are more classes, the worst ones are shown."""
 
 
 def study_note(snapshot: StudySnapshot, report: str) -> str:
-    """Status, front, verdicts, commands. `report`: where its HTML report is served."""
+    """The study's note: status, front, verdicts, commands. `report`: where its HTML report is
+    served."""
     state = "The search is running." if snapshot.running else "No search is running."
     target = [target_verdict(snapshot.finished, snapshot.min_acc)] if snapshot.min_acc else []
     columns, rows = front_table(snapshot)
@@ -42,7 +43,7 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
 
 
 class TrialNotes:
-    """Notes of the trials of one study, which is read once for all of them."""
+    """Writes the notes of the trials of one study, which is read once for all of them."""
 
     def __init__(self, snapshot: StudySnapshot) -> None:
         self._snapshot, self._objective = snapshot, snapshot.objective
@@ -51,10 +52,10 @@ class TrialNotes:
         self._sizes = sizes_by_number(snapshot.trials, snapshot.objective)
 
     def __call__(self, trial: FrozenTrial) -> str:
-        """Verdict, why, classes, the command that trains it."""
+        """A trial's note: verdict, story, classes, and the commands that train it."""
         epochs = self._snapshot.epochs
-        told = story_among(trial, self._finished, epochs, self._objective, self._sizes)
-        story, record = "```\n" + "\n".join(told) + "\n```", read_record(trial)
+        lines = story_among(trial, self._finished, epochs, self._objective, self._sizes)
+        story, record = "```\n" + "\n".join(lines) + "\n```", read_record(trial)
         if record is None:
             return f"{story}\n"
         verdict = _STATES[trial.state]
@@ -80,46 +81,55 @@ _STATES = {
     TrialState.COMPLETE: "Finished, not on the front",
     TrialState.PRUNED: "Stopped early",
     TrialState.FAIL: "Failed",
-    TrialState.RUNNING: "RunningTrial",
+    TrialState.RUNNING: "Running",
     TrialState.WAITING: "Waiting",
 }
 
 
 def labels(snapshot: StudySnapshot, count: int) -> list[str]:
-    """Names of the classes; a study keeps the first 50."""
+    """Names of so many classes. A study keeps the first 50 names; others are numbered."""
     known = list(snapshot.attrs.get(PROVENANCE, {}).get("classes", ()))[:count]
     return [str(name) for name in known] + [f"class {i}" for i in range(len(known), count)]
 
 
 def _classes(snapshot: StudySnapshot, trial: FrozenTrial) -> list[str]:
+    """Heading, table and caption of how many images of each class are right; nothing where that is
+    not known."""
     confusion = trial.user_attrs.get(CONFUSION)
     right = trial.user_attrs.get(PER_CLASS, ()) if confusion is None else recalls(confusion)
     if not right:
         return []
     names = labels(snapshot, len(right))
     if confusion is None:
+        columns, epoch = ["Class", "Right"], "last"
         rows = [[name, f"{share:.1%}"] for name, share in zip(names, right, strict=True)]
-        title, epoch = ["Class", "Right"], "last"
     else:
-        rows = []
-        for i, cells in enumerate(confusion):
-            others = [0 if j == i else cell for j, cell in enumerate(cells)]
-            taken = f"{names[others.index(max(others))]} ({max(others)})" if any(others) else ""
-            rows.append([names[i], str(sum(cells)), f"{right[i]:.1%}", taken])
-        title, epoch = ["Class", "Images", "Right", "Most often taken for"], "kept"
+        columns, epoch = ["Class", "Images", "Right", "Most often taken for"], "kept"
+        rows = [
+            [names[i], str(sum(cells)), f"{right[i]:.1%}", _most_taken_for(i, cells, names)]
+            for i, cells in enumerate(confusion)
+        ]
     shown = sorted(sorted(range(len(rows)), key=lambda i: right[i])[:MOST_CLASSES])
-    said = f"Validation images, after the {epoch} epoch."
+    caption = f"Validation images, after the {epoch} epoch."
     if len(shown) < len(rows):
-        said += f" The {len(shown)} worst of {len(rows)} classes."
-    return ["### Classes", _table(title, [rows[i] for i in shown]), said]
+        caption += f" The {len(shown)} worst of {len(rows)} classes."
+    return ["### Classes", _table(columns, [rows[i] for i in shown]), caption]
+
+
+def _most_taken_for(index: int, cells: Sequence[int], names: Sequence[str]) -> str:
+    """The class that images of a class were most often mistaken for, and how many of them; empty
+    where none was. `cells`: their row of the confusion matrix."""
+    others = [0 if other == index else count for other, count in enumerate(cells)]
+    return f"{names[others.index(max(others))]} ({max(others)})" if any(others) else ""
 
 
 def plain(text: str) -> str:
-    """With what Markdown would take for markup escaped."""
+    """The text with all escaped that Markdown would take for markup."""
     return re.sub(r"([\\`*_<>|~\[\]])", r"\\\1", text)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, whose columns of numbers stand on the right."""
     right = [
         all(re.fullmatch(r"#?[\d.,]+%?", cell) for cell in cells)
         for cells in zip(*rows, strict=True)
@@ -134,7 +144,7 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 def _commands(*lines: str) -> str:
-    """To copy. A long one goes on after a backslash, because a note does not wrap them."""
+    """Commands to copy. A long one goes on after a backslash, because notes do not wrap lines."""
     wrapped = []
     for line in lines:
         first, *options = line.split(" --")

@@ -31,7 +31,7 @@ from search.study.snapshot import StudySnapshot
 
 
 def report_page(snapshot: StudySnapshot) -> str:
-    """The text of the file."""
+    """The report as the text of an HTML file."""
     parts = [*_head(snapshot), *_front(snapshot)]
     if snapshot.records:
         parts += [
@@ -86,7 +86,8 @@ def _front(snapshot: StudySnapshot) -> list[str]:
 
 
 def _baselines(snapshot: StudySnapshot) -> list[str]:
-    """The baselines beside the found networks, with what the course report claims for them."""
+    """The section of baselines beside the networks that were found, with what the course report
+    claims for them."""
     records = snapshot.finished
     measured = {record.baseline for record in records if record.baseline}
     if not measured and not snapshot.claims:
@@ -119,6 +120,7 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
 
 
 def _who(on_front: bool, record: TrialRecord) -> str:
+    """The cell that names a network."""
     who = f"baseline, {record.words}" if record.baseline else f"found, #{record.number}"
     return who + (" (on the front)" if on_front else "")
 
@@ -136,12 +138,12 @@ def _what_mattered(snapshot: StudySnapshot) -> list[str]:
             paragraph(_standing_out(importances, objective)),
             figure_block(importances_figure(importances, objective), name),
         ]
-    said = (
+    reading = (
         "From finished trials alone, and for parameters that all of them have. The search chose "
         "these trials, so this says what tells its better ones from its worse ones, not what would "
         "happen elsewhere."
     )
-    return [*parts, paragraph(said, note=True)]
+    return [*parts, paragraph(reading, note=True)]
 
 
 def _standing_out(importances: Sequence[Importance], objective: str) -> str:
@@ -152,7 +154,8 @@ def _standing_out(importances: Sequence[Importance], objective: str) -> str:
 
 
 def _costs(snapshot: StudySnapshot) -> list[str]:
-    failures = [failure.sentence() for failure in diagnose(snapshot.trials)]
-    lines = [*ledger_lines(snapshot.ledger), *failures]
+    """Lines: where epochs went, what failed, and how often stopping was wrong."""
+    causes = [failures.sentence() for failures in diagnose(snapshot.trials)]
+    lines = [*ledger_lines(snapshot.ledger), *causes]
     control = control_arm(snapshot.trials)
     return [*lines, control.sentence()] if control.would_stop else lines

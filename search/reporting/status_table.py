@@ -1,4 +1,4 @@
-"""How a study stands, as a row of a table."""
+"""The table of how studies stand, a row each."""
 
 from optuna.trial import TrialState
 
@@ -12,7 +12,7 @@ FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so 
 
 def status_row(snapshot: StudySnapshot) -> list[str]:
     """The cells of COLUMNS."""
-    front, spent = snapshot.front, snapshot.ledger
+    front, ledger = snapshot.front, snapshot.ledger
     control = control_arm(snapshot.trials)
     counted = sum(trial.state in COUNTED for trial in snapshot.trials)
     still_open = sum(not trial.state.is_finished() for trial in snapshot.trials)
@@ -24,7 +24,7 @@ def status_row(snapshot: StudySnapshot) -> list[str]:
         trials + (f", {failed} failed" if failed else ""),
         str(len(front)),
         f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-",
-        f"{spent.spent.epochs:,}",
-        f"{spent.saved.epochs:,}",
+        f"{ledger.spent.epochs:,}",
+        f"{ledger.saved.epochs:,}",
         f"{control.ended_above} of {control.would_stop}" if control.would_stop else "-",
     ]

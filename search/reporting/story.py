@@ -19,7 +19,7 @@ WIDTH = 80
 
 
 def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
-    """What a trial is, what the rule saw of it, and how it ended; lines of at most WIDTH
+    """What a trial is, what the rule saw of it, and how it ended, in lines of at most WIDTH
     characters."""
     identity = study.user_attrs.get(attr.IDENTITY, {})
     objective = objective_of(identity)
@@ -33,7 +33,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
 
 
 def sizes_by_number(trials: Iterable[FrozenTrial], objective: Objective) -> dict[int, str]:
-    """Sizes of trials with their unit."""
+    """The size of each trial that has one, with its unit, by the trial's number."""
     return {
         trial.number: with_unit(objective, size_of(trial))
         for trial in trials
@@ -48,8 +48,8 @@ def story_among(
     objective: Objective,
     sizes: Mapping[int, str],
 ) -> list[str]:
-    """The same, where the finished trials and `sizes_by_number` have been read already. `epochs`:
-    of a trial that is not stopped."""
+    """The same as `story`, where the finished trials and `sizes_by_number` have been read already.
+    `epochs`: the number that a trial has if it is not stopped."""
     record = read_record(trial)
     if record is None:
         words = trial.user_attrs.get(attr.WORDS)
@@ -80,6 +80,7 @@ def _own_size(record: TrialRecord, objective: Objective) -> str:
 def _end(
     trial: FrozenTrial, record: TrialRecord, finished: Sequence[TrialRecord], epochs: int
 ) -> str:
+    """How the trial ended, or that it has not."""
     match trial.state:
         case TrialState.COMPLETE:
             others = [other for other in finished if other.number != trial.number]
@@ -102,6 +103,7 @@ def _end(
 
 
 def _without_epoch(trial: FrozenTrial) -> str:
+    """Why a trial has no epoch."""
     verdict = trial.user_attrs.get(attr.VERDICT)
     if trial.state == TrialState.RUNNING:
         return "It is running, and has no epoch yet."
@@ -111,44 +113,48 @@ def _without_epoch(trial: FrozenTrial) -> str:
 
 
 def sentence(decision: Decision, epochs: int, sizes: Mapping[int, str]) -> str:
-    """What the rule saw after one of so many epochs, and what it concluded. `sizes`: as
-    `sizes_by_number` gives them."""
-    did = "stopped" if decision.stop else "kept"
-    did += " in the control arm" if decision.spared else ""
-    seen = decision.evidence
-    if seen is None:
-        return f"{did}; {decision.why}"
-    text = f"{did} after epoch {seen.epoch} of {epochs}: {seen.val_acc:.1%}"
-    if seen.expected is None or seen.low is None or seen.high is None:
+    """What the rule saw after one epoch, and what it concluded. `epochs`: those of a full training.
+    `sizes`: as `sizes_by_number` gives them."""
+    action = "stopped" if decision.stop else "kept"
+    action += " in the control arm" if decision.spared else ""
+    evidence = decision.evidence
+    if evidence is None:
+        return f"{action}; {decision.why}"
+    text = f"{action} after epoch {evidence.epoch} of {epochs}: {evidence.val_acc:.1%}"
+    if evidence.expected is None or evidence.low is None or evidence.high is None:
         return f"{text}; {decision.why}"
-    interval = f"90%: {100 * seen.low:.1f}-{100 * seen.high:.1f}"
-    text += f", expected to end at {seen.expected:.1%} ({interval})"
-    text += f"; {_to_beat(seen, sizes)}"
-    if seen.probability is not None:
-        text += f"; {_chance(seen.probability)} to end above that"
-    if seen.rate and seen.rate_needed and 0 < seen.rate < seen.rate_needed:
-        text += f"; an epoch gains {seen.rate / seen.rate_needed:.0%} of what others promise"
+    interval = f"90%: {100 * evidence.low:.1f}-{100 * evidence.high:.1f}"
+    text += f", expected to end at {evidence.expected:.1%} ({interval})"
+    text += f"; {_to_beat(evidence, sizes)}"
+    if evidence.probability is not None:
+        text += f"; {_chance(evidence.probability)} to end above that"
+    rate, needed = evidence.rate, evidence.rate_needed
+    if rate and needed and 0 < rate < needed:
+        text += f"; an epoch gains {rate / needed:.0%} of what others promise"
     return text
 
 
-def _to_beat(seen: Evidence, sizes: Mapping[int, str]) -> str:
-    if seen.rival is not None:
-        size = f" with {sizes[seen.rival]}" if seen.rival in sizes else ""
-        return f"trial {seen.rival} has {seen.to_beat or 0.0:.1%}{size}"
-    if seen.min_acc is None:
+def _to_beat(evidence: Evidence, sizes: Mapping[int, str]) -> str:
+    """The accuracy that counts at the trial's size, and whose it is."""
+    rival, to_beat, min_acc = evidence.rival, evidence.to_beat, evidence.min_acc
+    if rival is not None:
+        size = f" with {sizes[rival]}" if rival in sizes else ""
+        return f"trial {rival} has {to_beat or 0.0:.1%}{size}"
+    if min_acc is None:
         return "no trial of its size or below is above chance"
-    if seen.to_beat is not None and seen.to_beat < seen.min_acc:
-        return f"{percent(seen.min_acc)} is asked for, the best so far has {seen.to_beat:.1%}"
-    return f"{percent(seen.min_acc)} is asked for"
+    if to_beat is not None and to_beat < min_acc:
+        return f"{percent(min_acc)} is asked for, the best so far has {to_beat:.1%}"
+    return f"{percent(min_acc)} is asked for"
 
 
 def _chance(probability: float) -> str:
-    """Never 0 or 100 %: the rule is not that sure."""
+    """A probability in words, never 0 or 100 %: the rule is not that sure."""
     if probability < 0.005:
         return "under 1%"
     return "over 99%" if probability > 0.995 else f"{probability:.0%}"
 
 
 def _wrapped(text: str, mark: str = "") -> list[str]:
+    """Lines of at most WIDTH characters, the first of which begins with the mark."""
     indent = " " * len(mark)
     return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=indent) or [mark]

@@ -1,11 +1,10 @@
-"""A study in sentences and rows: what the report, a note and the terminal say alike."""
+"""A study in sentences and rows, which the report, the dashboard's notes and the terminal share."""
 
 from collections.abc import Sequence
 
 from optuna.trial import TrialState
 
 from paretrain.formatting import count_of, duration, percent
-from search.problem.constraints import OVER_MAX_PARAMS
 from search.problem.front import pareto_front
 from search.problem.objective import TITLES, WORDS, shown
 from search.problem.target import closest, smallest_with
@@ -25,7 +24,7 @@ _STATES = (
 
 
 def study_lines(snapshot: StudySnapshot) -> list[str]:
-    """What is searched, how far it is, and on what."""
+    """Lines that say what is searched, how far the search is, and on which images."""
     origin, states = snapshot.attrs.get(PROVENANCE, {}), [trial.state for trial in snapshot.trials]
     counts = [f"{states.count(state)} {word}" for state, word in _STATES if state in states]
     summary = f" - {snapshot.space.summary}" if snapshot.space else ""
@@ -44,15 +43,16 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
 
 
 def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and a row for each trial of the Pareto front, smallest first."""
+    """Titles of the columns, and a row for each trial of the Pareto front, smallest first. The size
+    has a column of its own where the objective is not the number of parameters."""
     front, objective = snapshot.front, snapshot.objective
     confirmed = confirm(front, read_repeats(snapshot.study))
-    other = [TITLES[objective]] if objective != "params" else []
+    size_title = [TITLES[objective]] if objective != "params" else []
     rows = [
         [
             f"#{record.number}",
             f"{record.num_params:,}",
-            *([shown(objective, record.size)] if other else []),
+            *([shown(objective, record.size)] if size_title else []),
             f"{record.val_acc:.2%}",
             record.words,
             describe_confirmed(confirmed[record.number])
@@ -61,11 +61,12 @@ def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
         ]
         for record in front
     ]
-    return ["Trial", "Parameters", *other, "Val. acc.", "Network", "Other seeds"], rows
+    return ["Trial", "Parameters", *size_title, "Val. acc.", "Network", "Other seeds"], rows
 
 
 def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]:
-    """(on the front, record) of the front and of every measured baseline, smallest first."""
+    """The trials of the front and all measured baselines, smallest first, each after whether it is
+    on the front."""
     front = pareto_front(records)
     numbers = {record.number for record in front}
     others = [r for r in records if r.baseline is not None and r.number not in numbers]
@@ -76,7 +77,8 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
 
 
 def target_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:
-    """The smallest network that has the accuracy asked for, or how far the best got."""
+    """A sentence that names the smallest network with the target accuracy, or how far the best got.
+    `min_acc`: the target, 0 to 1."""
     asked = f"{percent(min_acc)} or more"
     if reached := smallest_with(records, min_acc):
         return (
@@ -96,21 +98,16 @@ def _name(record: TrialRecord) -> str:
     return f"#{record.number}" + (f" ({record.baseline})" if record.baseline else "")
 
 
-def refusal_words(reason: str) -> str:
-    """A stored reason for a refusal, as people read it."""
-    return "over --max-params" if reason == OVER_MAX_PARAMS else reason
-
-
-def ledger_lines(spent: Ledger) -> list[str]:
-    """Where the epochs went, in one or two lines."""
+def ledger_lines(ledger: Ledger) -> list[str]:
+    """Where the epochs went, in at most two lines."""
     rows = {
-        "finished": spent.kept,
-        "stopped": spent.stopped,
-        "failed": spent.failed,
-        "interrupted": spent.waiting,
-        "lost": spent.lost,
+        "finished": ledger.kept,
+        "stopped": ledger.stopped,
+        "failed": ledger.failed,
+        "interrupted": ledger.waiting,
+        "lost": ledger.lost,
     }
-    total = spent.spent
+    total = ledger.spent
     if not total.epochs:
         return []
     parts = [f"{entry.epochs:,} {name}" for name, entry in rows.items() if entry.trials]
@@ -118,12 +115,12 @@ def ledger_lines(spent: Ledger) -> list[str]:
         f"Spent: {count_of(total.epochs, 'epoch')} in {duration(total.seconds)} of training: "
         f"{', '.join(parts)}"
     ]
-    if spent.saved.epochs:
-        share = spent.saved.epochs / (spent.saved.epochs + total.epochs)
-        trials = count_of(spent.saved.trials, "trial")
-        epochs = count_of(spent.saved.epochs, "epoch")
+    if ledger.saved.epochs:
+        share = ledger.saved.epochs / (ledger.saved.epochs + total.epochs)
+        trials = count_of(ledger.saved.trials, "trial")
+        epochs = count_of(ledger.saved.epochs, "epoch")
         lines.append(
             f"Saved by stopping {trials}: {epochs} ({share:.0%}), about "
-            f"{duration(spent.saved.seconds)}"
+            f"{duration(ledger.saved.seconds)}"
         )
     return lines

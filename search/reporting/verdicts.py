@@ -8,22 +8,22 @@ from search.study.records import TrialRecord
 
 
 def verdicts(records: Sequence[TrialRecord]) -> list[str]:
-    """One sentence for each baseline among the finished trials."""
-    found = [record for record in records if record.baseline is None]
-    return [_verdict(record, found) for record in records if record.baseline is not None]
+    """One sentence for each baseline among `records`, the finished trials."""
+    own = [record for record in records if record.baseline is None]
+    return [_verdict(record, own) for record in records if record.baseline is not None]
 
 
-def _verdict(baseline: TrialRecord, found: Sequence[TrialRecord]) -> str:
-    """The most accurate network of no larger size and the smallest that is as accurate, or that
-    the baseline is not beaten."""
-    never = "" if baseline.curve.learned else ", one class to the end"
-    own = f"{short_count(baseline.num_params)}, {baseline.val_acc:.1%}{never}"
-    text = f"{baseline.baseline} ({own})"
-    rival = best_at_size(found, baseline.size)
+def _verdict(baseline: TrialRecord, own: Sequence[TrialRecord]) -> str:
+    """Whether one of the search's `own` networks beats the baseline: the most accurate one of no
+    larger size, and the smallest one that is as accurate."""
+    one_class = "" if baseline.curve.learned else ", one class to the end"
+    numbers = f"{short_count(baseline.num_params)}, {baseline.val_acc:.1%}{one_class}"
+    text = f"{baseline.baseline} ({numbers})"
+    rival = best_at_size(own, baseline.size)
     if rival is None or rival.val_acc < baseline.val_acc:
         best = f"; best found at that size {rival.val_acc:.1%}" if rival else ""
         return f"{text}: not beaten yet{best}"
-    as_accurate = [record for record in found if record.val_acc >= baseline.val_acc]
+    as_accurate = [record for record in own if record.val_acc >= baseline.val_acc]
     smallest = min(as_accurate, key=lambda record: record.size)
     return (
         f"{text}: beaten by #{rival.number}, {100 * (rival.val_acc - baseline.val_acc):+.1f} "

@@ -21,6 +21,7 @@ from search.problem.constraints import (
     UNBUILDABLE,
     WITHOUT_WEIGHTS,
     Constraints,
+    refusal_words,
 )
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Suggest
@@ -105,7 +106,7 @@ class Source:
         return Candidate(params, distributions, config, size, origin, trial.number)
 
     def batch(self, parent: Mapping[str, Any] | None = None) -> list[Candidate]:
-        """At most BATCH random candidates, or mutations of a parent, that pass."""
+        """Random candidates, or mutations of a parent, that pass: at most BATCH."""
         if parent is None:
             return self.passing([self.random() for _ in range(BATCH)])
         trials = [RandomTrial(self._rng, parent, mutate=True) for _ in range(BATCH)]
@@ -146,7 +147,7 @@ class Source:
             self._shadow.drop(candidate.shadow)
 
     def features(self, candidate: Candidate) -> Features:
-        """As the model of accuracy sees it; only for candidates that passed."""
+        """The candidate as the model of accuracy sees it; only for candidates that passed."""
         costs = self.constraints.costs(candidate.config, candidate.size)
         return Features(candidate.params, candidate.distributions, costs)
 
@@ -156,8 +157,8 @@ class Source:
 
     def nothing_passes(self, tried: int) -> UserError:
         """The error to raise after so many refused candidates in a row."""
-        reasons = ", ".join(f"{count:,} {why}" for why, count in self.refused.most_common())
-        text = f"no proposal passes: {tried} in a row were refused ({reasons})"
+        counts = [f"{n:,} {refusal_words(reason)}" for reason, n in self.refused.most_common()]
+        text = f"no proposal passes: {tried} in a row were refused ({', '.join(counts)})"
         if self.refused[OVER_FILE_SIZE] > self.refused[OVER_MAX_PARAMS]:
             return UserError(f"{text}: raise --max-size-mb {self.constraints.max_size_mb:g}")
         if self._smallest_refused is not None:

@@ -39,7 +39,7 @@ MAX_DRAWS = 3000
 MAX_MODEL_DRAWS = 40
 """Refused draws of a model in a row before random ones take over for this proposal."""
 SMALLER = 2
-"""With an accuracy asked for: down to this share of the smallest network that has it."""
+"""Once a network has the accuracy asked for, sizes are drawn down to its own over this."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,9 @@ class Proposer:
         return [observation for observation in self._observations if observation.finished]
 
     def _evenly_spread(self) -> Candidate:
-        """For the start: of a random batch the candidate closest to a size. The sizes are spread
-        evenly on the log scale (van der Corput's sequence) over what the batch has. Large and slow
-        networks would otherwise be most of the start."""
+        """The candidate of a random batch that is closest to a size, for the start. The sizes are
+        spread evenly on the log scale (van der Corput's sequence) over what the batch has. Large
+        and slow networks would otherwise be most of the start."""
         batch = self._source.batch()
         if not batch:
             return self._source.random()
@@ -175,8 +175,8 @@ class Proposer:
         return min(batch[:SIBLINGS], key=self._source.cost)
 
     def _most_promising(self) -> Candidate:
-        """Of many candidates near a drawn size the one with the largest expected gain of area under
-        -log(error) for its cost."""
+        """The candidate near a drawn size with the largest expected gain of area under -log(error)
+        for its cost."""
         finished = self._finished
         front = pareto_front(finished)
         if self._proposed % 4:  # improve what is known to be good
@@ -214,7 +214,8 @@ class Proposer:
         return near if len(near) >= FEW else by_distance[:FEW]
 
     def _most_expected(self, candidates: Sequence[Candidate]) -> Candidate:
-        """After Snoek et al. 2012, sec. 3.2: expected improvement per second."""
+        """The candidate with the largest expected improvement for its cost (Snoek et al. 2012, sec.
+        3.2: per second)."""
         gains = expected_gains(
             [self._source.features(candidate) for candidate in candidates],
             self._observations,

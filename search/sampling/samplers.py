@@ -53,7 +53,8 @@ class ShadowStudy:
 
 
 def optuna_sampler(name: SamplerName, seed: int) -> BaseSampler:
-    """As Optuna comes, but for two settings of TPE. `front` asks TPE for some of its candidates."""
+    """Optuna's sampler as it comes, but for two settings of TPE. `front` asks TPE for some of its
+    candidates."""
     if name == "nsga2":
         return NSGAIISampler(seed=seed)
     if name == "gp":

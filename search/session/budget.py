@@ -18,11 +18,11 @@ class Limits:
     """What the user set; None = no such limit."""
 
     trials: int
-    """In total, over all runs of the study; stopped trials count, failed ones do not."""
+    """Total over all runs of the study; stopped trials count, failed ones do not."""
     seconds: float | None = None
-    """Of this run."""
+    """Time of this run."""
     epochs: int | None = None
-    """In total, over all runs and all trials: none is begun that could exceed it."""
+    """Total over all runs and all trials; no trial starts that could exceed it."""
     plateau: int | None = None
     """Counted trials in a row that hardly moved the front."""
 
@@ -31,10 +31,16 @@ class Budget:
     """Asked before each trial, told after each epoch and trial."""
 
     def __init__(
-        self, limits: Limits, epochs_a_trial: int, reference: float, done: int, epochs_spent: int
+        self,
+        limits: Limits,
+        epochs_a_trial: int,
+        reference_point: float,
+        done: int,
+        epochs_spent: int,
     ) -> None:
-        """`reference`: the accuracy from which the front's hypervolume counts."""
-        self._limits, self._epochs_a_trial, self._reference = limits, epochs_a_trial, reference
+        """`reference_point`: the accuracy from which the front's hypervolume counts."""
+        self._limits, self._epochs_a_trial = limits, epochs_a_trial
+        self._reference_point = reference_point
         self.done, self.epochs_spent = done, epochs_spent
         self._began = time.monotonic()
         self._fronts: list[list[Point]] = []
@@ -54,8 +60,10 @@ class Budget:
         return max(0.0, self._limits.seconds - (time.monotonic() - self._began))
 
     def end(self, running: int = 0, epochs_to_come: int = 0, spared: int = 0) -> End | None:
-        """The limit that keeps another trial, which is spared so many of its epochs, from beginning
-        beside `running` ones, which may take so many epochs more, or None when it may begin."""
+        """The limit that forbids starting another trial; None if there is none.
+
+        `running` trials are under way and may take `epochs_to_come` epochs more; the next one need
+        not train `spared` of its epochs."""
         if self.done + running >= self._limits.trials:
             return "done"
         if self._limits.epochs is not None:
@@ -78,5 +86,6 @@ class Budget:
             return False
         # Beyond the largest one, so that its accuracy counts too.
         reach = 2 * now[-1].size
-        volume = hypervolume(now, self._reference, reach)
-        return volume - hypervolume(before, self._reference, reach) < PLATEAU_GAIN * volume
+        volume = hypervolume(now, self._reference_point, reach)
+        grown = volume - hypervolume(before, self._reference_point, reach)
+        return grown < PLATEAU_GAIN * volume

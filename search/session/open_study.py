@@ -18,7 +18,7 @@ from search.study.storage import exists, open_storage
 
 
 def stored_settings(storage: str, name: str) -> Stored | None:
-    """Of an existing study, or None. Creates nothing."""
+    """What an existing study has settled; None where there is no such study. Creates nothing."""
     if not exists(storage):
         return None
     opened = open_storage(storage)

@@ -26,7 +26,7 @@ class Options:
     """Where images come from; sizes and shares are options of their own."""
     limits: Limits
     epochs: int | None = None
-    """Of a trial."""
+    """At most so many epochs a trial."""
     image_size: int | None = None
     fraction: float | None = None
     per_class: int | None = None

@@ -13,6 +13,6 @@ class Outcome:
     ending: End | Literal["interrupted", "failures"]
     detail: str = ""
     seconds: float = 0.0
-    """From the first order to a worker to the end."""
+    """Time from the first order to a worker to the end."""
     busy_seconds: float = 0.0
-    """That workers had a trial, summed over them."""
+    """Time that workers had a trial, summed over them."""

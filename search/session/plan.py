@@ -50,7 +50,7 @@ class Stored:
     """What an earlier run of the study has settled."""
 
     identity: dict[str, Any]
-    """As `Plan.identity` gave it."""
+    """What `Plan.identity` gave then."""
     threads: int
     min_acc: float | None
     weights_dir: str | None
@@ -68,7 +68,7 @@ class Plan:
     max_params: int | None
     workers: int
     threads: int
-    """Of each worker; a setting of the study, because sums in another order differ."""
+    """CPU threads of each worker; a setting of the study, because sums in another order differ."""
     device: torch.device
     precision: Precision
     limits: Limits
@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """In total, over all runs of the study."""
+        """Number of trials in total, over all runs of the study."""
         return self.limits.trials
 
     @property
@@ -156,7 +156,7 @@ class Plan:
         return (self.seed * 1_000_003 + number) % 2**31
 
     def describe_device(self) -> str:
-        """For the first lines: device, workers, threads, arithmetic."""
+        """Device, workers, threads and arithmetic, for the first lines."""
         workers = f"{count_of(self.workers, 'worker')} x {count_of(self.threads, 'thread')}"
         return f"{device_name(self.device)}, {workers}, {self.precision}"
 
@@ -170,8 +170,8 @@ def settle(options: Options, stored: Stored | None) -> Plan:
     total = options.limits.epochs
     if total is not None and total < epochs:
         raise UserError(
-            f"--epochs-total {total}: one trial may take {epochs} epochs, so none could begin: give "
-            f"{epochs} or more, or fewer --epochs in a new study"
+            f"--epochs-total {total}: one trial may take {epochs} epochs, so none could begin: "
+            f"give {epochs} or more, or fewer --epochs in a new study"
         )
     workers = options.workers or 1
     min_acc = None if options.min_acc == "none" else options.min_acc
@@ -240,7 +240,7 @@ class _Choice:
         return default
 
     def data(self) -> DataConfig:
-        """With sizes and shares. Raises UserError for one that is not allowed."""
+        """The data with their sizes and shares. Raises UserError for one that is not allowed."""
         options = self.options
         image_size = self.first(options.image_size, "image_size", None)
         if image_size is None:
@@ -257,7 +257,7 @@ class _Choice:
         )
 
     def epochs(self) -> int:
-        """Of a trial."""
+        """Epochs of a trial."""
         chosen: int | None = self.first(self.options.epochs, "epochs", None)
         if chosen is None:
             usual = DIGITS_EPOCHS if self.digits else EPOCHS

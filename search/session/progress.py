@@ -61,7 +61,7 @@ class Terminal:
 
 
 def plain(event: Event) -> None:
-    """For logs and pipes: a line for each ended trial, no control characters."""
+    """Print a line for each ended trial, without control characters: for logs and pipes."""
     if isinstance(event, TrialEnded):
         print(trial_line(event), file=sys.stderr, flush=True)
     elif isinstance(event, Note):

@@ -41,7 +41,7 @@ class Repetition:
 
     @property
     def words(self) -> str:
-        """For messages."""
+        """Its name in messages."""
         return f"#{self.record.number} seed {self.seed}"
 
 
@@ -72,7 +72,8 @@ class Repeating:
         self._task = self._bar.add_task("", total=len(repetitions))
 
     def run(self) -> int:
-        """To the end. Returns how many failed; they are said and tried again by the next run."""
+        """Train all of them. Returns how many failed; they are named, and the next run tries them
+        again."""
         with self._bar:
             while self._waiting or self._supervisor.jobs:
                 for _ in self._supervisor.hand_out(self._next):

@@ -28,7 +28,7 @@ class EpochComparison:
 def compare_epochs(
     record: TrialRecord, curve: Mapping[str, Sequence[Any]], data: ImageData, device: torch.device
 ) -> Iterator[EpochComparison]:
-    """As many epochs as the stored curve has."""
+    """Compare as many epochs as the stored curve has."""
     count = len(curve["val_acc"])
     for result in Training(record.config, data, device).epochs():
         then = {key: curve[key][result.epoch - 1] for key in COMPARED if key in curve}

@@ -38,7 +38,7 @@ class RunningTrial:
 
     @property
     def number(self) -> int:
-        """Of the trial in its study."""
+        """Number of the trial in its study."""
         return self.job.number
 
     @property
@@ -58,7 +58,7 @@ class RunningTrial:
 
     @property
     def curve(self) -> Curve:
-        """For rules. Needs an epoch."""
+        """The curve so far, for rules. Needs an epoch."""
         results = self.job.results
         return Curve.of_epochs(
             self.number,

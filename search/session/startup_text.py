@@ -71,8 +71,8 @@ def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) 
 
 
 def say_labelled(screen: Console, label: str, text: str) -> None:
-    """On a terminal what is long goes on below its own beginning, broken between words only, so
-    that a path can be copied; in a file a line stays a line."""
+    """Print a label and a text. On a terminal a long text goes on below its own beginning, broken
+    between words only, so that a path can be copied; in a file a line stays a line."""
     lines = [text]
     if screen.is_terminal:
         room = max(20, screen.width - LABEL - 1)

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from search.problem.constraints import refusal_words
 from search.problem.front import pareto_front
 from search.problem.objective import METRICS, TITLES, Objective, in_database, shown
 from search.problem.target import closest, smallest_with
 from search.reporting.control_arm import ControlArm
-from search.reporting.text import front_rows, ledger_lines, refusal_words, target_verdict
+from search.reporting.text import front_rows, ledger_lines, target_verdict
 from search.reporting.verdicts import verdicts
 from search.session.outcome import Outcome
 from search.session.plan import Plan
@@ -27,7 +28,7 @@ class Ending:
     """What a run leaves to tell."""
 
     finished: Sequence[TrialRecord]
-    """Of all runs of the study."""
+    """Finished trials of all runs of the study."""
     outcome: Outcome
     refused: Mapping[str, int]
     """Proposals that did not pass, by reason."""
@@ -117,7 +118,7 @@ def _next_commands(plan: Plan, finished: Sequence[TrialRecord]) -> list[str]:
 
 
 def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
-    """The same for programs. `aim` is None without `--min-acc`."""
+    """The same for programs. The key `aim` (the target) is None without `--min-acc`."""
     return {
         "event": "end",
         "ending": ending.outcome.ending,

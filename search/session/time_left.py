@@ -24,8 +24,8 @@ def expected_time(
     pool: WorkerPool,
     examples: Sequence[TrainConfig],
 ) -> Forecast | None:
-    """Of the trials that are left; None when nothing could be measured. `study` is None when none
-    has been opened, `examples` are networks like those to come."""
+    """The forecast for the trials that are left; None when nothing could be measured. `study` is
+    None when none has been opened, `examples` are networks like those to come."""
     plan = run.plan
     trials = [] if study is None else study.get_trials(deepcopy=False)
     done = sum(trial.state in COUNTED for trial in trials)

@@ -18,8 +18,8 @@ SECONDS = 2.0
 GAIN = 1.03
 """More workers must train this many times as many images a second as fewer."""
 CONTEXT_BYTES, MEMORY_SHARE, MARGIN = 600e6, 0.9, 1.15
-"""Of a GPU: what a process takes before it trains, how much may be used, and what a trial may need
-beyond the largest probe."""
+"""What a process takes of a GPU before it trains, how much of the memory may be used, and what a
+trial may need beyond the largest probe."""
 
 
 def candidates(plan: Plan, threads_fixed: bool) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ class Curve:
         health: Sequence[str],
         keep: Keep,
     ) -> "Curve":
-        """From what each epoch gave; needs one epoch."""
+        """A curve from what each epoch gave; needs one epoch."""
         return cls(
             number,
             size,

@@ -32,8 +32,8 @@ GUESS_WORTH = 1.0
 WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
 """Prior deviations of w0, w1 and w2, as multiples of the noise."""
 UNSEEN, UNSEEN_DEVIATIONS = 0.15, (0.3, 0.2)
-"""Before learning: the guess of the noise, and prior deviations in accuracy of what a network gains
-above chance, and of what ten times the size adds to that."""
+"""The same before a network learns: the guess of the noise, and prior deviations in accuracy of
+what it gains above chance and of what ten times the size adds to that."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CompletedCurves:
         return len(self._curves)
 
     def posterior(self, trial: Curve) -> Posterior:
-        """Of a trial that has begun to learn, after its last epoch so far."""
+        """Where a trial that has begun to learn will end, after its last epoch so far."""
         # Progress counts from where a training leaves chance: a slow start is not a slow learner.
         before = trial.epochs_before_learning
         progress = (len(trial.accs) - before) / (self._epochs - before)
@@ -95,9 +95,9 @@ class CompletedCurves:
     def before_learning(
         self, size: int, chance: float, stopped: Sequence[tuple[int, float]] = ()
     ) -> Posterior:
-        """Of a trial that has yet to begin to learn, if it does: regression on size alone. The
-        trials that finish are the better ones, so `stopped` ones count too: (size, expected final
-        accuracy)."""
+        """Where a trial that has yet to begin to learn will end, if it does: regression on size
+        alone. The trials that finish are the better ones, so `stopped` ones count too: (size,
+        expected final accuracy)."""
         sizes = np.append(self._sizes, [math.log10(other) for other, _ in stopped])
         finals = np.append(self._finals, [expected for _, expected in stopped])
         design = np.stack([np.ones(len(sizes)), sizes - math.log10(size)], axis=1)

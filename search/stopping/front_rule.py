@@ -53,7 +53,7 @@ class FrontRule:
     growth_trainings: float = 8.0
     """... and less than the front has gained an epoch over so many full trainings."""
     growth: float = 1.5
-    """Judged after epochs 1, 2, 3, 5, 8, ...: each at least this many times the one before."""
+    """Judged after epochs 1, 2, 3, 5, 7, 11, ...: each at least this many times the one before."""
     min_finished: int = 2
     """Finished trials that learned, needed before a final accuracy is predicted."""
     recent: int = 30

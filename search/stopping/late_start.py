@@ -23,14 +23,14 @@ def start_chance(trial: Curve, view: View) -> float:
     """
     everyone = [*view.others, trial]
     before = np.array([curve.epochs_before_learning for curve in everyone])
-    seen = np.array([len(curve.accs) for curve in everyone])
-    began = before < seen
+    watched_for = np.array([len(curve.accs) for curve in everyone])
+    began = before < watched_for
     stays, left = 1.0, trial.epochs_before_learning
     end = 2 ** math.ceil(math.log2(left + 1)) if left else 1
     while left < view.epochs:
         right = min(end, view.epochs)
         starts = np.count_nonzero(began & (left <= before) & (before < right))
-        watched = np.count_nonzero((before >= left) & (began | (seen >= right)))
+        watched = np.count_nonzero((before >= left) & (began | (watched_for >= right)))
         stays *= 1 - (starts + PRIOR_WORTH * PRIOR_CHANCE) / (watched + PRIOR_WORTH)
         left, end = right, 2 * right
     return float(1 - stays)

@@ -31,9 +31,9 @@ class Memory:
     """See the module."""
 
     first_gains: dict[int, float] = field(default_factory=dict)
-    """By trial, in the order in which they became known."""
+    """Gains by trial, in the order in which they became known."""
     ends: dict[int, float] = field(default_factory=dict)
-    """By trial: the accuracy at which it was last expected to end."""
+    """The accuracy at which each trial was last expected to end."""
     ended: tuple[int, int] | None = None
     realised: float | None = None
     _judgements: int = 0

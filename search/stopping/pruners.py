@@ -12,7 +12,7 @@ from search.stopping.rule import Decision, DivergenceRule, Rule, View
 
 PrunerName = Literal["front", "none"]
 CONTROL_SHARE = 0.04
-"""Share of the trials that is never stopped, so that a study can say how often its rule is wrong."""
+"""Share of the trials that is never stopped, so that a study tells how often its rule is wrong."""
 
 PATIENT_CAUTION, PATIENT_LIKELY = 0.2, 0.2
 """Settings of the front rule in a search that only counts trials: there an epoch saved buys

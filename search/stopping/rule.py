@@ -25,9 +25,9 @@ class Evidence:
     the judgement did not need it."""
 
     epoch: int
-    """After which the trial was judged."""
+    """The trial was judged after this epoch."""
     val_acc: float
-    """Of the epoch that would be kept."""
+    """Accuracy of the epoch that would be kept."""
     min_acc: float | None = None
     """Accuracy that the user asked for."""
     expected: float | None = None
@@ -41,7 +41,7 @@ class Evidence:
     rival: int | None = None
     """Number of the trial that has it, where one does."""
     probability: float | None = None
-    """Of ending above `to_beat`."""
+    """Probability of ending above `to_beat`."""
     gain: float | None = None
     """Expected gain of hypervolume."""
     rate: float | None = None
@@ -73,16 +73,15 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """One line that names the epoch and what was seen in it."""
-        text = self.why
-        seen = self.evidence
-        if seen is not None and seen.expected is not None:
-            assert seen.low is not None and seen.high is not None
-            interval = f"{100 * seen.low:.0f}-{100 * seen.high:.0f}"
-            text = f"epoch {seen.epoch}: ends at {seen.expected:.0%} ({interval})"
+        """One line that names the epoch and its evidence."""
+        text, evidence = self.why, self.evidence
+        if evidence is not None and evidence.expected is not None:
+            assert evidence.low is not None and evidence.high is not None
+            interval = f"{100 * evidence.low:.0f}-{100 * evidence.high:.0f}"
+            text = f"epoch {evidence.epoch}: ends at {evidence.expected:.0%} ({interval})"
             text += f"; {self.why}" if self.why else ""
-        elif seen is not None:
-            text = f"epoch {seen.epoch}: {seen.val_acc:.1%}, {self.why}"
+        elif evidence is not None:
+            text = f"epoch {evidence.epoch}: {evidence.val_acc:.1%}, {self.why}"
         return f"control arm; else stopped: {text}" if self.spared else text
 
 
@@ -91,7 +90,7 @@ class View:
     """What a rule may know of the study beside the trial that it judges."""
 
     epochs: int
-    """Of a full training."""
+    """Epochs of a full training."""
     chance: float
     """Accuracy of guessing."""
     largest: int
@@ -101,7 +100,7 @@ class View:
     running: Sequence[Curve] = ()
     """The other trials under way that have an epoch."""
     stopped: Sequence[Curve] = ()
-    """In the order in which they were stopped."""
+    """Stopped trials, in the order in which they were stopped."""
     min_acc: float | None = None
     """Accuracy that was asked for, if any."""
     objective: Objective = "params"

@@ -3,7 +3,7 @@ accuracies.
 
 Trials are compared after the same epoch, by the hypervolume that each would add to the front of the
 others there. As in successive halving for two objectives (MO-ASHA: Schmucker et al. 2021, arXiv
-2106.12639, sec. 4) the best third goes on after epochs 1, 3, 9, ...; here the rank is that of a gain
+2106.12639, sec. 4) the best third goes on after epochs 1, 3, 9, ... Here the rank is that of a gain
 and not of a dominance, because a small step above the front is worth less than a large one.
 
 The very first trials have nobody to be compared with. As in the secretary problem (Ferguson 1989,

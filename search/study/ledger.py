@@ -50,7 +50,7 @@ class Ledger:
         )
 
     def as_dict(self) -> dict[str, dict[str, float]]:
-        """For JSON: one object a row, and `spent`."""
+        """One object a row, and `spent`, for JSON."""
         rows = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: {
@@ -72,7 +72,7 @@ _ROW = {
 
 
 def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
-    """Of trials that would each take `epochs` if none were stopped."""
+    """Add up trials that would each take `epochs` if none were stopped."""
     rows = {field.name: Entry() for field in fields(Ledger)}
     for trial in trials:
         spent = trial.user_attrs.get(SPENT)

@@ -108,7 +108,7 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
 
 
 def by_end(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """In the order in which they ended."""
+    """Trials in the order in which they ended."""
     return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
 
 

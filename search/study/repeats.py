@@ -28,13 +28,13 @@ class Repeat:
     trial: int
     seed: int
     val_accs: tuple[float, ...]
-    """After each epoch, of the epoch that counts if the training ends there."""
+    """Accuracy after each epoch: that of the epoch which counts if the training ends there."""
     health: str
     seconds: float
 
     @property
     def val_acc(self) -> float:
-        """After the last epoch."""
+        """Accuracy after the last epoch."""
         return self.val_accs[-1]
 
 
@@ -66,7 +66,7 @@ def as_attribute(repeat: Repeat) -> tuple[str, dict[str, Any]]:
 
 
 def read_repeats(study: optuna.Study) -> dict[int, list[Repeat]]:
-    """By trial, in the order of their seeds."""
+    """All repeats by trial, in the order of their seeds."""
     by_trial: dict[int, list[Repeat]] = {}
     for key, value in study.user_attrs.items():
         if key.startswith(REPEAT):

@@ -37,7 +37,7 @@ class StudySnapshot:
 
     @property
     def name(self) -> str:
-        """Of the study."""
+        """Name of the study."""
         return self.study.study_name
 
     @property
@@ -74,7 +74,7 @@ class StudySnapshot:
 
     @property
     def epochs(self) -> int:
-        """Of a trial that is not stopped."""
+        """Epochs of a trial that is not stopped."""
         return int(self.identity.get("epochs", 0))
 
     @property
@@ -105,12 +105,12 @@ class StudySnapshot:
 
     @cached_property
     def records(self) -> list[TrialRecord]:
-        """Of every trial with an epoch."""
+        """Every trial with an epoch."""
         return [record for t in self.trials if (record := read_record(t)) is not None]
 
     @property
     def finished(self) -> list[TrialRecord]:
-        """Of those that ran to their end."""
+        """Trials that ran to their end."""
         return [record for record in self.records if record.state == TrialState.COMPLETE]
 
     @property
@@ -159,7 +159,7 @@ def read_snapshot(storage: str, name: str) -> StudySnapshot:
 
 
 def snapshot_of(study: optuna.Study, storage: str) -> StudySnapshot:
-    """Of an opened study."""
+    """Read an opened study."""
     attrs = study.user_attrs
     return StudySnapshot(storage, study, study.get_trials(deepcopy=False), attrs, space_of(attrs))
 

@@ -21,7 +21,7 @@ from paretrain.cli import UserError, nearest
 
 LOCK_TIMEOUT_S = 60
 TRIES = 10
-"""At creating tables that another program creates at the same moment."""
+"""So often tables are created that another program creates at the same moment."""
 _SQLITE = "sqlite:///"
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
@@ -134,7 +134,7 @@ def open_storage(storage: str) -> RDBStorage:
 
 
 def engine_arguments(is_sqlite: bool) -> dict[str, Any]:
-    """Of SQLAlchemy's `create_engine`: SQLite waits for who is writing."""
+    """Arguments for SQLAlchemy's `create_engine`: SQLite waits for who is writing."""
     return {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
 
 

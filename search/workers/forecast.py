@@ -1,5 +1,5 @@
 """How long a run will take and how much memory, from a few measured steps of the very networks that
-it will try first: the hand-made ones, and proposals of its own sampler, spread over the sizes."""
+it will try first: the baselines, and proposals of its own sampler, spread over the sizes."""
 
 import math
 import statistics
@@ -12,26 +12,27 @@ from search.workers.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
 PROBE_S = 0.25
-"""Of steps of each network: on a shared machine shorter ones say little."""
+"""Steps of each network are measured for so long: on a shared machine shorter times say little."""
 LATER = 1.15
 """Time of a network that the front sampler proposes once it has learned, over that of its first
 ones: 0.7 to 1.8 in 27 studies of the digits, and nothing that is known before told which."""
 HANDING_OVER_S = 0.05
-"""A trial: until its worker has the next one."""
+"""Time until a worker has its next trial."""
 COORDINATOR_S = 0.35
-"""A trial, of a core: its proposal, its records. The workers lack it where they have all cores."""
+"""Time of one core that a trial costs the coordinator: its proposal, its records. The workers lack
+it where they have all cores."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of the trials that are left."""
+    """What the trials that are left will take."""
 
     seconds: float
-    """As many epochs saved by stopping as expected."""
+    """Expected time, with as many epochs saved by stopping as expected."""
     seconds_at_most: float
-    """If no trial is stopped early."""
+    """Time if no trial is stopped early."""
     memory_bytes: int
-    """Of all workers together, at their largest probe."""
+    """Memory of all workers together, at their largest probe."""
     probed: int
     """Networks measured."""
 
@@ -52,11 +53,12 @@ class Course:
     """How the run is expected to go on."""
 
     trials: int
-    """That are left, hand-made ones included."""
+    """Trials that are left, baselines included."""
     share: Callable[[int], float]
-    """Of its epochs that the n-th of the proposals to come takes until it is stopped, n from 0."""
+    """Share of its epochs that the n-th of the proposals to come takes until it is stopped; n
+    counts from 0."""
     later: float = 1.0
-    """Time of a network of a sampler that has learned over that of an example."""
+    """Time of a network of a sampler that has learned, over that of an example."""
     fresh: bool = True
     """The examples are the run's very first proposals."""
     crowded: bool = False
@@ -65,58 +67,61 @@ class Course:
 
 def forecast(
     pool: WorkerPool,
-    hand_made: Sequence[TrainConfig],
+    baselines: Sequence[TrainConfig],
     examples: Sequence[TrainConfig],
     course: Course,
 ) -> Forecast | None:
-    """`hand_made` will run first, to their end. Of the examples no more are measured than will
-    run, or three for each trial of a study that goes on, for which they are a sample. None when
-    nothing could be measured: a forecast that fails must not keep a run from starting."""
-    hand_made = hand_made[: course.trials]
-    others = course.trials - len(hand_made)
+    """Measure networks and add up what all trials will take.
+
+    `baselines` will run first, to their end. No more examples are measured than will run, or three
+    for each trial of a study that goes on, for which they are a sample. None when nothing could be
+    measured: a forecast that fails must not keep a run from starting.
+    """
+    baselines = baselines[: course.trials]
+    others = course.trials - len(baselines)
     examples = examples[: others if course.fresh else 3 * others]
-    for config in (*hand_made, *examples)[:1]:
+    for config in (*baselines, *examples)[:1]:
         probe_all(pool, config)  # a worker's first network pays for the libraries of all
-    by_hand = [found for config in hand_made if (found := _probe(pool, config))]
-    like = [found for config in examples if (found := _probe(pool, config))]
-    if not like and not by_hand:
+    of_baselines = [probe for config in baselines if (probe := _probe(pool, config))]
+    of_examples = [probe for config in examples if (probe := _probe(pool, config))]
+    if not of_examples and not of_baselines:
         return None
-    fixed = sum(seconds for seconds, _ in by_hand)
-    seconds = [seconds for seconds, _ in like or by_hand]
-    first = seconds[:others] if like and course.fresh else []
-    to_come = first + [course.later * statistics.fmean(seconds)] * (others - len(first))
-    expected = fixed + sum(each * course.share(n) for n, each in enumerate(to_come))
+    fixed = sum(seconds for seconds, _ in of_baselines)
+    like = [seconds for seconds, _ in of_examples or of_baselines]
+    first = like[:others] if of_examples and course.fresh else []
+    to_come = first + [course.later * statistics.fmean(like)] * (others - len(first))
+    expected = fixed + sum(seconds * course.share(n) for n, seconds in enumerate(to_come))
     workers = len(pool.workers)
     return Forecast(
         seconds=wall_seconds(expected, course.trials, workers, course.crowded),
         seconds_at_most=wall_seconds(fixed + sum(to_come), course.trials, workers, course.crowded),
-        memory_bytes=max(memory for _, memory in by_hand + like),
-        probed=len(by_hand) + len(like),
+        memory_bytes=max(memory for _, memory in of_baselines + of_examples),
+        probed=len(of_baselines) + len(of_examples),
     )
 
 
 def wall_seconds(work: float, trials: int, workers: int, crowded: bool) -> float:
-    """Of `trials` that keep workers busy for `work` seconds in all. While the last one ends, the
-    other workers wait, each for half a trial."""
+    """Time until `trials` are done that keep workers busy for `work` seconds in all. While the last
+    one ends, the other workers wait, each for half a trial."""
     waiting = (workers - 1) / 2 * work / max(1, trials)
     taken = trials * COORDINATOR_S if crowded else 0.0
     return (work + taken + waiting) / workers + trials * HANDING_OVER_S
 
 
 def probe_all(pool: WorkerPool, config: TrainConfig, seconds: float = 0.0) -> list[Probed] | None:
-    """The same configuration on all workers at once, as they will run. None when one died or took
-    too long; it has been started anew."""
+    """Measure the same configuration on all workers at once, as they will run. None when one died
+    or took too long; it has been started anew."""
     waiting = set(pool.workers)
     for worker in waiting:
         pool.send(worker, Probe(config=config, seconds=seconds))
     probed = []
     while waiting:
-        heard = pool.receive(PROBE_TIMEOUT_S)
-        if heard is None or isinstance(heard[1], Died):
-            for worker in waiting if heard is None else {heard[0]}:
+        received = pool.receive(PROBE_TIMEOUT_S)
+        if received is None or isinstance(received[1], Died):
+            for worker in waiting if received is None else {received[0]}:
                 pool.restart(worker)
             return None
-        worker, message = heard
+        worker, message = received
         if isinstance(message, Probed):
             waiting.discard(worker)
             probed.append(message)

@@ -18,7 +18,7 @@ class Job:
     config: TrainConfig
     checkpoint: Path
     measure_latency: bool = False
-    """Before the first epoch."""
+    """Measure the latency of one image before the first epoch."""
     results: list[EpochResult] = field(default_factory=list)
     """The epochs of its curve so far."""
     confusion: Confusion | None = None
@@ -32,7 +32,7 @@ class Job:
     epochs_spent: int = 0
     """All that were trained, also those that were lost."""
     seconds_spent: float = 0.0
-    """Of finished attempts; see `seconds`."""
+    """Time of finished attempts; see `seconds`."""
     seconds_lost: float = 0.0
     began: float | None = None
     """When a worker was given it, on the monotonic clock; None while no worker has it."""

@@ -28,7 +28,7 @@ class Died:
 
     @property
     def killed(self) -> bool:
-        """By somebody else: as Linux does where memory is short."""
+        """Whether somebody else killed it, as Linux does where memory is short."""
         return not self.how and self.exit_code == -9
 
     def __str__(self) -> str:

@@ -30,8 +30,8 @@ class Pace:
 
 
 def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
-    """Over BLOCKS of at least STEPS steps, which take `seconds` or more together. Raises what the
-    training raises."""
+    """Measure BLOCKS of at least STEPS steps, which take `seconds` or more together. Raises what
+    the training raises."""
     start = time.perf_counter()
     training = Training(config, data, device)
     epoch, steps = 1, training.steps(1)

@@ -97,9 +97,10 @@ class Finished(_Message):
     say: Literal["finished"] = "finished"
     trial: int
     seconds: float
-    """From the order to train to this message."""
+    """Time from the order to train to this message."""
     confusion: Confusion | None = None
-    """Of the kept epoch's validation images, unless it was stopped or has too many classes."""
+    """Confusion matrix of the kept epoch's validation images; None where the trial was stopped or
+    has too many classes."""
 
 
 class Failed(_Message):

@@ -75,7 +75,7 @@ class CurveRestored:
 
 @dataclass(frozen=True)
 class LatencyMeasured:
-    """Of one image, before the first epoch."""
+    """The latency of one image was measured, before the first epoch."""
 
     job: Job
     microseconds: int
@@ -90,14 +90,14 @@ class ConfigChanged:
 
 @dataclass(frozen=True)
 class JobFinished:
-    """By its last epoch, by `stop` or by divergence."""
+    """The job has ended: by its last epoch, by `stop` or by divergence."""
 
     job: Job
 
 
 @dataclass(frozen=True)
 class JobFailed:
-    """It is not tried again."""
+    """The job has failed and is not tried again."""
 
     job: Job
     error: str
@@ -155,16 +155,16 @@ class Supervisor:
         self._set_aside: deque[Job] = deque()
         """Jobs that lacked memory beside others."""
         self.busy_seconds = 0.0
-        """That workers had a job, summed over them."""
+        """Time that workers had a job, summed over them."""
 
     @property
     def jobs(self) -> list[Job]:
-        """Under way, or set aside until nothing else runs."""
+        """Jobs under way, or set aside until nothing else runs."""
         return [*self._busy.values(), *self._set_aside]
 
     @property
     def training(self) -> list[Job]:
-        """Those that a worker has."""
+        """Jobs that a worker has."""
         return list(self._busy.values())
 
     def hand_out(self, next_job: Callable[[], Job | None]) -> Iterator[Job]:

@@ -18,12 +18,12 @@ Say = Callable[[Resumed | Measured | Alive | Epoch | Warned], None]
 
 ALIVE_EVERY_S = 2.0
 CHECKPOINT_SHARE = 0.02
-"""At most this share of the time goes into checkpoints: small networks are written after every
-epoch, large ones now and then."""
+"""Share of the time that checkpoints may take: small networks are written after every epoch, large
+ones now and then."""
 
 
 MOST_CLASSES = 50
-"""With more, a confusion matrix is too large to be stored with every trial."""
+"""A confusion matrix of more classes is too large to be stored with every trial."""
 
 
 class Stopped(Exception):

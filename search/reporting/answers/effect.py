@@ -1,9 +1,10 @@
-"""The effect of one thing, everything else being equal: both outcome and thing are predicted from
-everything else, and what is left of one is regressed on what is left of the other (Robinson
-1988; with flexible predictions Chernozhukov et al. 2018, "Double/debiased machine learning").
+"""The effect of one thing, everything else being equal. Both the outcome and the thing, here called
+treatment, are predicted from everything else, and what is left of the outcome is regressed on what
+is left of the treatment (Robinson 1988; with flexible predictions Chernozhukov et al. 2018,
+"Double/debiased machine learning").
 
-The predictions are kernel ridge regressions, whose leave-one-out residuals have a closed form, so
-every trial is predicted from all others without fitting once a trial. Standard errors are HC3
+The predictions are kernel ridge regressions. Their leave-one-out residuals have a closed form, so
+every trial is predicted from all others without a fit for each trial. Standard errors are HC3
 (MacKinnon & White 1985), degrees of freedom those of Satterthwaite (Bell & McCaffrey 2002)."""
 
 import math
@@ -16,31 +17,34 @@ from scipy import stats
 from search.problem.arrays import Floats
 
 PENALTIES = np.logspace(-1.5, 3, 10)
-"""Tried for every prediction; the one with the least leave-one-out error is taken."""
+"""Ridge penalties tried for every prediction. The one with the least leave-one-out error is
+taken."""
 SMOOTH = (0.0, 0.5)
-"""Shares of the kernel that are Gaussian, likewise; the rest is linear."""
+"""Shares of the kernel that are Gaussian, tried in the same way; the rest is linear."""
 INTERCEPT = 1e4
-"""Of the kernel: large enough that the mean is not shrunk."""
+"""A constant in the kernel, so large that the mean is not shrunk."""
 
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """Of one unit more of the thing, with what its uncertainty is made of."""
+    """The effect of one unit more of the treatment, and what its uncertainty is made of."""
 
     value: float
     se: float
+    """Standard error of the value."""
     df: float
     """Degrees of freedom of the standard error."""
     information: float
-    """Sum of squares of what is left of the thing; the standard error falls with its root."""
+    """Sum of squares of what is left of the treatment; the standard error falls with its root."""
     weights: Floats
     """How much each trial says, of shape (trials,), summing to 1: the effect is the average over
     trials with these weights. Those count most whose level could as well have been another."""
     influence: Floats
-    """Of each trial on the value, of shape (trials,): sums of products are covariances."""
+    """How much each trial moves the value, of shape (trials,). Sums of products of two effects'
+    influences are their covariance."""
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Student's t."""
+        """The confidence interval at this level, after Student's t."""
         half = self.quantile(level) * self.se
         return self.value - half, self.value + half
 
@@ -50,19 +54,20 @@ class Effect:
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of no effect."""
+        """The two-sided p-value of there being no effect."""
         return float(2 * stats.t.sf(abs(self.value) / self.se, self.df))
 
 
-def residuals(features: Floats, targets: Floats) -> Floats:
-    """What is left of each target, of shape (trials, targets), when each trial is predicted from
-    all others. `features`: (trials, columns), as `covariates.features` scales them."""
-    count = len(targets)
-    left: Floats = targets - (targets.sum(axis=0) - targets) / (count - 1)
+def residuals(features: Floats, variables: Floats) -> Floats:
+    """What is left of each variable, of shape (trials, variables), when each trial is predicted
+    from all others. `features`: (trials, columns), as `covariates.features` scales them."""
+    count = len(variables)
+    # The first prediction to beat is the mean of the others.
+    left: Floats = variables - (variables.sum(axis=0) - variables) / (count - 1)
     best = (left**2).mean(axis=0)
     for kernel in kernels(features):
         values, vectors = np.linalg.eigh(kernel)
-        rotated = vectors.T @ targets
+        rotated = vectors.T @ variables
         for penalty in PENALTIES:
             inverse = 1 / (np.maximum(values, 0.0) + penalty)
             diagonal = (vectors**2) @ inverse
@@ -75,7 +80,7 @@ def residuals(features: Floats, targets: Floats) -> Floats:
 
 
 def kernels(features: Floats) -> Iterator[Floats]:
-    """Those that are tried, each (trials, trials)."""
+    """The kernels that are tried, each of shape (trials, trials)."""
     inner = features @ features.T
     norms = np.diag(inner)
     scale = float(norms.mean()) or 1.0
@@ -88,23 +93,25 @@ def kernels(features: Floats) -> Iterator[Floats]:
 def effects(
     features: Floats, treatment: Floats, outcomes: Floats, deviations: Floats
 ) -> list[Effect | None]:
-    """Of `treatment`, of shape (trials,), on each of `outcomes`, of shape (trials, outcomes), given
-    `features`. `deviations`, shaped like outcomes, are of those that are themselves expectations;
-    they widen the interval as drawing them would. None where there is nothing to tell from."""
+    """The effect of `treatment`, of shape (trials,), on each of `outcomes`, of shape (trials,
+    outcomes), given `features`. An effect is None where the trials tell nothing of it.
+
+    `deviations`, shaped like outcomes, are those of outcomes that are themselves expectations. They
+    widen the interval as drawing the outcomes would."""
     left = residuals(features, np.column_stack([treatment, outcomes]))
     d = left[:, 0]
     if float(d @ d) < 1e-9 * len(d):
         return [None] * outcomes.shape[1]
-    found = [
+    fitted = [
         slopes(left[:, :1], y, deviation)[0]
         for y, deviation in zip(left[:, 1:].T, deviations.T, strict=True)
     ]
-    return [one if one.se**2 > 1e-18 else None for one in found]
+    return [effect if effect.se**2 > 1e-18 else None for effect in fitted]
 
 
 def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
-    """Least squares of `y` (trials,) on all columns of `d` (trials, things), with HC3. Empty where
-    columns cannot be told apart."""
+    """Least squares of `y`, of shape (trials,), on all columns of `d`, of shape (trials,
+    treatments), with HC3: one effect a column. Empty where columns cannot be told apart."""
     gram = d.T @ d
     if np.linalg.cond(gram) > 1e8:
         return []
@@ -112,13 +119,14 @@ def slopes(d: Floats, y: Floats, deviation: Floats) -> list[Effect]:
     pull = d @ inverse
     value = pull.T @ y
     leverage = np.einsum("ij,ij->i", pull, d)
+    # HC3 divides by 1 - leverage, which is next to 0 for a trial that decides the slope alone.
     influence = pull * ((y - d @ value) / np.maximum(1 - leverage, 0.05))[:, None]
-    found = []
+    by_column = []
     for k in range(d.shape[1]):
         weights = pull[:, k] ** 2 / float(pull[:, k] @ pull[:, k])
         variance = float(influence[:, k] @ influence[:, k] + pull[:, k] ** 2 @ deviation**2)
         df = max(1.0, 1 / float(weights @ weights) - d.shape[1])
-        known = 1 / float(inverse[k, k])
-        spread = math.sqrt(variance)
-        found.append(Effect(float(value[k]), spread, df, known, weights, influence[:, k]))
-    return found
+        information = 1 / float(inverse[k, k])
+        se = math.sqrt(variance)
+        by_column.append(Effect(float(value[k]), se, df, information, weights, influence[:, k]))
+    return by_column

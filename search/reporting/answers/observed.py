@@ -1,4 +1,4 @@
-"""Trials as observations: what was set, how it ended, how certain that is."""
+"""Trials as observations: what was set, how each ended, and how certain that is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from search.study.decisions import read_evidence
 from search.study.records import COUNTED, TrialRecord, read_record
 
 LEARNED_MARGIN = 0.05
-"""Above chance, or half of chance where that is less: a network that ends there has learned."""
+"""A network that ends above chance by more than this has learned. Half of chance will do where that
+is less."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,18 @@ class Observed:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     val_acc: float
-    """Final, 0 to 1; of a stopped trial what it was expected to reach."""
+    """Final accuracy, 0 to 1; for a stopped trial the one that it was expected to reach."""
     deviation: float
-    """Of that expectation; 0 for one that finished."""
+    """Standard deviation of that expectation; 0 for a trial that finished."""
     learned: bool
-    """Whether it came away from chance."""
+    """Whether it did better than chance and predicts more than one class."""
     num_params: int
-    """Exact."""
+    """Exact number of parameters."""
 
 
 def observed(trials: Sequence[FrozenTrial], classes: int) -> list[Observed]:
-    """Those that count for `--trials` and have an epoch, in the order of their numbers."""
+    """The trials that count for `--trials` and have an epoch, in the order given. `classes`: number
+    of classes, which says what chance is."""
     ended = [trial for trial in trials if trial.state in COUNTED]
     return [
         _observed(trial, record, classes)

@@ -1,5 +1,5 @@
 """What can be asked of a space: one question a parameter, in the space's own words where it has any
-(`QUESTIONS`), and the comparisons that answer it."""
+(`QUESTIONS`), and the levels that are compared to answer it."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -14,25 +14,25 @@ from search.reporting.answers.covariates import position
 MOST_STEPS = 5
 """A number with more values than that is asked about by thirds of its range."""
 NOTHING = (False, "none", "no", None)
-"""Choices that others are compared with."""
+"""Where a parameter has one of these choices, the others are compared with it."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """About one parameter, or about several that stand for one another, of which a trial has at
-    most one."""
+    """A question about one parameter, or about several that stand for one another: a trial has at
+    most one of them."""
 
     name: str
     text: str
     params: tuple[str, ...]
     levels: tuple[str, ...]
-    """In words; where not `ordered`, the others are compared with the first."""
+    """The levels in words. Unless they are `ordered`, the others are compared with the first."""
     ordered: bool
-    """Levels are steps of a scale: asked is what one step more does."""
+    """Whether levels are steps of a scale. Then the question is what one step more does."""
     step: str
     """One step, in words."""
     choices: tuple[tuple[Any, ...], ...]
-    """Values of each level; empty = thirds of the range."""
+    """The values of each level; empty where levels are thirds of the range."""
     distribution: BaseDistribution
     worded: bool = False
     """Whether the space asks it in its own words."""
@@ -46,39 +46,40 @@ class Question:
         if not self.choices:
             third = min(2, max(0, int(3 * position(value, self.distribution))))
             return (1, 0, 2)[third]  # the middle is what the others are compared with
-        return next((i for i, of in enumerate(self.choices) if value in of), None)
+        return next((i for i, values in enumerate(self.choices) if value in values), None)
 
     def belonging(
         self, rows: Sequence[Mapping[str, Any]], wanted: Collection[int] | None = None
     ) -> frozenset[str]:
-        """Its parameters, and those that are asked for at one of the wanted levels (all, unless
+        """Its parameters, and those that trials have at some of the wanted levels (all, unless
         given) and never at another, such as the learning rate of one optimizer. They are part of
-        the effect, so they must not be held equal."""
-        there: dict[int, set[str]] = {}
+        the effect, so they must not be held equal. `rows`: parameters of trials."""
+        by_level: dict[int, set[str]] = {}
         for params in rows:
-            at = self.level(params)
-            if at is not None and (wanted is None or at in wanted):
-                there.setdefault(at, set()).update(params)
-        every = set().union(*there.values())
-        parts = {name for name in every if any(name not in found for found in there.values())}
+            level = self.level(params)
+            if level is not None and (wanted is None or level in wanted):
+                by_level.setdefault(level, set()).update(params)
+        names = set().union(*by_level.values())
+        parts = {name for name in names if any(name not in own for own in by_level.values())}
         return frozenset({*self.params, *parts})
 
 
 def questions(
     distributions: Mapping[str, BaseDistribution], worded: Mapping[str, Mapping[str, Any]]
 ) -> list[Question]:
-    """Those in the space's words first, then one for every other parameter."""
-    found = []
-    for name, of in worded.items():
-        params = tuple(str(p) for p in of.get("of", ()) if p in distributions)
+    """The questions in the space's words (`worded`: its `QUESTIONS`) first, then one for every
+    other parameter. A parameter of one value only raises no question."""
+    every = []
+    for name, words in worded.items():
+        params = tuple(str(p) for p in words.get("of", ()) if p in distributions)
         if params:
-            made = _question(name, of["ask"], params, distributions, of.get("levels"))
-            found.append(replace(made, worded=True))
-    taken = {param for question in found for param in question.params}
+            question = _question(name, words["ask"], params, distributions, words.get("levels"))
+            every.append(replace(question, worded=True))
+    taken = {param for question in every for param in question.params}
     for name in distributions:
         if name not in taken:
-            found.append(_question(name, None, (name,), distributions, None))
-    return [question for question in found if len(question.levels) > 1]
+            every.append(_question(name, None, (name,), distributions, None))
+    return [question for question in every if len(question.levels) > 1]
 
 
 def _question(
@@ -88,35 +89,40 @@ def _question(
     distributions: Mapping[str, BaseDistribution],
     levels: Mapping[str, Sequence[Any]] | None,
 ) -> Question:
-    of = distributions[params[0]]
+    """One question, whose levels are those given, or follow from the distribution of the first
+    parameter."""
+    distribution = distributions[params[0]]
     text = text or f"Does {name} matter?"
     if levels:
-        values = tuple(tuple(group) for group in levels.values())
-        return Question(name, text, params, tuple(levels), False, "", values, of)
-    steps = _steps(of)
-    if steps:
+        values: tuple[tuple[Any, ...], ...] = tuple(tuple(group) for group in levels.values())
+        return Question(name, text, params, tuple(levels), False, "", values, distribution)
+    if steps := _steps(distribution):
         words = tuple(_short(value) for value in steps)
-        choices = tuple((value,) for value in steps)
-        return Question(name, text, params, words, True, _step(steps), choices, of)
-    if isinstance(of, CategoricalDistribution):
-        first = next((c for c in of.choices if c in NOTHING), of.choices[0])
-        ordered = [first, *(c for c in of.choices if c != first)]
-        words = tuple(_short(c) for c in ordered)
-        return Question(name, text, params, words, False, "", tuple((c,) for c in ordered), of)
-    return Question(name, text, params, _thirds(of), False, "", (), of)
+        values = tuple((value,) for value in steps)
+        return Question(name, text, params, words, True, _step(steps), values, distribution)
+    if isinstance(distribution, CategoricalDistribution):
+        first = next((c for c in distribution.choices if c in NOTHING), distribution.choices[0])
+        choices = [first, *(choice for choice in distribution.choices if choice != first)]
+        words = tuple(_short(choice) for choice in choices)
+        values = tuple((choice,) for choice in choices)
+        return Question(name, text, params, words, False, "", values, distribution)
+    return Question(name, text, params, _thirds(distribution), False, "", (), distribution)
 
 
-def _steps(of: BaseDistribution) -> list[float]:
-    """Values of a short scale, in order; empty for anything else."""
-    if isinstance(of, CategoricalDistribution):
-        numbers = [c for c in of.choices if isinstance(c, int | float) and not isinstance(c, bool)]
-        return sorted(numbers) if 2 < len(numbers) == len(of.choices) else []
-    if isinstance(of, IntDistribution) and (count := (of.high - of.low) // of.step + 1) > 1:
-        return list(range(of.low, of.high + 1, of.step)) if count <= MOST_STEPS else []
+def _steps(distribution: BaseDistribution) -> list[float]:
+    """The values of a short scale, in order; empty for anything else."""
+    if isinstance(distribution, CategoricalDistribution):
+        choices = distribution.choices
+        numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
+        return sorted(numbers) if 2 < len(numbers) == len(choices) else []
+    if isinstance(distribution, IntDistribution):
+        values = range(distribution.low, distribution.high + 1, distribution.step)
+        return list(values) if 1 < len(values) <= MOST_STEPS else []
     return []
 
 
 def _step(steps: Sequence[float]) -> str:
+    """One step of a scale, in words."""
     pairs = list(pairwise(steps))
     if all(a > 0 and b == 2 * a for a, b in pairs):
         return "each doubling"
@@ -125,9 +131,10 @@ def _step(steps: Sequence[float]) -> str:
     return "each step up"
 
 
-def _thirds(of: BaseDistribution) -> tuple[str, str, str]:
-    low, high = float(getattr(of, "low")), float(getattr(of, "high"))  # noqa: B009
-    if getattr(of, "log", False):
+def _thirds(distribution: BaseDistribution) -> tuple[str, str, str]:
+    """The middle, the lowest and the highest third of a range, in words."""
+    low, high = float(getattr(distribution, "low")), float(getattr(distribution, "high"))  # noqa: B009
+    if getattr(distribution, "log", False):
         cuts = [low * (high / low) ** (i / 3) for i in range(4)]
     else:
         cuts = [low + (high - low) * i / 3 for i in range(4)]

@@ -1,6 +1,6 @@
-"""Which lever saves parameters at least cost in accuracy. What a lever saves of a network is exact:
-its size with the lever as far open as the space goes, over its size as it is. The cost is the slope
-of `log_error` along that, everything else being equal."""
+"""Which lever saves parameters at the least cost in accuracy. What a lever saves of a network is
+known exactly: the network's size with the lever as far open as the space goes, over its size as it
+is. The cost is the slope of `log_error` along that, everything else being equal."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from search.reporting.answers.effect import Effect, residuals, slopes
 from search.reporting.answers.observed import Observed
 
 LEAST = 15
-"""Trials that a comparison of levers takes."""
+"""A comparison of levers takes at least so many trials."""
 
 WIDEST = 8.0
-"""An interval of times fewer whose ends are further apart, as a ratio, tells nothing."""
+"""An interval of `Saving.left` tells nothing if its ends differ by a larger factor."""
 
 SizeOf = Callable[[Mapping[str, Any]], int | None]
-"""Exact number of parameters of a configuration; None where it cannot be built."""
+"""Gives the exact number of parameters of a configuration; None where it cannot be built."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,13 @@ class Lever:
 
     name: str
     open: Mapping[str, Any]
-    """Parameter -> the value that saves nothing."""
+    """The value that saves nothing, for each parameter of the lever."""
     only: Any = None
-    """Where the lever is one choice among several: that choice; others count as open."""
+    """The choice that is this lever, where it is one choice among several; others count as open."""
 
     def decades(self, params: Mapping[str, Any], size_of: SizeOf) -> float | None:
-        """log10 of how many times fewer parameters a configuration has for the lever."""
+        """log10 of how many times fewer parameters a configuration has because of the lever; None
+        where `size_of` knows no size."""
         full = {**params, **self.open}
         pulled = dict(params)
         if self.only is not None:
@@ -52,35 +53,38 @@ class Saving:
 
     lever: Lever
     effect: Effect | None
-    """On `log_error`, of a decade of parameters saved; below 0 it costs accuracy."""
+    """The effect on `log_error` of a decade of parameters saved; below 0 it costs accuracy. None
+    where there are too few trials or the lever was not pulled."""
     typical: float
-    """Accuracy, 0 to 1, at which costs are told."""
+    """The accuracy, 0 to 1, for which costs are given in points."""
     left: tuple[float, float, float] | None
-    """Of a halving by this lever, how many times fewer parameters are left when the network is
-    widened until the accuracy is back, with its 95 % interval; None for the first lever, which is
-    the one that is widened with, and where the interval would be too wide."""
+    """How many times fewer parameters are left of a halving by this lever, once the network is
+    widened until the accuracy is back, and the ends of the 95 % interval. None for the first lever,
+    which is the one that widening undoes, and where the interval would be too wide."""
 
     def points(self, value: float) -> float:
-        """Accuracy points from the typical one, of halving with a slope a decade of `value`."""
+        """What halving the parameters changes where a decade changes `log_error` by `value`, as
+        accuracy points from the typical accuracy."""
         return 100 * accuracy_change(value * math.log10(2), self.typical)
 
 
 @dataclass(frozen=True)
 class Savings:
-    """All levers of a space."""
+    """What all levers of a space cost, and which are told apart."""
 
     each: tuple[Saving, ...]
     dearer: tuple[tuple[str, str], ...]
-    """(cheaper, dearer) pairs that are told apart at 95 % for all pairs together (Bonferroni)."""
+    """Pairs (cheaper, dearer) that are told apart at 95 % for all pairs together (Bonferroni)."""
     more: int | None
-    """About so many trials more would tell the cheapest from the next, or, where there are fewer
-    than LEAST, be enough to compare; None where it is told, or no number would do."""
+    """How many more trials would tell the cheapest lever from the next, roughly; where there are
+    fewer than LEAST, how many are missing. None where the two are told apart already, or where no
+    number would do."""
 
     @property
     def cheapest(self) -> list[Saving]:
-        """Those with an effect, cheapest first."""
-        found = [saving for saving in self.each if saving.effect]
-        return sorted(found, key=lambda saving: -saving.effect.value if saving.effect else 0.0)
+        """The savings whose effect is known, cheapest first."""
+        known = [saving for saving in self.each if saving.effect]
+        return sorted(known, key=lambda saving: -saving.effect.value if saving.effect else 0.0)
 
 
 def savings(
@@ -89,76 +93,80 @@ def savings(
     size_of: SizeOf,
     left_out: Callable[[Sequence[str]], frozenset[str]],
 ) -> Savings:
-    """`left_out`: parameters with what belongs to them, which must not be held equal."""
+    """What each lever costs. `left_out`: gives parameters and what belongs to them, which must not
+    be held equal."""
     typical = typical_accuracy(trials)
-    found: dict[str, Effect] = {}
+    costs: dict[str, Effect] = {}
     if len(trials) >= LEAST:
         groups: dict[tuple[str, ...], list[Lever]] = {}
         for lever in levers:
             groups.setdefault(tuple(sorted(lever.open)), []).append(lever)
         for params, group in groups.items():
-            found |= _slopes(trials, group, size_of, left_out(params))
+            costs |= _slopes(trials, group, size_of, left_out(params))
     each = tuple(
-        Saving(lever, found.get(lever.name), typical, _left(found, lever, levers[0]))
+        Saving(lever, costs.get(lever.name), typical, _left(costs, lever, levers[0]))
         for lever in levers
     )
-    return Savings(each, *_ranked(found, len(trials)))
+    return Savings(each, *_ranked(costs, len(trials)))
 
 
 def _slopes(
     trials: Sequence[Observed], group: Sequence[Lever], size_of: SizeOf, left_out: frozenset[str]
 ) -> dict[str, Effect]:
-    """Levers on the same parameters are regressed together."""
+    """The costs of levers on the same parameters, which are regressed together."""
     rows = [[lever.decades(t.params, size_of) for lever in group] for t in trials]
     if any(value is None for row in rows for value in row):
         return {}
     saved = np.array(rows, dtype=float)
-    there = [k for k in range(len(group)) if np.ptp(saved[:, k]) > 1e-9]
-    if not there:
+    varying = [k for k in range(len(group)) if np.ptp(saved[:, k]) > 1e-9]
+    if not varying:
         return {}
     ends, deviations = outcomes(trials)
     columns = features(trials, left_out, size=False)
-    left = residuals(columns, np.column_stack([saved[:, there], ends[:, 0]]))
-    made = slopes(left[:, :-1], left[:, -1], deviations[:, 0])
-    return {group[k].name: one for k, one in zip(there, made, strict=True)}
+    left = residuals(columns, np.column_stack([saved[:, varying], ends[:, 0]]))
+    effects = slopes(left[:, :-1], left[:, -1], deviations[:, 0])
+    return {group[k].name: effect for k, effect in zip(varying, effects, strict=True)}
 
 
 def _left(
-    found: Mapping[str, Effect], lever: Lever, first: Lever
+    costs: Mapping[str, Effect], lever: Lever, first: Lever
 ) -> tuple[float, float, float] | None:
-    """Interval of the ratio of two costs after Fieller (1954)."""
-    one, wide = found.get(lever.name), found.get(first.name)
-    if one is None or wide is None or lever is first or wide.value >= 0:
+    """`Saving.left`: the interval is that of the ratio of two costs after Fieller (1954)."""
+    own, widening = costs.get(lever.name), costs.get(first.name)
+    if own is None or widening is None or lever is first or widening.value >= 0:
         return None
-    t = stats.t.ppf(0.975, min(one.df, wide.df)) ** 2
-    shared = float(one.influence @ wide.influence)
-    a = wide.value**2 - t * wide.se**2
-    b = one.value * wide.value - t * shared
-    c = one.value**2 - t * one.se**2
+    t2 = stats.t.ppf(0.975, min(own.df, widening.df)) ** 2
+    covariance = float(own.influence @ widening.influence)
+    # The ends are the two ratios r with a r^2 - 2 b r + c = 0.
+    a = widening.value**2 - t2 * widening.se**2
+    b = own.value * widening.value - t2 * covariance
+    c = own.value**2 - t2 * own.se**2
     if a <= 0 or b**2 - a * c < 0:
         return None
     root = math.sqrt(b**2 - a * c)
-    ratios = one.value / wide.value, (b + root) / a, (b - root) / a
+    ratios = own.value / widening.value, (b + root) / a, (b - root) / a
     middle, low, high = (2 ** (1 - ratio) for ratio in ratios)
     return (middle, low, high) if high < WIDEST * low else None
 
 
 def _ranked(
-    found: Mapping[str, Effect], total: int
+    costs: Mapping[str, Effect], total: int
 ) -> tuple[tuple[tuple[str, str], ...], int | None]:
-    pairs = list(combinations(sorted(found, key=lambda name: -found[name].value), 2))
-    told, more = [], LEAST - total if total < LEAST else None
+    """`Savings.dearer` and `Savings.more`. `total`: number of trials."""
+    # The first pair is the cheapest lever and the next.
+    pairs = list(combinations(sorted(costs, key=lambda name: -costs[name].value), 2))
+    told_apart, more = [], LEAST - total if total < LEAST else None
     for place, (cheap, dear) in enumerate(pairs):
-        one, other = found[cheap], found[dear]
-        gap = one.value - other.value
-        rest = one.influence - other.influence
+        first, second = costs[cheap], costs[dear]
+        gap = first.value - second.value
+        difference = first.influence - second.influence
         # What expectations of stopped trials add to the two is kept as if it were independent.
-        extra = one.se**2 + other.se**2 - float(one.influence @ one.influence)
-        extra -= float(other.influence @ other.influence)
-        se = math.sqrt(float(rest @ rest) + max(0.0, extra))
-        quantile = float(stats.t.ppf(1 - 0.025 / len(pairs), min(one.df, other.df)))
+        extra = first.se**2 + second.se**2 - float(first.influence @ first.influence)
+        extra -= float(second.influence @ second.influence)
+        se = math.sqrt(float(difference @ difference) + max(0.0, extra))
+        quantile = float(stats.t.ppf(1 - 0.025 / len(pairs), min(first.df, second.df)))
         if gap > quantile * se:
-            told.append((cheap, dear))
+            told_apart.append((cheap, dear))
         elif place == 0:
             more = about(total * ((quantile * se / gap) ** 2 - 1)) if gap else None
-    return tuple(told), more
+    return tuple(told_apart), more

@@ -1,4 +1,4 @@
-"""The answers as a section of the report."""
+"""The section of the report that has the answers."""
 
 from collections.abc import Sequence
 
@@ -21,45 +21,46 @@ from search.study.snapshot import StudySnapshot
 
 
 def answers_section(snapshot: StudySnapshot) -> list[str]:
-    """Sentences, commands, a figure, and the numbers."""
-    found = answers(snapshot)
-    if not found.trials:
+    """HTML parts: sentences, a figure, tables, and commands for more trials."""
+    results = answers(snapshot)
+    if not results.trials:
         return [heading("Answers"), paragraph("Cannot tell yet: no trial has ended.")]
-    asked = worded(found)
-    others = [one for one in found.comparisons if one not in asked]
+    asked = worded(results)
+    others = [comparison for comparison in results.comparisons if comparison not in asked]
     parts = [heading("Answers"), bullets(_sentences(asked))]
-    if any(one.effect for one in asked):
+    if any(comparison.effect for comparison in asked):
         parts.append(figure_block(effects_figure(asked), "effects"))
     parts.append(_table(asked))
-    if found.savings:
-        parts += _savings(found.savings, found.trials)
-    parts += _undecided(snapshot, found, asked)
+    if results.savings:
+        parts += _savings(results.savings, results.trials)
+    parts += _undecided(snapshot, results, asked)
     if others:
         parts.append(folded(f"{len(others)} comparisons of other parameters", [_table(others)]))
-    return [*parts, paragraph(_reading(found), note=True)]
+    return [*parts, paragraph(_reading(results), note=True)]
 
 
 def _sentences(asked: Sequence[Comparison]) -> list[str]:
-    """One a question."""
-    texts: dict[str, list[str]] = {}
-    for one in asked:
-        texts.setdefault(one.question.text, []).append(sentence(one))
-    return [f"{text} {' '.join(said)}" for text, said in texts.items()]
+    """One line a question, with a sentence for each of its comparisons."""
+    by_question: dict[str, list[str]] = {}
+    for comparison in asked:
+        by_question.setdefault(comparison.question.text, []).append(sentence(comparison))
+    return [f"{text} {' '.join(sentences)}" for text, sentences in by_question.items()]
 
 
-def _table(found: Sequence[Comparison]) -> str:
-    return table(("Of", *COLUMNS), [[one.question.name, *row(one)] for one in found])
+def _table(comparisons: Sequence[Comparison]) -> str:
+    rows = [[comparison.question.name, *row(comparison)] for comparison in comparisons]
+    return table(("Of", *COLUMNS), rows)
 
 
-def _savings(found: Savings, trials: int) -> list[str]:
-    first = found.each[0].lever.name
+def _savings(savings: Savings, trials: int) -> list[str]:
+    first = savings.each[0].lever.name
     rows = [
-        [saving.lever.name, cost(saving), "1" if at == 0 else left(saving)]
-        for at, saving in enumerate(found.each)
+        [saving.lever.name, cost(saving), "1" if saving.lever.name == first else left(saving)]
+        for saving in savings.each
     ]
     columns = ("Lever", "Points, of halving", "Times fewer at equal accuracy, per halving")
     return [
-        bullets([saving_words(found, trials)]),
+        bullets([saving_words(savings, trials)]),
         table(columns, rows),
         paragraph(
             "Halving the parameters by one lever changes the accuracy by so many points, "
@@ -71,15 +72,16 @@ def _savings(found: Savings, trials: int) -> list[str]:
     ]
 
 
-def _undecided(snapshot: StudySnapshot, found: Answers, asked: Sequence[Comparison]) -> list[str]:
+def _undecided(snapshot: StudySnapshot, results: Answers, asked: Sequence[Comparison]) -> list[str]:
     """The command that trains the trials that are missing, and how many each question takes, the
     fewest first."""
     more: dict[int, list[str]] = {}
-    for one in asked:
-        if one.more:
-            more.setdefault(one.more, []).append(f"{one.question.name}, {named(one)}")
-    if found.savings and found.savings.more:
-        more.setdefault(found.savings.more, []).append("what saves most")
+    for comparison in asked:
+        if comparison.more:
+            name = f"{comparison.question.name}, {named(comparison)}"
+            more.setdefault(comparison.more, []).append(name)
+    if results.savings and results.savings.more:
+        more.setdefault(results.savings.more, []).append("what saves most")
     if not more:
         return []
     rows = [
@@ -93,14 +95,16 @@ def _undecided(snapshot: StudySnapshot, found: Answers, asked: Sequence[Comparis
     ]
 
 
-def _reading(found: Answers) -> str:
-    told = sum(one.effect is not None for one in found.comparisons)
+def _reading(results: Answers) -> str:
+    """How to read the section."""
+    intervals = sum(comparison.effect is not None for comparison in results.comparisons)
     return (
-        f"From {found.trials} trials, finished and stopped; a stopped one counts with what it was "
-        "expected to reach. Each comparison holds everything else equal (docs/answers.md) and is "
-        "about configurations as this study tried them. Left and right of a slash: what is named "
-        "first, and what it is compared with. Intervals are 95 % each: of "
-        f"{told}, about {max(1, round(told / 20))} will miss the truth; what holds for all "
-        "together says so (Holm). More trials: random ones (--sampler random), because the search "
-        "itself tries only what is good; their number if the effect is as large as it seems now."
+        f"From {results.trials} trials, finished and stopped; a stopped one counts with what it "
+        "was expected to reach. Each comparison holds everything else equal (docs/answers.md) and "
+        "is about configurations as this study tried them. Left and right of a slash: what is "
+        "named first, and what it is compared with. Intervals are 95 % each: of "
+        f"{intervals}, about {max(1, round(intervals / 20))} will miss the truth; what holds for "
+        "all together says so (Holm). More trials: random ones (--sampler random), because the "
+        "search itself tries only what is good; their number if the effect is as large as it "
+        "seems now."
     )

@@ -23,50 +23,53 @@ from search.study.records import COUNTED
 from search.study.snapshot import StudySnapshot
 
 DRAWS = 300
-"""Random configurations, which tell what belongs to what."""
+"""So many random configurations are drawn, to see which parameters belong to which level."""
 PROBES = 40
-"""Of them, those in which each parameter is changed to see whether the size does."""
+"""Each parameter is changed in so many of them, to see whether the size changes with it."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All that a study says."""
+    """All that a study says about the questions and levers of its space."""
 
     trials: int
-    """That ended, finished or stopped."""
+    """Number of trials that ended, finished or stopped."""
     comparisons: Sequence[Comparison]
-    """Those of questions in the space's words first."""
+    """The comparisons of questions in the space's words come first."""
     savings: Savings | None
     """None where the space has no levers or its sizes are not exact."""
 
 
 def answers(snapshot: StudySnapshot) -> Answers:
-    """Of a study, from what has ended so far."""
+    """What a study says, from the trials that have ended so far."""
     return answers_of(
         observed(snapshot.trials, snapshot.classes), snapshot.space, size_of(snapshot)
     )
 
 
 def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None) -> Answers:
-    """Without a study."""
+    """The same of trials that need not be in a database. Without the space, all questions are about
+    single parameters, and there are no levers."""
     drawn = random_trials(space, DRAWS) if space else []
     known: dict[str, BaseDistribution] = {}
-    for of in [*(d.distributions for d in drawn), *(t.distributions for t in trials)]:
-        for name, distribution in of.items():
+    for distributions in [*(d.distributions for d in drawn), *(t.distributions for t in trials)]:
+        for name, distribution in distributions.items():
             known.setdefault(name, distribution)
     asked = questions(known, space.questions if space else {})
     random_params = [d.params for d in drawn]
     kept = size_kept(random_params[:PROBES], known, size_of) if size_of else frozenset()
     rows = [*(t.params for t in trials), *random_params]
-    found = None
+    saved = None
     if space and space.levers and size_of:
-        levers = [Lever(name, of["open"], of.get("only")) for name, of in space.levers.items()]
-        found = savings(trials, levers, size_of, _belonging(known, rows))
-    return Answers(len(trials), compare(trials, asked, random_params, kept), found)
+        levers = [
+            Lever(name, fields["open"], fields.get("only")) for name, fields in space.levers.items()
+        ]
+        saved = savings(trials, levers, size_of, _belonging(known, rows))
+    return Answers(len(trials), compare(trials, asked, random_params, kept), saved)
 
 
 def size_of(snapshot: StudySnapshot) -> SizeOf | None:
-    """Parameters of a configuration on the study's images; None without the space's file."""
+    """Sizes of configurations on the study's images; None without the space's file."""
     space = snapshot.space
     if space is None:
         return None
@@ -75,7 +78,7 @@ def size_of(snapshot: StudySnapshot) -> SizeOf | None:
 
 
 def sizes(space: Space, classes: int, data: DataConfig) -> SizeOf:
-    """Exact numbers of parameters by arithmetic."""
+    """Gives exact numbers of parameters, by arithmetic and without building a network."""
 
     def complete(config: TrainConfig) -> TrainConfig:
         return config.model_copy(update={"data": data})
@@ -96,8 +99,8 @@ def size_kept(
     known: Mapping[str, BaseDistribution],
     size_of: SizeOf,
 ) -> frozenset[str]:
-    """Parameters that change no size in any of these configurations. Two values of each are tried
-    in every one: of numbers the ends, of categories the neighbours."""
+    """The parameters that change no size in any of the configurations `drawn`. Two other values of
+    each parameter are tried: the ends of a range, the neighbours of a category."""
     kept = set(known)
     for params in drawn:
         if (size := size_of(params)) is None:
@@ -109,27 +112,29 @@ def size_kept(
     return frozenset(kept)
 
 
-def _others(of: BaseDistribution, value: Any) -> list[Any]:
-    choices = getattr(of, "choices", None)
+def _others(distribution: BaseDistribution, value: Any) -> list[Any]:
+    choices = getattr(distribution, "choices", None)
     if choices is None:
-        return [getattr(of, "low"), getattr(of, "high")]  # noqa: B009
-    at = choices.index(value) if value in choices else 0
-    return [choices[(at + 1) % len(choices)], choices[at - 1]]
+        return [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
+    index = choices.index(value) if value in choices else 0
+    return [choices[(index + 1) % len(choices)], choices[index - 1]]
 
 
 def _belonging(
     known: Mapping[str, BaseDistribution], rows: Sequence[Mapping[str, Any]]
 ) -> Callable[[Sequence[str]], frozenset[str]]:
+    """Gives parameters and what belongs to them. `rows`: parameters of trials."""
+
     def belonging(params: Sequence[str]) -> frozenset[str]:
-        of = questions({name: known[name] for name in params if name in known}, {})
-        return frozenset(params).union(*(question.belonging(rows) for question in of))
+        asked = questions({name: known[name] for name in params if name in known}, {})
+        return frozenset(params).union(*(question.belonging(rows) for question in asked))
 
     return belonging
 
 
 def command(snapshot: StudySnapshot, more: int) -> str:
-    """What trains so many random trials more: the search itself goes on with what is good, and
-    hardly tries what a comparison lacks."""
+    """The command that trains so many more trials at random. The search's own proposals would go on
+    with what is good, and hardly try what a comparison lacks."""
     configs = [t.user_attrs[CONFIG]["data"] for t in snapshot.trials if CONFIG in t.user_attrs]
     data = configs[-1] if configs else {}
     words = ["python -m search.run", snapshot.space_option]
@@ -146,5 +151,5 @@ def command(snapshot: StudySnapshot, more: int) -> str:
 
 
 def total_with(snapshot: StudySnapshot, more: int) -> int:
-    """What --trials is to be for so many more: it counts those of all runs."""
+    """The value of --trials that gives so many more; it counts the trials of all runs."""
     return sum(trial.state in COUNTED for trial in snapshot.trials) + more

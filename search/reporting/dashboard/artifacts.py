@@ -1,4 +1,5 @@
-"""What hangs on a trial in the dashboard: a picture and tables, made when somebody opens them."""
+"""The artifacts that the dashboard shows with a trial, a picture and tables, and with a study, its
+report. They are made when somebody opens them."""
 
 import json
 import tempfile
@@ -22,16 +23,17 @@ from search.study.attributes import CONFUSION, CURVE, CURVE_KEYS, PER_CLASS
 from search.study.snapshot import StudySnapshot
 
 PREFIX = "artifacts:"
-"""Of the attribute that tells optuna-dashboard of an artifact."""
+"""Begins the name of a system attribute that tells optuna-dashboard of an artifact."""
 _OURS = "d0a3"
-"""Begins the ids of what is made here. They sort as they are to be shown, unlike random ones."""
+"""Begins the ids of the artifacts that are made here. These ids sort as artifacts are to be shown,
+unlike random ones."""
 _MIMES = {".png": "image/png", ".csv": "text/csv", ".html": "text/html"}
 _NAMES = ("card.png", "per_class.csv", "confusion.csv", "curve.csv")
 REPORT = "report.html"
 
 
-def of_trial(study_id: int, trial: FrozenTrial) -> dict[str, str]:
-    """System attributes that name the attachments of a trial; none before its first epoch."""
+def trial_artifacts(study_id: int, trial: FrozenTrial) -> dict[str, str]:
+    """System attributes that name the artifacts of a trial; none before its first epoch."""
     attrs = trial.user_attrs
     if not attrs.get(CURVE, {}).get("val_acc"):
         return {}
@@ -39,8 +41,8 @@ def of_trial(study_id: int, trial: FrozenTrial) -> dict[str, str]:
     return dict(_named(f"{_OURS}-{study_id:x}-{id_of(trial):x}", name) for name in names)
 
 
-def of_study(study_id: int) -> dict[str, str]:
-    """The same for the report of a study."""
+def study_artifacts(study_id: int) -> dict[str, str]:
+    """The system attribute that names the one artifact of a study, its report."""
     return dict([_named(f"{_OURS}-{study_id:x}", REPORT)])
 
 
@@ -50,6 +52,8 @@ def report_path(study_id: int) -> str:
 
 
 def _named(begin: str, name: str) -> tuple[str, str]:
+    """The system attribute of one artifact. Its id is `begin` and the place of `name` in _NAMES,
+    counted from 1; the report has place 0."""
     place = _NAMES.index(name) + 1 if name in _NAMES else 0
     meta = {
         "artifact_id": f"{begin}-{place}",
@@ -61,44 +65,46 @@ def _named(begin: str, name: str) -> tuple[str, str]:
 
 
 class Artifacts:
-    """optuna-dashboard's artifact store: makes what is ours, keeps what people upload in a folder,
-    which appears with the first upload."""
+    """optuna-dashboard's artifact store. It makes our artifacts, and keeps what people upload in a
+    folder, which appears with the first upload."""
 
     def __init__(self, look: Callable[[int], StudySnapshot], folder: Path) -> None:
         self._look, self._folder = look, folder
         self._uploads = FileSystemArtifactStore(folder)
-        self._made = lru_cache(maxsize=64)(_make)
+        self._content = lru_cache(maxsize=64)(_content)
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Raises ArtifactNotFound."""
+        """The content of an artifact. Raises ArtifactNotFound where there is no such artifact."""
         if not artifact_id.startswith(_OURS):
             return self._uploads.open_reader(artifact_id)
-        study_id, *of_trial, place = (int(part, 16) for part in artifact_id.split("-")[1:])
+        study_id, *trial_id, place = (int(part, 16) for part in artifact_id.split("-")[1:])
         snapshot = self._look(study_id)
-        if not of_trial:
+        if not trial_id:
             return BytesIO(report_page(snapshot).encode())
-        trial = next((t for t in snapshot.trials if id_of(t) == of_trial[0]), None)
+        trial = next((t for t in snapshot.trials if id_of(t) == trial_id[0]), None)
         if trial is None or not 1 <= place <= len(_NAMES):
-            raise ArtifactNotFound(f"no attachment {artifact_id}")
+            raise ArtifactNotFound(f"no artifact {artifact_id}")
         attrs = trial.user_attrs
-        told = {key: attrs.get(key) for key in (CURVE, PER_CLASS, CONFUSION)}
+        shown = {key: attrs.get(key) for key in (CURVE, PER_CLASS, CONFUSION)}
         names = tuple(labels(snapshot, len(attrs.get(PER_CLASS, ()))))
-        return BytesIO(self._made(_NAMES[place - 1], json.dumps(told), names, trial.number))
+        name = _NAMES[place - 1]
+        return BytesIO(self._content(name, json.dumps(shown), names, trial.number))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """An upload."""
+        """Keeps an upload."""
         self._folder.mkdir(exist_ok=True)
         self._uploads.write(artifact_id, content_body)
 
     def remove(self, artifact_id: str) -> None:
-        """Of an upload; there is nothing to remove of what is made here."""
+        """Removes an upload. Our own artifacts have nothing that could be removed."""
         if not artifact_id.startswith(_OURS):
             self._uploads.remove(artifact_id)
 
 
-def _make(name: str, told: str, names: tuple[str, ...], number: int) -> bytes:
-    """The file's content. `told`: the trial's attributes that it depends on, as JSON."""
-    attrs: dict[str, Any] = json.loads(told)
+def _content(name: str, shown: str, labels: tuple[str, ...], number: int) -> bytes:
+    """The content of the artifact `name` of trial `number`. `shown`: the trial's attributes that it
+    depends on, as JSON, so that a cache can compare them. Raises ArtifactNotFound."""
+    attrs: dict[str, Any] = json.loads(shown)
     curve = attrs[CURVE]
     results = [
         EpochResult(epoch=epoch, per_class=(), **{key: curve[key][epoch - 1] for key in CURVE_KEYS})
@@ -112,11 +118,11 @@ def _make(name: str, told: str, names: tuple[str, ...], number: int) -> bytes:
         if name == "curve.csv":
             write_curve(path, results, validated=True)
         elif name == "card.png":
-            draw_card(path, f"trial {number}", results, on_val, attrs[PER_CLASS], names)
+            draw_card(path, f"trial {number}", results, on_val, attrs[PER_CLASS], labels)
         elif on_val is None:
             raise ArtifactNotFound(f"trial {number} has no confusion matrix")
         elif name == "confusion.csv":
-            write_confusion(path, on_val, names)
+            write_confusion(path, on_val, labels)
         else:
-            write_class_rows(path, class_rows(on_val, names))
+            write_class_rows(path, class_rows(on_val, labels))
         return path.read_bytes()

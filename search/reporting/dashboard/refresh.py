@@ -1,4 +1,5 @@
-"""Draws a study for the dashboard while somebody looks at it, and takes little time for it."""
+"""Draws a study for the dashboard while somebody looks at it, without taking much time from a
+search."""
 
 import sys
 import threading
@@ -30,31 +31,34 @@ FIGURES: dict[str, Callable[[StudySnapshot], go.Figure]] = {
     "spending": spending_figure,
 }
 IMPORTANCES = ("accuracy-importances", "size-importances")
+ORDER = (*FIGURES, *IMPORTANCES)
+"""Ids of figures, as they are to follow one another."""
 SHARE = 0.005
-"""At most this share of the time goes into figures and notes while a search runs, and as much into
-importances, which take longer and change less."""
+"""While a search runs, figures and notes take at most this share of the time. Importances, which
+take longer and change less, may take as much again."""
 
 IMPORTANCES_S = 5.0
-"""Of a processor, for both objectives, with some ten finished trials and more."""
+"""Seconds of a processor that the importances for both objectives take at first, with some ten
+finished trials and more."""
 
 
 class Pace:
-    """Whether something may be done again, when it is to take no more than SHARE of the time."""
+    """Says when something may be done again that is to take no more than SHARE of the time."""
 
     def __init__(self, expected: float = 0.0) -> None:
         """`expected`: seconds of a processor that the first time will take."""
-        self._from = time.monotonic() + expected / SHARE
+        self._due_at = time.monotonic() + expected / SHARE
         self.times, self.seconds = 0, 0.0
 
     @property
     def due(self) -> bool:
-        """Whether enough time has passed since the last time, for what that took."""
-        return time.monotonic() >= self._from
+        """Whether enough time has passed since the last time, for the seconds that it took."""
+        return time.monotonic() >= self._due_at
 
     def took(self, seconds: float) -> None:
-        """It has been done, in so many seconds of a processor."""
+        """Notes that it has been done, in so many seconds of a processor."""
         self.times, self.seconds = self.times + 1, self.seconds + seconds
-        self._from = time.monotonic() + seconds / SHARE
+        self._due_at = time.monotonic() + seconds / SHARE
 
 
 @dataclass
@@ -62,13 +66,16 @@ class _Drawn:
     """What a study was like when it was drawn last."""
 
     quick: object = None
+    """All that figures and notes show."""
     slow: object = None
+    """Numbers of the finished trials, on which importances depend."""
     notes: dict[int | None, str] = field(default_factory=dict)
+    """The notes of trials by id; None: the note of the study."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Refresher:
-    """Keeps figures and notes of the studies that are looked at up to date."""
+    """Keeps figures and notes up to date for the studies that people look at."""
 
     def __init__(self, storage: DashboardStorage, storage_name: str) -> None:
         """`storage_name`: as the commands in notes are to name the database."""
@@ -79,7 +86,7 @@ class Refresher:
 
     @property
     def share(self) -> float:
-        """Of the time since the start, that went into drawing."""
+        """The share of the time since the start that went into drawing."""
         return (self.quick.seconds + self.slow.seconds) / (time.monotonic() - self._began)
 
     def look(self, study_id: int) -> StudySnapshot:
@@ -87,8 +94,8 @@ class Refresher:
         return snapshot_of(self._storage.study(study_id), self._storage_name)
 
     def refresh(self, study_id: int) -> None:
-        """Draw what has changed, unless that would take too much of the time. The importances are
-        there at a later look: nobody waits for them."""
+        """Draws what has changed, unless that would take too much of the time. Importances are
+        there at a later look, so that nobody waits for them."""
         try:
             snapshot = self.look(study_id)
         except KeyError:  # deleted, or never there: the dashboard says so
@@ -106,6 +113,7 @@ class Refresher:
             drawn.lock.release()
 
     def _draw(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+        # The owner's sign of life changes all the time, and nothing shows it.
         attrs = {key: value for key, value in snapshot.attrs.items() if key != OWNER}
         epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in snapshot.trials]
         now = (snapshot.running, [trial.state for trial in snapshot.trials], epochs, attrs)
@@ -123,11 +131,12 @@ class Refresher:
             ).start()
 
     def _draw_slow(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+        """Draws the importances; runs in a thread of its own."""
         start = time.thread_time()
         try:
             figures = {
-                name: importances_figure(found, what)
-                for name, (what, found) in importances_by_objective(snapshot).items()
+                name: importances_figure(ranked, objective)
+                for name, (objective, ranked) in importances_by_objective(snapshot).items()
             }
             with drawn.lock, self._storage.sheet(study_id) as sheet:
                 for name, figure in figures.items():
@@ -137,6 +146,7 @@ class Refresher:
         self.slow.took(time.thread_time() - start)
 
     def _draw_quick(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+        """Draws all other figures, and writes the notes that have changed."""
         notes: dict[int | None, str] = {None: study_note(snapshot, report_path(study_id))}
         note_of = TrialNotes(snapshot)
         for trial in snapshot.trials:

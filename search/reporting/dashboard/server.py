@@ -18,18 +18,19 @@ HOST, PORT = "127.0.0.1", 8080
 
 
 def uploads_folder(storage: str) -> Path:
-    """`studies.db` -> `studies-artifacts`; for another database, in the current folder."""
+    """The folder for uploads: `studies-artifacts` beside `studies.db`; `artifacts` in the current
+    folder for a database that is no file."""
     path = sqlite_path(storage)
     return Path("artifacts") if path is None else path.with_name(f"{path.stem}-artifacts")
 
 
 def refreshing(dashboard: Application, refresher: Refresher) -> Application:
-    """The dashboard, whose studies are drawn just before they are asked for."""
+    """The dashboard, which has a study drawn just before it answers with it."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        asked = re.fullmatch(r"/api/studies/(\d+)/?", environ["PATH_INFO"])
-        if asked and environ["REQUEST_METHOD"] == "GET":
-            refresher.refresh(int(asked[1]))
+        study_path = re.fullmatch(r"/api/studies/(\d+)/?", environ["PATH_INFO"])
+        if study_path and environ["REQUEST_METHOD"] == "GET":
+            refresher.refresh(int(study_path[1]))
         return dashboard(environ, start_response)
 
     return application
@@ -39,18 +40,19 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away is no error."""
+        """Reports an error, unless it is only a browser that went away."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: a page asks every few seconds."""
+        """Prints nothing: a page asks every few seconds."""
 
 
 def make_local_server(application: Application, port: int | None) -> WSGIServer:
-    """On that port, or the usual one, or a free one. Raises UserError when that one is taken."""
+    """A server on this port. Where it is None: on PORT, or on a free one when that is taken. Raises
+    UserError when the port asked for is taken or not allowed."""
     for chosen in (PORT, 0) if port is None else (port,):
         try:
             return make_server(HOST, chosen, application, _Server, _Quiet)

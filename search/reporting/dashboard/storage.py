@@ -1,5 +1,5 @@
 """The database as optuna-dashboard is to see it: what it holds, and beside that figures, notes and
-artifacts that are kept in memory. A search and its database never notice that somebody looks."""
+artifacts that are in memory only. A search and its database never notice that somebody looks."""
 
 import copy
 import threading
@@ -12,16 +12,16 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
-from search.reporting.dashboard.artifacts import of_study, of_trial
+from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
 from search.study.attributes import IDENTITY
 from search.study.storage import engine_arguments, sqlite_path, storage_url
 
 
 class DashboardStorage(RDBStorage):
-    """Reads without locking: only what a person does in the dashboard is written."""
+    """A storage that reads without locking. It writes only what a person does in the dashboard."""
 
     def __init__(self, storage: str) -> None:
-        """Of a database that there is."""
+        """`storage`: file or URL of a database that exists."""
         arguments = engine_arguments(sqlite_path(storage) is not None)
         super().__init__(storage_url(storage), engine_kwargs=arguments)
         self._pinned: dict[int, dict[str, Any]] = {}
@@ -30,7 +30,8 @@ class DashboardStorage(RDBStorage):
         self._opening = threading.Lock()
 
     def study(self, study_id: int) -> optuna.Study:
-        """With finished trials read once. Raises KeyError when there is none."""
+        """The study, always the same object, which reads finished trials once. Raises KeyError when
+        there is none."""
         with self._opening:
             if study_id not in self._opened:
                 name = self.get_study_name_from_id(study_id)
@@ -39,8 +40,9 @@ class DashboardStorage(RDBStorage):
 
     @contextmanager
     def sheet(self, study_id: int) -> Iterator[optuna.Study]:
-        """The study for optuna-dashboard's functions that save figures and notes. What they save
-        goes into memory, and is shown at once when all of it is there."""
+        """A sheet to draw a study on: the study as optuna-dashboard's functions that save figures
+        and notes need it. What they save is pinned in memory. All of it is shown at once, when the
+        context ends."""
         study, attrs = self.study(study_id), dict(self._pinned.get(study_id, {}))
         memory: Any = _Sheet(storage_of(study), attrs)
         yield optuna.Study(study_name=study.study_name, storage=memory)
@@ -52,11 +54,11 @@ class DashboardStorage(RDBStorage):
     # --- what the dashboard asks for
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """With what is pinned on it."""
+        """The stored attributes, and what is pinned on the study."""
         return self._with_pinned(study_id, super().get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> list[FrozenStudy]:
-        """With what is pinned on each."""
+        """All studies, each with what is pinned on it."""
         studies = super().get_all_studies()
         for study in studies:
             study.system_attrs = self._with_pinned(id_of(study), study.system_attrs)
@@ -68,42 +70,44 @@ class DashboardStorage(RDBStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """With their artifacts. Finished ones come from memory."""
+        """The trials with their artifacts. Finished trials come from memory."""
         trials = self.study(study_id).get_trials(deepcopy=deepcopy, states=states)
         if not self._is_ours(study_id):
             return trials
         shown = [copy.copy(trial) for trial in trials]
         for trial in shown:
-            trial.system_attrs = {**trial.system_attrs, **of_trial(study_id, trial)}
+            trial.system_attrs = {**trial.system_attrs, **trial_artifacts(study_id, trial)}
         return shown
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """With its artifacts."""
+        """The stored attributes, and the trial's artifacts."""
         attrs = super().get_trial_system_attrs(trial_id)
         study_id = self._study_of(trial_id)
         if not self._is_ours(study_id):
             return attrs
-        return attrs | of_trial(study_id, self.get_trial(trial_id))
+        return attrs | trial_artifacts(study_id, self.get_trial(trial_id))
 
     def delete_study(self, study_id: int) -> None:
-        """Its number may be given to another one."""
+        """Deletes a study, and all that is remembered of it: its id may be given to another one."""
         super().delete_study(study_id)
         self._pinned.pop(study_id, None)
         self._opened.pop(study_id, None)
         self._study_ids.clear()
 
     def _with_pinned(self, study_id: int, stored: dict[str, Any]) -> dict[str, Any]:
-        """A note that a person wrote takes the place of ours."""
+        """Stored attributes together with pinned ones. A note that a person wrote takes the place
+        of ours."""
         pinned = self._pinned.get(study_id)
         if not pinned:
             return stored
-        owned = tuple(
+        by_people = tuple(
             key.removesuffix("note_ver") + "note_" for key in stored if key.endswith("note_ver")
         )
-        ours = {key: value for key, value in pinned.items() if not key.startswith(owned)}
-        return ours | of_study(study_id) | stored
+        ours = {key: value for key, value in pinned.items() if not key.startswith(by_people)}
+        return ours | study_artifacts(study_id) | stored
 
     def _study_of(self, trial_id: int) -> int:
+        """The id of the study that a trial is in."""
         if trial_id not in self._study_ids:
             number = self.get_trial_number_from_id(trial_id)
             for study in super().get_all_studies():
@@ -116,7 +120,7 @@ class DashboardStorage(RDBStorage):
 
 
 class _Sheet:
-    """A storage whose study attributes are in memory; all else is another one's."""
+    """A storage whose study attributes are in memory; for all else it asks another storage."""
 
     def __init__(self, storage: BaseStorage, attrs: dict[str, Any]) -> None:
         self._storage, self._attrs = storage, attrs

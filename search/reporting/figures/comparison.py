@@ -6,7 +6,17 @@ import plotly.graph_objects as go
 
 from search.problem.objective import in_database
 from search.reporting.figures.growth import growth
-from search.reporting.figures.style import AXES, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axis, figure
+from search.reporting.figures.style import (
+    AXES,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    axis,
+    empty_figure,
+)
 from search.study.snapshot import StudySnapshot
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
@@ -14,44 +24,45 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 
 
-def fronts_figure(several: Sequence[StudySnapshot]) -> go.Figure:
-    """One step line a study."""
-    made = figure("Fronts")
-    for index, snapshot in enumerate(several):
-        made.add_scatter(
-            x=[in_database(snapshot.objective, r.size) for r in snapshot.front],
-            y=[round(100 * r.val_acc, 3) for r in snapshot.front],
-            text=[f"{snapshot.name} #{r.number} {r.words}" for r in snapshot.front],
+def fronts_figure(studies: Sequence[StudySnapshot]) -> go.Figure:
+    """The front of each study as a step line: accuracy in percent against size."""
+    figure = empty_figure("Fronts")
+    for index, study in enumerate(studies):
+        figure.add_scatter(
+            x=[in_database(study.objective, r.size) for r in study.front],
+            y=[round(100 * r.val_acc, 3) for r in study.front],
+            text=[f"{study.name} #{r.number} {r.words}" for r in study.front],
             hovertemplate="%{text}<br>%{x:,} / %{y:.2f} %<extra></extra>",
             mode="lines+markers",
-            name=snapshot.name,
+            name=study.name,
             line={"shape": "hv", **_line(index)},
             marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
         )
-    size = axis(type="log", title=AXES[several[0].objective], exponentformat="SI", dtick=1)
-    made.update_xaxes(**size)
-    made.update_yaxes(**axis(title="Validation accuracy (%)"))
-    return made
+    size = axis(type="log", title=AXES[studies[0].objective], exponentformat="SI", dtick=1)
+    figure.update_xaxes(**size)
+    figure.update_yaxes(**axis(title="Validation accuracy (%)"))
+    return figure
 
 
-def growths_figure(several: Sequence[StudySnapshot], largest: int) -> go.Figure:
-    """Hypervolume of each up to the same size, against epochs."""
-    made = figure("Hypervolume against epochs")
-    for index, snapshot in enumerate(several):
-        rows = growth(snapshot, largest)
-        made.add_scatter(
+def growths_figure(studies: Sequence[StudySnapshot], largest: int) -> go.Figure:
+    """The hypervolume of each study against epochs, all up to the size `largest`."""
+    figure = empty_figure("Hypervolume against epochs")
+    for index, study in enumerate(studies):
+        rows = growth(study, largest)
+        figure.add_scatter(
             x=[epochs for epochs, _, _ in rows],
-            y=[round(area, 5) for _, _, area in rows],
+            y=[round(volume, 5) for _, _, volume in rows],
             mode="lines",
-            name=snapshot.name,
+            name=study.name,
             line={"shape": "hv", **_line(index)},
         )
-    made.update_xaxes(**axis(title="Epochs trained (number)"))
-    made.update_yaxes(**axis(title="Acc. above chance x decades of size", rangemode="tozero"))
-    return made
+    figure.update_xaxes(**axis(title="Epochs trained (number)"))
+    figure.update_yaxes(**axis(title="Acc. above chance x decades of size", rangemode="tozero"))
+    return figure
 
 
 def _line(index: int) -> dict[str, object]:
+    """The look of the line of one study: colours first, then dashes."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "dash": DASHES[index // len(COLOURS) % len(DASHES)],

@@ -14,36 +14,38 @@ from search.study.snapshot import StudySnapshot
 
 
 def growth(snapshot: StudySnapshot, largest: int | None = None) -> list[tuple[int, float, float]]:
-    """(epochs, seconds of training, hypervolume) after each trial that ended. `largest`: where the
-    area ends, the largest finished network unless given."""
+    """Rows of (epochs so far, seconds of training so far, hypervolume), one after each trial that
+    ended. `largest`: the size up to which hypervolume counts, that of the largest finished network
+    unless given."""
     finished = snapshot.finished
     end = largest or max((record.size for record in finished), default=1)
     ended = [trial for trial in snapshot.trials if trial.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
-    epochs, seconds, area = 0, 0.0, 0.0
-    rows, so_far = [], []
+    epochs, seconds, volume = 0, 0.0, 0.0
+    rows, finished_so_far = [], []
     for trial in ended:
         spent = trial.user_attrs.get(SPENT, {})
         epochs += int(spent.get("epochs", 0))
         seconds += float(spent.get("seconds", 0.0))
         record = read_record(trial) if trial.state == TrialState.COMPLETE else None
         if record is not None:
-            so_far.append(record)
-            area = hypervolume(so_far, 1 / snapshot.classes, end)
-        rows.append((epochs, seconds, area))
+            finished_so_far.append(record)
+            volume = hypervolume(finished_so_far, 1 / snapshot.classes, end)
+        rows.append((epochs, seconds, volume))
     return rows
 
 
 def growth_figure(snapshot: StudySnapshot) -> go.Figure:
-    """Area under the front in accuracy above chance times decades of size."""
-    made = make_subplots(rows=2, cols=1, vertical_spacing=0.28)
-    rows = growth(snapshot)
+    """Hypervolume (accuracy above chance times decades of size) against epochs and against seconds
+    of training."""
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.28)
+    entries = growth(snapshot)
     for row, (name, colour, column) in enumerate(
         (("epochs", BLUE, 0), ("seconds", ORANGE, 1)), start=1
     ):
-        made.add_scatter(
-            x=[entry[column] for entry in rows],
-            y=[round(entry[2], 5) for entry in rows],
+        figure.add_scatter(
+            x=[entry[column] for entry in entries],
+            y=[round(entry[2], 5) for entry in entries],
             mode="lines",
             line={"shape": "hv", "color": colour, "width": 2},
             name=f"by {name}",
@@ -51,8 +53,8 @@ def growth_figure(snapshot: StudySnapshot) -> go.Figure:
             row=row,
             col=1,
         )
-    dress(made, "Hypervolume against what was spent")
-    made.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
-    made.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
-    made.update_yaxes(**axis(title="Acc. x decades", rangemode="tozero"))
-    return made
+    dress(figure, "Hypervolume against what was spent")
+    figure.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
+    figure.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
+    figure.update_yaxes(**axis(title="Acc. x decades", rangemode="tozero"))
+    return figure

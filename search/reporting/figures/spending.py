@@ -4,31 +4,42 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from paretrain.formatting import duration
+from search.problem.constraints import refusal_words
 from search.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axis, dress
 from search.study.snapshot import StudySnapshot
 
 
 def spending_figure(snapshot: StudySnapshot) -> go.Figure:
-    """Epochs with time and trials beside each bar; `saved` was not spent. Refused proposals have a
-    scale of their own, because they cost no epoch."""
-    spent = snapshot.ledger
-    rows = (
-        ("finished", spent.kept, BLUE),
-        ("stopped", spent.stopped, ORANGE),
-        ("failed", spent.failed, RED),
-        ("interrupted", spent.waiting, SKY),
-        ("lost in crashes", spent.lost, PURPLE),
-        ("saved by stopping", spent.saved, GREEN),
-    )
-    refused = snapshot.refused
-    made = make_subplots(
+    """Epochs by what became of them, above the refused proposals. Those have a scale of their own,
+    because they cost no epoch."""
+    figure = make_subplots(
         rows=2,
         cols=1,
         vertical_spacing=0.24,
         row_heights=[0.7, 0.3],
     )
+    _add_epochs(figure, snapshot)
+    _add_refused(figure, snapshot)
+    dress(figure, "Where the budget went")
+    figure.update_xaxes(**axis(title="Epochs (number)"), row=1, col=1)
+    figure.update_xaxes(**axis(title="Refused before training (proposals)"), row=2, col=1)
+    figure.update_yaxes(**axis(autorange="reversed"))
+    return figure
+
+
+def _add_epochs(figure: go.Figure, snapshot: StudySnapshot) -> None:
+    """Bars of epochs with time and trials beside each. What was saved was not spent."""
+    ledger = snapshot.ledger
+    rows = (
+        ("finished", ledger.kept, BLUE),
+        ("stopped", ledger.stopped, ORANGE),
+        ("failed", ledger.failed, RED),
+        ("interrupted", ledger.waiting, SKY),
+        ("lost in crashes", ledger.lost, PURPLE),
+        ("saved by stopping", ledger.saved, GREEN),
+    )
     shown = [row for row in rows if row[1].trials] or list(rows[:1])
-    made.add_bar(
+    figure.add_bar(
         orientation="h",
         y=[name for name, _, _ in shown],
         x=[entry.epochs for _, entry, _ in shown],
@@ -43,9 +54,14 @@ def spending_figure(snapshot: StudySnapshot) -> go.Figure:
         row=1,
         col=1,
     )
-    made.add_bar(
+
+
+def _add_refused(figure: go.Figure, snapshot: StudySnapshot) -> None:
+    """Bars of refused proposals, one a reason."""
+    refused = snapshot.refused
+    figure.add_bar(
         orientation="h",
-        y=list(refused) or ["none refused"],
+        y=[refusal_words(reason) for reason in refused] or ["none refused"],
         x=list(refused.values()) or [0],
         text=[f"{count:,}" for count in refused.values()] or ["0"],
         marker={"color": GREY},
@@ -54,8 +70,3 @@ def spending_figure(snapshot: StudySnapshot) -> go.Figure:
         row=2,
         col=1,
     )
-    dress(made, "Where the budget went")
-    made.update_xaxes(**axis(title="Epochs (number)"), row=1, col=1)
-    made.update_xaxes(**axis(title="Refused before training (proposals)"), row=2, col=1)
-    made.update_yaxes(**axis(autorange="reversed"))
-    return made

@@ -1,6 +1,8 @@
-"""What all figures share. The colours are told apart by colour-blind people too (Okabe & Ito 2008),
-and marks differ in shape beside colour. Only old trace types and plain lists: optuna-dashboard
-brings a plotly.js of its own."""
+"""What all figures share.
+
+Colour-blind people can tell the colours apart too (Okabe & Ito 2008), and marks differ in shape
+beside colour. Figures use old trace types and plain lists only, because optuna-dashboard brings a
+plotly.js of its own."""
 
 from typing import Any
 
@@ -26,18 +28,21 @@ AXES: dict[Objective, str] = {
     "latency": "Latency of one image (ms)",
     "size_mb": "File size (MB)",
 }
+"""The title of the size axis, with its unit."""
 
 
-def figure(title: str, height: int = 450) -> go.Figure:
-    """Empty, without plotly's default template, which alone is larger than most of our figures."""
-    made = go.Figure()
-    dress(made, title, height)
-    return made
+def empty_figure(title: str, height: int = 450) -> go.Figure:
+    """A figure without traces, with the look of all of ours."""
+    figure = go.Figure()
+    dress(figure, title, height)
+    return figure
 
 
-def dress(made: go.Figure, title: str, height: int = 450) -> None:
-    """Title on the left, above it room for the dashboard's buttons; legend below."""
-    made.update_layout(
+def dress(figure: go.Figure, title: str, height: int = 450) -> None:
+    """Gives a figure its look: title on the left, above it room for the dashboard's buttons; legend
+    below. Plotly's default template alone is larger than most of our figures, so there is none.
+    `height`: in pixels."""
+    figure.update_layout(
         template=go.layout.Template(),
         title={"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 16}},
         margin={"l": 70, "r": 20, "t": 60, "b": 60},
@@ -46,12 +51,12 @@ def dress(made: go.Figure, title: str, height: int = 450) -> None:
         font={"family": "system-ui, sans-serif", "size": 12},
         plot_bgcolor="rgba(0,0,0,0)",
     )
-    made.update_xaxes(**axis())
-    made.update_yaxes(**axis())
+    figure.update_xaxes(**axis())
+    figure.update_yaxes(**axis())
 
 
 def axis(**more: Any) -> dict[str, Any]:
-    """A thin grid."""
+    """The look of an axis, with a thin grid; `more` is added to it."""
     return {
         "gridcolor": GRID,
         "zeroline": False,
