@@ -1,5 +1,5 @@
 """All that touches Optuna's private parts, which a new version may change. Nothing else in search/
-may (tests/test_layers.py holds that)."""
+may (tests/project/test_layers.py holds that)."""
 
 import contextlib
 import warnings

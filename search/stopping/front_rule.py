@@ -149,10 +149,10 @@ class FrontRule:
 
     def _catch_up(self, view: View, completed: CompletedCurves) -> None:
         """Bring up to date what changes only when a trial ends."""
-        if (ended := (len(view.finished), len(view.stopped))) == self.memory.ended:
-            return
-        self.memory.renew(ended, _realised(view, self.growth_trainings))
-        for curve in [*view.finished, *view.stopped]:  # those that were not judged themselves
+        if (ended := (len(view.finished), len(view.stopped))) != self.memory.ended:
+            self.memory.renew(ended, _realised(view, self.growth_trainings))
+        # Those that were not judged themselves, or whose decisions a crash has lost.
+        for curve in [*view.finished, *view.stopped]:
             if curve.number not in self.memory.first_gains:
                 self.memory.note_first_gain(curve.number, _first_gain(curve, view, completed))
         for curve in view.stopped:

@@ -62,7 +62,7 @@ def warm_up(trial: Curve, view: View, look: int) -> Decision:
     if better and len(others) >= REDUCTION and len(view.running) >= 2:
         rival = max(better, key=lambda point: point.val_acc)
         size = with_unit(view.objective, rival.size)
-        why = f"#{rival.number} had {rival.val_acc:.1%} ({size}) by then"
+        why = f"#{rival.number} then had {rival.val_acc:.1%} ({size})"
         return Decision(True, why, replace(evidence, to_beat=rival.val_acc))
     learned = sum(curve.learned for curve in view.finished)
     return Decision(False, f"only {learned} trials have finished and learned", evidence)
