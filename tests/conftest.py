@@ -1,7 +1,6 @@
 """Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
 
 import signal
-import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ import torch
 from PIL import Image
 
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from tests.harness import SMALL, Finished, Main, RunMain, exit_code, succeed_in
 
 # A shell's background command ignores Ctrl-C and so would every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,18 +36,13 @@ def proxies_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run_main(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Runs a console script in this process: (exit code, stdout, stderr)."""
+def run_main(capfd: pytest.CaptureFixture[str]) -> RunMain:
+    """Runs a console script in this process."""
 
-    def run(main: Callable[[], None], *arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
+    def run(main: Main, *arguments: object) -> Finished:
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return (ended.value.code, *capfd.readouterr())
+        code = exit_code(main, *arguments)
+        return Finished(code, *capfd.readouterr())
 
     return run
 
@@ -58,14 +53,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
     from search.run import main
 
     folder = tmp_path_factory.mktemp("study")
-    small = "--epochs 3 --image-size 16 --per-class 20 --max-params 20k --trials 10 --workers 1"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PARETRAIN_CACHE", str(folder / "cache"))
-        patch.setattr(sys, "argv", ["program", *small.split()])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert ended.value.code == 0
+    succeed_in(folder, main, *SMALL, "--epochs", 3, "--trials", 10, "--workers", 1)
     return str(folder / "studies.db")
 
 

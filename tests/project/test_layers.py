@@ -1,0 +1,231 @@
+"""Who may import whom, held by reading the sources: search -> paretrain, spaces -> paretrain, never
+back, and within search and paretrain as the tables say."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import ROOT
+
+FORBIDDEN = {
+    "src/paretrain": {"search", "spaces", "optuna", "optuna_dashboard"},
+    "spaces": {"search", "optuna", "torch"},
+    "search": {"spaces"},
+}
+ROOMS: dict[str, set[str]] = {
+    "problem": set(),
+    "workers": set(),
+    "stopping": {"problem"},
+    "sampling": {"problem"},
+    "study": {"problem", "stopping"},
+    "reporting": {"problem", "stopping", "study"},
+    "session": {"problem", "workers", "stopping", "sampling", "study", "reporting"},
+}
+"""The rooms of search/, and the others that each uses. Commands, beside the rooms, may use all."""
+HELPERS = {"option_values", "frames"}
+"""Modules beside the rooms that are no commands. Commands alone use them, and `frames` only one."""
+PARETRAIN: dict[str, set[str]] = {
+    "cli": set(),
+    "atomic": set(),
+    "choices": set(),
+    "formatting": set(),
+    "health": set(),
+    "bar": set(),
+    "network_config": set(),
+    "config": {"cli", "network_config"},
+    "epoch_selection": {"config"},
+    "optim": {"config"},
+    "device": {"cli", "config"},
+    "describe": {"config", "network_config"},
+    "data": {"cli", "config"},
+    "networks": {"cli", "config", "network_config"},
+    "memory": {"config", "networks"},
+    "training": {"config", "epoch_selection", "health", "optim", "data", "networks"},
+    "checkpoint": {"atomic", "training"},
+    "testset": {"config", "data"},
+    "result": {
+        *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
+        *("training", "data", "networks"),
+    },
+    "full_training": {"bar", "checkpoint", "training", "result"},
+    "__init__": {"result"},
+    "__main__": {
+        *("checkpoint", "cli", "config", "describe", "device", "formatting", "full_training"),
+        *("memory", "testset", "training", "data", "result"),
+    },
+    "predict": {"cli", "formatting", "data", "result"},
+}
+"""Modules and rooms of src/paretrain, and the others that each uses."""
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+def uses(path: Path, package: str, folder: Path) -> set[str]:
+    """Rooms, and modules beside them, of a package in that folder that a file imports from."""
+    found = set()
+    for name in imports(path):
+        top, *inner = name.split(".")
+        if top != package or not inner:
+            continue
+        there = (folder / inner[0]).is_dir() or (folder / f"{inner[0]}.py").is_file()
+        found.add(inner[0] if there else "__init__")
+    return found
+
+
+def rooms(folder: Path) -> dict[str, list[Path]]:
+    """Files by room; a module beside the rooms is one of its own."""
+    by_room: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.py")):
+        first = path.relative_to(folder).parts[0]
+        by_room.setdefault(first.removesuffix(".py"), []).append(path)
+    return by_room
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_imports_go_one_way(folder: str) -> None:
+    for path in files(folder):
+        tops = {name.split(".")[0] for name in imports(path)}
+        assert not tops & FORBIDDEN[folder], path
+
+
+def test_the_search_cannot_reach_the_test_part() -> None:
+    """Neither by import nor by name: only `python -m paretrain` opens it."""
+    for path in [*files("search"), *files("spaces")]:
+        text = path.read_text(encoding="utf-8")
+        for name in ("testset", "load_test", "test_part", "digit_indices", "open_folder"):
+            assert name not in text, f"{path} names {name}"
+    users = [p for p in files("src/paretrain") if "paretrain.testset" in imports(p)]
+    assert [p.name for p in users] == ["__main__.py"]
+    callers = [p for p in files("src/paretrain") if ".test_part(" in p.read_text(encoding="utf-8")]
+    assert [p.name for p in callers] == ["testset.py"]
+
+
+def _loaded(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(out.stdout.split())
+
+
+def test_a_worker_loads_neither_optuna_nor_torchvision_nor_the_database() -> None:
+    loaded = _loaded("import search.workers.worker")
+    assert "torch" in loaded
+    heavy = {
+        "optuna",
+        "torchvision",
+        "sqlalchemy",
+        "sklearn",
+        "pandas",
+        "scipy",
+        "rich",
+        "matplotlib",
+    }
+    assert not loaded & heavy
+
+
+def test_paretrain_runs_without_optuna() -> None:
+    assert "optuna" not in _loaded("import paretrain.__main__")
+
+
+def test_spaces_has_no_init_file() -> None:
+    """Another distribution owns the import name `spaces`; ours must not overwrite its files."""
+    assert not (ROOT / "spaces" / "__init__.py").exists()
+
+
+def test_every_room_of_the_search_uses_those_rooms_that_the_table_says() -> None:
+    folder = ROOT / "search"
+    by_room = {room: paths for room, paths in rooms(folder).items() if (folder / room).is_dir()}
+    used = {
+        room: set().union(*(uses(path, "search", folder) for path in paths)) - {room}
+        for room, paths in by_room.items()
+    }
+    assert used == ROOMS
+
+
+def test_nobody_uses_a_command_and_only_commands_their_helpers() -> None:
+    folder = ROOT / "search"
+    beside = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+    commands = {
+        name for name, path in beside.items() if "\ndef main() -> None:" in path.read_text()
+    }
+    assert commands == set(beside) - HELPERS
+    for path in [*files("search"), *files("src"), *files("spaces"), *files("benchmarks")]:
+        used = uses(path, "search", folder) & set(beside)
+        if path in beside.values():
+            may = HELPERS if path.stem == "report" else HELPERS - {"frames"}
+        else:
+            may = {"option_values"} if path.is_relative_to(ROOT / "benchmarks") else set()
+        assert used <= may, path
+    assert "frames" in uses(folder / "report.py", "search", folder)
+
+
+def test_every_part_of_paretrain_uses_those_parts_that_the_table_says() -> None:
+    folder = ROOT / "src/paretrain"
+    used = {
+        room: set().union(*(uses(path, "paretrain", folder) for path in paths)) - {room}
+        for room, paths in rooms(folder).items()
+    }
+    assert used == PARETRAIN
+
+
+def test_neither_workers_nor_rules_know_of_optuna() -> None:
+    for path in [*files("search/workers"), *files("search/stopping")]:
+        assert "optuna" not in {name.split(".")[0] for name in imports(path)}, path
+
+
+INTERNALS = ROOT / "search/problem/optuna_internals.py"
+OPEN = {"self", "cls", "os"}
+"""Names whose private attributes may be used: one's own, and `os._exit`."""
+
+
+def private(path: Path) -> Iterator[str]:
+    """Private attributes of others that a file uses, and private names that it imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name)) if name in OPEN:
+                pass
+            case ast.Attribute(attr=name) if hidden(name):
+                yield name
+            case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                if hidden(name):
+                    yield name
+            case ast.Import() | ast.ImportFrom():
+                module = getattr(node, "module", None) or ""
+                for name in [module, *(alias.name for alias in node.names)]:
+                    if any(hidden(part) for part in name.split(".")):
+                        yield name
+
+
+def hidden(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def test_one_file_alone_touches_optunas_private_parts() -> None:
+    for path in files("search"):
+        assert path == INTERNALS or list(private(path)) == [], path
+    assert {"_trial_id", "_storage", "_contains"} <= set(private(INTERNALS))
+
+
+def test_every_room_says_in_a_line_what_it_is_for() -> None:
+    folders = [path.parent for path in [*files("search"), *files("src/paretrain")]]
+    for folder in sorted({*folders} - {ROOT / "src/paretrain"}):
+        (docstring,) = ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body
+        assert isinstance(docstring, ast.Expr), folder
+        assert isinstance(docstring.value, ast.Constant), folder

@@ -1,0 +1,52 @@
+"""Fixtures for searches and for the commands that come after them."""
+
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from search.study.snapshot import StudySnapshot, read_snapshot
+from tests.harness import NAME, SMALL, RunMain, forecast_briefly, succeed_in
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the test runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def search(here: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> RunMain:
+    """Runs `python -m search.run` with the given options, in an empty folder."""
+    from search.run import main
+
+    forecast_briefly(monkeypatch)
+    return partial(run_main, main)
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a small search: five trials that all ran to their end. To be read only."""
+    from search.run import main
+
+    folder = tmp_path_factory.mktemp("searched")
+    every = ("--trials", 5, "--baselines", "none", "--pruner", "none", "--quiet")
+    succeed_in(folder, main, *SMALL, *every)
+    return folder / "studies.db"
+
+
+@pytest.fixture
+def command(searched: Path, here: Path, run_main: RunMain) -> RunMain:
+    """Runs a command of search/ beside a copy of that database, `studies.db`."""
+    with closing(sqlite3.connect(searched)) as old, closing(sqlite3.connect("studies.db")) as new:
+        old.backup(new)
+    return run_main
+
+
+@pytest.fixture
+def snapshot(storage: str) -> StudySnapshot:
+    """The finished study, read."""
+    return read_snapshot(storage, NAME)

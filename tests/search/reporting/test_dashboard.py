@@ -1,0 +1,221 @@
+"""The dashboard without a browser: what it serves and what it writes."""
+
+import csv
+import io
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+import optuna_dashboard
+import pytest
+
+from search.problem.optuna_internals import quiet_optuna
+from search.reporting.dashboard.artifacts import Artifacts
+from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
+from search.reporting.dashboard.server import refreshing, uploads_folder
+from search.reporting.dashboard.storage import DashboardStorage
+from search.reporting.dashboard.theme import themed
+from search.study.snapshot import StudySnapshot, read_snapshot
+from tests.harness import NAME
+
+Ask = Callable[..., bytes]
+
+
+@pytest.fixture
+def copied(storage: str, tmp_path: Path) -> str:
+    """The finished study in a database of this test's own."""
+    path = tmp_path / "studies.db"
+    with closing(sqlite3.connect(storage)) as old, closing(sqlite3.connect(path)) as new:
+        old.backup(new)
+    return str(path)
+
+
+@pytest.fixture
+def snapshot(copied: str) -> StudySnapshot:
+    return read_snapshot(copied, NAME)
+
+
+def serve(storage: str) -> Ask:
+    """The dashboard as a function of method, path and body."""
+    with quiet_optuna():
+        storage_ = DashboardStorage(storage)
+    refresher = Refresher(storage_, storage)
+    store = Artifacts(refresher.look, uploads_folder(storage))
+    app = refreshing(optuna_dashboard.wsgi(storage_, artifact_store=store), refresher)
+
+    def ask(path: str, method: str = "GET", body: dict[str, Any] | None = None) -> bytes:
+        sent = json.dumps(body or {}).encode()
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "x",
+            "SERVER_PORT": "80",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(sent)),
+            "wsgi.input": io.BytesIO(sent),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.url_scheme": "http",
+        }
+        answered: list[str] = []
+        chunks = app(environ, lambda status, headers, exc_info=None: answered.append(status))
+        content = b"".join(chunks)
+        if close := getattr(chunks, "close", None):
+            close()
+        assert answered[0].startswith("2"), (answered, content)
+        return content
+
+    return ask
+
+
+def content(storage: str) -> list[str]:
+    with closing(sqlite3.connect(storage)) as database:
+        return list(database.iterdump())
+
+
+def test_a_study_is_shown_with_figures_notes_and_attachments(
+    copied: str, snapshot: StudySnapshot, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    figures = told["plotly_graph_objects"]
+    assert sorted(figure["id"] for figure in figures) == sorted(FIGURES)
+    assert all(json.loads(figure["graph_object"])["data"] for figure in figures)
+    assert told["objective_names"] == ["val_acc", "params"]
+    note = told["note"]["body"]
+    assert "No search is running" in note and f"export --study-name {NAME}" in note
+    for record in snapshot.front:
+        assert f"| #{record.number} | {record.num_params:,} | {record.val_acc:.2%} |" in note
+    for trial, shown in zip(snapshot.trials, told["trials"], strict=True):
+        assert f"Trial {trial.number}" in shown["note"]["body"]
+        assert f"python -m paretrain trial-{trial.number}.yaml\n" in shown["note"]["body"]
+        names = [artifact["filename"] for artifact in shown["artifacts"]]
+        ended_by_itself = "confusion" in trial.user_attrs
+        assert ended_by_itself or trial.state.name != "COMPLETE"
+        tables = ["per_class.csv", "confusion.csv"] if ended_by_itself else []
+        assert names == ["card.png", *tables, "curve.csv"]
+    assert "cannot draw" not in capfd.readouterr().err
+
+
+def test_attachments_are_what_the_trial_has(copied: str, snapshot: StudySnapshot) -> None:
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    record = snapshot.front[-1]
+    shown = told["trials"][record.number]
+    files = {
+        artifact["filename"]: ask(f"/artifacts/1/{shown['trial_id']}/{artifact['artifact_id']}")
+        for artifact in shown["artifacts"]
+    }
+    assert files["card.png"].startswith(b"\x89PNG")
+    table = {
+        name: list(csv.reader(io.StringIO(files[name].decode())))
+        for name in files
+        if ".csv" in name
+    }
+    cells = [[int(cell) for cell in row[1:]] for row in table["confusion.csv"][1:]]
+    right, images = sum(cells[i][i] for i in range(10)), sum(map(sum, cells))
+    assert images == snapshot.attrs["provenance"]["validation_images"]
+    assert right / images == pytest.approx(record.val_acc)
+    assert [row[0] for row in table["per_class.csv"]] == ["label", *map(str, range(10))]
+    assert len(table["curve.csv"]) == 1 + len(record.curve.accs)
+    report = told["artifacts"][0]
+    assert report["filename"] == "report.html" and report["artifact_id"] in told["note"]["body"]
+    assert b"<h1>vgg_reduce-digits</h1>" in ask(f"/artifacts/1/{report['artifact_id']}")
+
+
+def test_looking_writes_nothing_and_people_may_write(copied: str) -> None:
+    before = content(copied)
+    ask = serve(copied)
+    told = json.loads(ask("/api/studies/1"))
+    ask("/api/studies")
+    assert content(copied) == before and not uploads_folder(copied).exists()
+    version = told["note"]["version"]
+    ask("/api/studies/1/note", "PUT", {"body": "Mine.", "version": version + 1})
+    trial = told["trials"][2]
+    body = {"body": "Mine, too.", "version": trial["note"]["version"] + 1}
+    ask(f"/api/studies/1/{trial['trial_id']}/note", "PUT", body)
+    for again in (ask, serve(copied)):  # now, and when the dashboard is started again
+        told = json.loads(again("/api/studies/1"))
+        assert told["note"]["body"] == "Mine."
+        assert told["trials"][2]["note"]["body"] == "Mine, too."
+        assert "Trial 3" in told["trials"][3]["note"]["body"]
+        assert len(told["plotly_graph_objects"]) == len(FIGURES)
+    file = {"file": "data:text/plain;base64,aGVsbG8=", "filename": "mine.txt"}
+    uploaded = json.loads(ask("/api/artifacts/1", "POST", file))
+    assert ask(f"/artifacts/1/{uploaded['artifact_id']}") == b"hello"
+    assert len(list(uploads_folder(copied).iterdir())) == 1
+
+
+def test_a_study_of_another_program_is_left_as_it_is(copied: str) -> None:
+    other = optuna.create_study(study_name="other", storage=f"sqlite:///{copied}")
+    other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    told = json.loads(serve(copied)(f"/api/studies/{other._study_id}"))
+    assert told["plotly_graph_objects"] == [] and told["note"]["body"] == ""
+    assert [trial["artifacts"] for trial in told["trials"]] == [[], [], []]
+
+
+def test_a_study_that_goes_on_is_drawn_again(copied: str, snapshot: StudySnapshot) -> None:
+    ask = serve(copied)
+    first = json.loads(ask("/api/studies/1"))
+    added = snapshot.study.trials[snapshot.front[0].number]
+    snapshot.study.add_trial(added)
+    again = json.loads(ask("/api/studies/1"))
+    count = len(snapshot.trials)
+    assert f"{count} trials" in first["note"]["body"]
+    assert f"{count + 1} trials" in again["note"]["body"]
+    assert again["note"]["version"] == first["note"]["version"] + 1
+    unchanged = json.loads(ask("/api/studies/1"))
+    assert unchanged["note"]["version"] == again["note"]["version"]
+
+
+def test_pages_are_given_the_style_and_nothing_else_is_touched() -> None:
+    """Whole, also where a browser has kept the page without it."""
+
+    def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        kept = "HTTP_IF_MODIFIED_SINCE" in environ
+        start_response("304" if kept else "200", [("Content-Length", "13"), ("X", "y")])
+        return [] if kept else [b"<head>", b"</head>"]
+
+    def ask(path: str, method: str = "GET") -> tuple[str, dict[str, str], bytes]:
+        told: list[Any] = []
+        environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "HTTP_IF_MODIFIED_SINCE": "then"}
+        content = themed(page)(environ, lambda status, headers, *_: told.extend((status, headers)))
+        return told[0], dict(told[1]), b"".join(content)
+
+    status, headers, content = ask("/dashboard/studies/1")
+    assert status == "200" and headers == {"X": "y", "Content-Length": str(len(content))}
+    assert content.startswith(b"<head><style>") and content.endswith(b"</style>\n</head>")
+    for path, method in (("/api/studies/1", "GET"), ("/dashboard", "HEAD")):
+        assert ask(path, method) == ("304", {"Content-Length": "13", "X": "y"}, b"")
+
+
+def test_the_style_gives_every_figure_its_place_and_the_rest_comes_after_them() -> None:
+    def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200", [])
+        return [b"<head></head>"]
+
+    environ = {"PATH_INFO": "/dashboard/studies/1", "REQUEST_METHOD": "GET"}
+    content = b"".join(themed(page, ORDER)(environ, lambda *_: None)).decode()
+    places = re.findall(r'\[id="user-defined-plot:([\w-]+)"\].*\{ order: (\d+); \}', content)
+    assert [(name, int(place)) for name, place in places] == [
+        (name, place) for place, name in enumerate([*FIGURES, *IMPORTANCES], start=1)
+    ]
+    assert "~ .MuiGrid-root:not(" in content and f"{{ order: {len(ORDER) + 1}; }}" in content
+
+
+def test_drawing_waits_until_it_is_a_small_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("search.reporting.dashboard.refresh.time.monotonic", lambda: now)
+    pace = Pace()
+    assert pace.due
+    pace.took(0.2)
+    now += 0.2 / SHARE - 1
+    assert not pace.due
+    now += 2
+    assert pace.due and (pace.times, pace.seconds) == (1, 0.2)

@@ -1,0 +1,92 @@
+"""The story of a trial in sentences."""
+
+from dataclasses import replace
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+from search.reporting.story import sentence, story
+from search.stopping.rule import Decision, Evidence
+
+EVIDENCE = Evidence(
+    epoch=6,
+    val_acc=0.612,
+    expected=0.664,
+    low=0.63,
+    high=0.691,
+    to_beat=0.68,
+    rival=9,
+    probability=0.03,
+    gain=0.0,
+    rate=0.0,
+    rate_needed=0.0,
+)
+
+
+def told(stop: bool, spared: bool = False, **changes: Any) -> str:
+    decision = Decision(stop, "", replace(EVIDENCE, **changes), spared=spared)
+    return sentence(decision, 30, {9: "1.7M parameters"})
+
+
+def test_a_sentence_has_the_numbers_of_the_judgement() -> None:
+    assert told(True) == (
+        "stopped after epoch 6 of 30: 61.2%, expected to end at 66.4% (90%: 63.0-69.1); trial 9 "
+        "has 68.0% with 1.7M parameters; 3% to end above that"
+    )
+    assert told(False, spared=True).startswith("kept in the control arm after epoch 6 of 30")
+    assert told(True, probability=0.0001).endswith("under 1% to end above that")
+    slow = told(True, rate=0.1, rate_needed=0.4)
+    assert slow.endswith("; an epoch gains 25% of what others promise")
+
+
+def test_a_sentence_names_the_accuracy_that_was_asked_for() -> None:
+    asked = told(True, rival=None, min_acc=0.7, to_beat=0.7)
+    assert "; 70% is asked for; 3% to end above that" in asked
+    not_yet = told(True, rival=None, min_acc=0.9)
+    assert "; 90% is asked for, the best so far has 68.0%; 3%" in not_yet
+
+
+def test_a_judgement_without_an_expectation_gives_its_reason_once() -> None:
+    early = Evidence(epoch=2, val_acc=0.1)
+    one_class = Decision(False, "one class, may still begin to learn", early)
+    assert sentence(one_class, 30, {}) == (
+        "kept after epoch 2 of 30: 10.0%; one class, may still begin to learn"
+    )
+    control = Decision(False, "#7 had 70.0% (12k parameters) by then", early, spared=True)
+    assert control.reason == (
+        "control arm; else stopped: epoch 2: 10.0%, #7 had 70.0% (12k parameters) by then"
+    )
+    assert sentence(control, 30, {}) == (
+        "kept in the control arm after epoch 2 of 30: 10.0%; #7 had 70.0% (12k parameters) by then"
+    )
+
+
+def test_trials_in_every_state_have_a_story() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.set_user_attr("identity", {"epochs": 6})
+    stage = VGGStage(width=4, kernels=("3x3",))
+    config = TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=0.1))
+    told = {"config": config.to_dict(), "num_params": 562, "network": "a net"}
+    curve = {"curve": {"val_acc": [0.1, 0.4], "health": ["one class", "ok"]}}
+
+    def ending(state: TrialState, verdict: str | None, trained: bool = True) -> list[str]:
+        attrs = told | (curve if trained else {}) | ({"verdict": verdict} if verdict else {})
+        values = [0.4, 562.0] if state == TrialState.COMPLETE else None
+        study.add_trial(create_trial(state=state, values=values, user_attrs=attrs))
+        lines = story(study, study.trials[-1])
+        assert all(len(line) <= 80 for line in lines)
+        return lines
+
+    assert ending(TrialState.RUNNING, None, trained=False)[-1].startswith("It is running, and has")
+    assert ending(TrialState.RUNNING, None)[-1] == "It is running."
+    assert ending(TrialState.WAITING, None, trained=False)[-1].startswith("It waits in the queue")
+    paused = ending(TrialState.WAITING, "interrupted: Ctrl-C; queued again")
+    assert paused[-1] == "Interrupted: Ctrl-C; queued again."
+    assert ending(TrialState.FAIL, "failed: killed")[-1] == "It failed: killed."
+    assert ending(TrialState.FAIL, "failed: killed", trained=False)[-1] == (
+        "It has no epoch: failed: killed."
+    )
+    assert ending(TrialState.PRUNED, "epoch 2")[-1] == "Stopped after epoch 2 of 6."
+    assert ending(TrialState.COMPLETE, "finished")[-1] == "Finished at 40.0%: on the front."

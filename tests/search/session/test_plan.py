@@ -1,0 +1,97 @@
+"""What a run will do: options, then what the study has, then defaults."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretrain.config import DataConfig
+from search.problem.space import load_space
+from search.session.budget import Limits
+from search.session.options import Options
+from search.session.plan import CPU_SIDE, Plan, Stored, differences, settle
+
+MakePlan = Callable[..., Plan]
+
+
+def options(space: str = "data_scale", **changes: Any) -> Options:
+    given: dict[str, Any] = {"space": load_space(space), "limits": Limits(5)}
+    return Options(**({"data": DataConfig()} | given | changes))
+
+
+def stored(identity: dict[str, Any], **changes: Any) -> Stored:
+    return replace(Stored(identity, threads=1, min_acc=None, weights_dir=None), **changes)
+
+
+def test_a_study_keeps_its_objective(plan: MakePlan) -> None:
+    flops = plan(objective="flops")
+    identity = flops.identity("f")
+    assert settle(options(), stored(identity)).objective == "flops"
+    assert settle(options(), None).objective == "params"
+    assert settle(options(objective="latency"), None).objective == "latency"
+    assert "objectives" in differences(identity, plan().identity("f"))[0]
+    assert replace(flops, min_acc=0.5).target_words.startswith("least flops at 50%")
+
+
+def test_pretrained_is_part_of_a_study_and_older_studies_have_it(plan: MakePlan) -> None:
+    identity = plan().identity("f")
+    assert settle(options(), stored(identity | {"pretrained": False})).pretrained is False
+    old = {key: value for key, value in identity.items() if key != "pretrained"}
+    assert settle(options(), stored(old)).pretrained is True
+    assert differences(old, identity) == []
+    assert "pretrained" in differences(identity, plan(pretrained=False).identity("f"))[0]
+
+
+def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:
+    assert differences({"epochs": 2}, {"epochs": 2, "skip_broken": False}) == []
+    (said,) = differences({"epochs": 2}, {"epochs": 2, "skip_broken": True})
+    assert said == "skip_broken (study: False, now: True)"
+
+
+def test_a_space_has_defaults_of_its_own() -> None:
+    chosen = settle(options(), None)
+    assert (chosen.epochs, chosen.max_params) == (5, None)
+    assert any("no limit on parameters (default for data_scale" in note for note in chosen.notes)
+    given = settle(options(epochs=9, max_params=7), None)
+    assert (given.epochs, given.max_params) == (9, 7)
+    assert settle(options("vgg_reduce"), None).max_params == 120_000
+
+
+def test_a_limit_that_was_lifted_is_not_replaced_by_a_default() -> None:
+    assert settle(options("vgg_reduce", max_params="none"), None).max_params is None
+
+
+def test_threads_weights_and_accuracy_come_from_the_study_unless_they_are_given() -> None:
+    has = stored({}, threads=3, min_acc=0.8, weights_dir="/weights")
+    again = settle(options(), has)
+    assert (again.threads, again.min_acc, again.weights_dir) == (3, 0.8, "/weights")
+    given = settle(options(min_acc=0.9, weights_dir="/others"), has)
+    assert (given.threads, given.min_acc, given.weights_dir) == (3, 0.9, "/others")
+    assert settle(options(min_acc="none"), has).min_acc is None
+
+
+@pytest.mark.parametrize(
+    ("size", "chosen", "why"),
+    [
+        ((300, 200), CPU_SIDE, "default for a CPU"),
+        ((50, 40), 40, "their own size"),
+        ((20, 16), 32, "their own is 16"),
+    ],
+)
+def test_small_images_are_not_enlarged(
+    image_folder: Callable[..., Path], size: tuple[int, int], chosen: int, why: str
+) -> None:
+    data = DataConfig(source=str(image_folder(size=size)))
+    settled = settle(options("vgg_reduce", data=data), None)
+    assert settled.data.image_size == chosen
+    assert any(f"images at {chosen}x{chosen} ({why}" in note for note in settled.notes)
+
+
+def test_a_size_that_was_given_or_is_stored_stays(image_folder: Callable[..., Path]) -> None:
+    small = DataConfig(source=str(image_folder(size=(20, 16))))
+    given = options("vgg_reduce", data=small, image_size=48)
+    assert settle(given, None).data.image_size == 48
+    kept = settle(options("vgg_reduce", data=small), stored({"image_size": 64}))
+    assert kept.data.image_size == 64

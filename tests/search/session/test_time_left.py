@@ -1,0 +1,34 @@
+"""Whose networks a forecast measures."""
+
+from typing import Any
+
+import pytest
+
+from paretrain.config import TrainConfig
+from search.session import runner
+from tests.harness import RunMain, study
+
+
+@pytest.mark.parametrize("name", ["none", "nets"])
+def test_the_measured_networks_are_those_that_run_first(
+    name: str, search: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not baselines come before them."""
+    measured: list[TrainConfig] = []
+    examples = runner._examples
+
+    def seen(*arguments: Any) -> list[TrainConfig]:
+        found = examples(*arguments)
+        measured.extend(found)
+        return found
+
+    monkeypatch.setattr(runner, "_examples", seen)
+    options = "--epochs 1 --image-size 32 --per-class 3 --max-params 100k --trials 4 --json"
+    done = search(*options.split(), "--baselines", name)
+    assert done.code == 0, done.err
+    assert done.events[0]["seconds"] > 0
+    trials = study().trials
+    proposed = [t.user_attrs["config"] for t in trials if t.user_attrs["origin"] != "baseline"]
+    assert len(proposed) == (4 if name == "none" else 3)
+    for trained_config, config in zip(proposed, measured, strict=False):
+        assert trained_config | {"seed": 0} == config.to_dict() | {"seed": 0}

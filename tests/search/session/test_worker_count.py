@@ -1,0 +1,87 @@
+"""How many workers: found by measuring."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from search.session.plan import Plan
+from search.session.worker_count import GAIN, candidates, choose
+from tests.harness import RunMain
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [
+        (1, [(1, 1)]),
+        (2, [(1, 2), (2, 1)]),
+        (6, [(1, 6), (2, 3), (4, 1), (6, 1)]),
+        (8, [(1, 8), (2, 4), (4, 2), (8, 1)]),
+    ],
+)
+def test_a_new_study_shares_all_cores_out(
+    monkeypatch: pytest.MonkeyPatch, plan: MakePlan, cores: int, expected: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: cores)
+    assert candidates(plan("vgg_reduce"), threads_fixed=False) == expected
+
+
+def test_an_existing_study_keeps_its_threads(
+    monkeypatch: pytest.MonkeyPatch, plan: MakePlan
+) -> None:
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 8)
+    assert candidates(plan("vgg_reduce", threads=2), threads_fixed=True) == [(1, 2), (2, 2), (4, 2)]
+    gpu = replace(plan("vgg_reduce", threads=1), device=torch.device("cuda"))
+    assert candidates(gpu, threads_fixed=True) == [(1, 1), (2, 1), (4, 1), (7, 1)]
+
+
+def test_auto_takes_more_workers_only_where_they_train_more(
+    monkeypatch: pytest.MonkeyPatch,
+    plan: MakePlan,
+) -> None:
+    rates = {1: 100.0, 2: 100.0 * GAIN + 1, 4: 100.0 * GAIN + 2}
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 4)
+    monkeypatch.setattr(
+        "search.session.worker_count.throughput", lambda p, _: (rates[p.workers], 0.0)
+    )
+    said: list[str] = []
+    assert choose(plan("vgg_reduce"), [], False, said.append).workers == 2
+    assert len(said) == 3
+    rates[2] = 99.0
+    assert choose(plan("vgg_reduce"), [], False, said.append).workers == 1
+
+
+def test_workers_share_a_gpu_only_as_far_as_its_memory_is_predicted_to_go(
+    monkeypatch: pytest.MonkeyPatch,
+    plan: MakePlan,
+) -> None:
+    tried: list[int] = []
+
+    def measured(tried_plan: Plan, _: object) -> tuple[float, float]:
+        tried.append(tried_plan.workers)
+        return 100.0 * tried_plan.workers, 10e9  # a worker needs 10 GB at its largest probe
+
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 17)
+    monkeypatch.setattr("search.session.worker_count.throughput", measured)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (60e9, 80e9))
+    said: list[str] = []
+    gpu = replace(plan("vgg_reduce"), device=torch.device("cuda"))
+    # 4 x (1.15 x 10 GB + 0.6 GB) is within 90 % of 60 GB, 8 x that is not, and is never tried out.
+    assert choose(gpu, [], True, said.append).workers == 4
+    assert tried == [1, 2, 4]
+    assert said[-1] == "8 workers would not fit into the GPU's memory"
+
+
+@pytest.mark.slow
+def test_auto_measures_for_real(search: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.session.worker_count.SECONDS", 0.2)
+    options = ("--workers", "auto", "--trials", "3", "--epochs", "1", "--image-size", "16")
+    done = search(*options, "--json", "--baselines", "none")
+    assert done.code == 0, done.err
+    events = done.events
+    assert "worker" in events[0]["device"]
+    assert events[-1]["ledger"]["spent"]["trials"] == 3

@@ -1,0 +1,74 @@
+"""`python -m search.export`: which trial, and its configuration as a file."""
+
+from pathlib import Path
+
+import pytest
+
+from paretrain.config import TrainConfig
+from search.export import main as export
+from search.problem.front import pareto_front
+from tests.harness import STUDY, RunMain, empty_study, finished_trials
+
+
+def test_every_way_to_choose(command: RunMain) -> None:
+    front = pareto_front(finished_trials())
+    best, smallest = front[-1], front[0]
+
+    def chosen(*options: object) -> int:
+        code, out, err = command(export, *STUDY, *options)
+        assert code == 0
+        config = TrainConfig.from_yaml(out)
+        assert "next: " in err and "parameters" in err
+        (number,) = [
+            r.number for r in finished_trials() if r.config.seed == config.seed
+        ]  # a trial's seed is its own
+        assert out.startswith(f"# Trial {number} of study vgg_reduce-digits: ")
+        return number
+
+    assert chosen("--best") == best.number
+    assert chosen("--max-params", smallest.num_params) == smallest.number
+    assert chosen("--min-acc", best.val_acc) == best.number
+    assert chosen("--min-acc", smallest.val_acc) == smallest.number
+    assert chosen("--within", "100%") == smallest.number
+    assert chosen("--within", "0.0001%") == best.number
+    assert chosen("--trial", 3) == 3
+    for record in front:
+        assert chosen("--min-acc", record.val_acc) == record.number
+    assert chosen("--knee") in [record.number for record in front]
+
+
+def test_the_neighbours_on_the_front_are_named_with_their_margins(command: RunMain) -> None:
+    front = pareto_front(finished_trials())
+    assert len(front) > 1, "another seed is needed"
+    code, out, _ = command(export, *STUDY, "--best", "--out", "my best.yaml")
+    assert code == 0
+    margin = 100 * (front[-2].val_acc - front[-1].val_acc)
+    assert f"next smaller: #{front[-2].number}" in out and f"{margin:+.2f} points" in out
+    assert "next: python -m paretrain 'my best.yaml'" in out and "trained once: " in out
+    head = Path("my best.yaml").read_text().split("format:")[0]
+    assert "5 finished of 5 trials: the most accurate one" in head
+    assert "space vgg_reduce.py, sampler front, seed 0" in head
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--min-acc", "100%"), "no finished trial has 100%: the most accurate one has"),
+        (("--max-params", "10"), "no finished trial has at most 10 parameters: the smallest has"),
+        (("--trial", "77"), "no trained trial 77 in this study: there are trials 0 to 4"),
+        (("--within", "none"), "--within none: must be more than 0 and at most 100%"),
+        (("--min-acc", "95"), "--min-acc 95: must be more than 0 and at most 100%"),
+        (("--best", "--within", "1%"), "got --within and --best"),
+    ],
+)
+def test_choices_that_cannot_be_made(
+    command: RunMain, options: tuple[str, ...], message: str
+) -> None:
+    code, out, err = command(export, *STUDY, *options, "--out", "best.yaml")
+    assert code == 2 and out == "" and err.count("\n") == 1 and message in err
+    assert not Path("best.yaml").exists()
+
+
+def test_a_study_without_a_finished_trial_has_nothing_to_choose_from(command: RunMain) -> None:
+    code, _, err = command(export, "--study-name", empty_study(), "--knee")
+    assert code == 2 and "no finished trial to choose from (0 in all)" in err

@@ -1,0 +1,106 @@
+"""How long a run will take, from measured networks."""
+
+from collections import deque
+from typing import Any, cast
+
+import pytest
+
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+from search.workers.forecast import COORDINATOR_S, Course, forecast, wall_seconds
+from search.workers.pool import WorkerPool
+from search.workers.protocol import Probe, Probed
+
+EPOCHS = 4
+
+
+def config(seconds: float) -> TrainConfig:
+    """A network whose width says how long its epoch takes, for `Timed`."""
+    network = VGGConfig(stages=(VGGStage(width=round(100 * seconds), kernels=("3x3",)),))
+    return TrainConfig(network=network, optimizer=SGDConfig(lr=0.1), epochs=EPOCHS)
+
+
+class Timed:
+    """Workers that take the time that is asked for; those of `dead` widths measure nothing."""
+
+    def __init__(self, workers: int = 1, dead: tuple[int, ...] = ()) -> None:
+        self.workers = list(range(workers))
+        self._dead = dead
+        self._said: deque[tuple[int, Probed]] = deque()
+
+    def send(self, worker: int, order: Probe) -> None:
+        network = order.config.network
+        assert isinstance(network, VGGConfig)
+        width = network.stages[0].width
+        took = None if width in self._dead else width / 100
+        setup = None if took is None else 0.0
+        self._said.append((worker, Probed(setup_seconds=setup, epoch_seconds=took, peak_bytes=7)))
+
+    def receive(self, timeout: float) -> tuple[int, Probed]:
+        return self._said.popleft()
+
+
+def forecasted(
+    pool: Timed, baselines: list[float], examples: list[float], **course: Any
+) -> tuple[float, float] | None:
+    """(expected seconds, at most)."""
+    course = {"share": lambda place: 0.5} | course
+    like = [config(seconds) for seconds in examples]
+    found = forecast(cast(WorkerPool, pool), [config(s) for s in baselines], like, Course(**course))
+    return None if found is None else (found.seconds, found.seconds_at_most)
+
+
+def trained(*epoch_seconds: float) -> float:
+    """What whole trainings of networks with such epochs keep a worker busy."""
+    return EPOCHS * sum(epoch_seconds)
+
+
+def alone(work: float, trials: int) -> float:
+    """What one worker takes that leaves a core to the coordinator."""
+    return wall_seconds(work, trials, 1, crowded=False)
+
+
+def test_baselines_are_never_stopped_and_examples_run_first() -> None:
+    found = forecasted(Timed(), [0.1, 0.2], [0.3, 0.5], trials=5, later=1.5)
+    later = 1.5 * 0.4
+    whole = alone(trained(0.1, 0.2, 0.3, 0.5, later), 5)
+    stopped = alone(trained(0.1, 0.2, 0.15, 0.25, later / 2), 5)
+    assert found == pytest.approx((stopped, whole))
+
+
+def test_no_more_networks_are_counted_than_trials_are_left() -> None:
+    found = forecasted(Timed(), [0.1, 0.2], [0.3], trials=1)
+    assert found == pytest.approx((alone(trained(0.1), 1),) * 2)
+
+
+def test_no_more_networks_are_measured_than_will_run() -> None:
+    def measured(fresh: bool) -> int:
+        examples = [config(seconds) for seconds in (0.2, 0.3, 0.4, 0.5)]
+        pool = cast(WorkerPool, Timed())
+        found = forecast(pool, [config(0.1)], examples, Course(2, lambda _: 1.0, fresh=fresh))
+        assert found is not None
+        return found.probed
+
+    assert (measured(fresh=True), measured(fresh=False)) == (2, 4)
+
+
+def test_a_study_that_goes_on_has_its_first_networks_behind_it() -> None:
+    found = forecasted(Timed(), [], [0.2, 0.6], trials=1, fresh=False)
+    whole = alone(trained(0.4), 1)
+    assert found is not None and found[1] == pytest.approx(whole)
+
+
+def test_what_cannot_be_measured_is_left_out() -> None:
+    assert forecasted(Timed(dead=(20,)), [], [0.2], trials=3) is None
+    found = forecasted(Timed(dead=(20,)), [0.1], [0.2], trials=2)
+    assert found is not None and found[1] == pytest.approx(alone(trained(0.1, 0.1), 2))
+
+
+def test_workers_share_the_work_but_one_waits_for_the_last_trial() -> None:
+    one, two = (wall_seconds(100, 20, workers, False) for workers in (1, 2))
+    half_a_trial = 100 / 20 / 2
+    assert two == pytest.approx(one - 100 + (100 + half_a_trial) / 2)
+
+
+def test_the_coordinator_takes_its_time_where_there_is_no_core_for_it() -> None:
+    free, crowded = (wall_seconds(100, 20, 2, crowded) for crowded in (False, True))
+    assert crowded == pytest.approx(free + 20 * COORDINATOR_S / 2)

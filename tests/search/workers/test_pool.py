@@ -1,0 +1,61 @@
+"""Trainings in worker processes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from paretrain.config import AugmentConfig, TrainConfig
+from paretrain.training import EpochResult
+from search.workers.pool import WorkerPool
+from search.workers.protocol import Epoch, Finished, Go, Train
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+def train(configs: list[TrainConfig]) -> list[list[EpochResult]]:
+    """Each configuration on a worker of its own, at the same time."""
+    curves: list[list[EpochResult]] = [[] for _ in configs]
+    with WorkerPool(["cpu"] * len(configs), threads=1) as pool:
+        for worker, config in enumerate(configs):
+            pool.send(worker, Train(trial=worker, config=config))
+        left = len(configs)
+        while left:
+            heard = pool.receive(60)
+            assert heard is not None
+            worker, message = heard
+            if isinstance(message, Epoch):
+                curves[worker].append(message.result)
+                pool.send(worker, Go(trial=worker, epoch=message.result.epoch))
+            left -= isinstance(message, Finished)
+    return [[r.model_copy(update={"seconds": 0}) for r in curve] for curve in curves]
+
+
+def test_alone_and_beside_others_a_training_gives_the_same_curve_to_the_last_bit(
+    tiny_config: MakeConfig,
+) -> None:
+    one = tiny_config(epochs=4, augment=AugmentConfig(crop_padding=0.125, flip=True))
+    others = [tiny_config(epochs=6, seed=seed) for seed in (1, 2)]
+    ((alone,), beside) = train([one]), train([one, *others])
+    assert len(alone) == 4
+    assert beside[0] == alone
+    assert beside[1] != beside[2]
+
+
+def epochs_until(pool: WorkerPool, last: int) -> list[int]:
+    """Epochs that a worker tells of up to this one, however busy the machine is, and whatever it
+    tells in the three seconds after it."""
+    heard_of: list[int] = []
+    while heard := pool.receive(3 if last in heard_of else 120):
+        if isinstance(heard[1], Epoch):
+            heard_of.append(heard[1].result.epoch)
+    return heard_of
+
+
+@pytest.mark.slow
+def test_a_worker_is_never_more_than_one_epoch_ahead(tiny_config: MakeConfig) -> None:
+    with WorkerPool(["cpu"], threads=1) as pool:
+        pool.send(0, Train(trial=7, config=tiny_config(epochs=5)))
+        assert epochs_until(pool, 2) == [1, 2]  # the second one while the first was being judged
+        pool.send(0, Go(trial=7, epoch=1))
+        pool.send(0, Go(trial=7, epoch=2))
+        assert epochs_until(pool, 4) == [3, 4]
