@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from search.problem.front import pareto_front
 from search.stopping.rule import Evidence
+from search.study.attributes import MAX_PARAMS
 from search.study.decisions import read_decisions
 from search.study.records import TrialRecord, find_trial, read_record, read_records
 from search.study.storage import load_study
@@ -53,12 +54,15 @@ def draw_curves(
     axes.set_ylim(bottom=min(0.7, min(trial.curve.accs) - 0.05), top=1.01)
 
 
-def draw_front(axes: Axes, trial: TrialRecord, before: list[TrialRecord], seen: Evidence) -> None:
-    """Accuracy against size."""
+def draw_front(
+    axes: Axes, trial: TrialRecord, before: list[TrialRecord], seen: Evidence, limit: int | None
+) -> None:
+    """Accuracy against size, up to the limit."""
     assert seen.expected is not None and seen.low is not None and seen.high is not None
     front = pareto_front(before)
     sizes, accs = [r.size for r in front], [r.val_acc for r in front]
-    axes.step([*sizes, 3 * max(*sizes, trial.size)], [*accs, accs[-1]], where="post", color="black")
+    largest = limit or 3 * max(*sizes, trial.size)
+    axes.step([*sizes, largest], [*accs, accs[-1]], where="post", color="black")
     axes.plot(sizes, accs, "o", color="black", label="front")
     interval = [[seen.expected - seen.low], [seen.high - seen.expected]]
     axes.errorbar(
@@ -97,7 +101,7 @@ def main() -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     curves, front = figure.subplots(1, 2)
     draw_curves(curves, trial, before, judged)
-    draw_front(front, trial, before, judged[-1])
+    draw_front(front, trial, before, judged[-1], study.user_attrs.get(MAX_PARAMS))
     for axes in (curves, front):
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.3)

@@ -3,8 +3,9 @@ accuracies.
 
 Trials are compared after the same epoch, by the hypervolume that each would add to the front of the
 others there. As in successive halving for two objectives (MO-ASHA: Schmucker et al. 2021, arXiv
-2106.12639, sec. 4) the best third goes on after epochs 1, 3, 9, ... Here the rank is that of a gain
-and not of a dominance, because a small step above the front is worth less than a large one.
+2106.12639, sec. 4) the best third goes on, after epochs 1 and 3. (Later rungs, 9, 27, ..., are no
+epochs after which a trial is judged.) Here the rank is that of a gain and not of a dominance,
+because a small step above the front is worth less than a large one.
 
 The very first trials have nobody to be compared with. As in the secretary problem (Ferguson 1989,
 sec. 1) they are only looked at, because candidates are plenty and an epoch is cheap against a whole
@@ -65,7 +66,8 @@ def warm_up(trial: Curve, view: View, look: int) -> Decision:
         why = f"#{rival.number} then had {rival.val_acc:.1%} ({size})"
         return Decision(True, why, replace(evidence, to_beat=rival.val_acc))
     learned = sum(curve.learned for curve in view.finished)
-    return Decision(False, f"only {learned} trials have finished and learned", evidence)
+    trials = "1 trial has" if learned == 1 else f"{learned} trials have"
+    return Decision(False, f"only {trials} finished and learned", evidence)
 
 
 def _rank(own: _Point, others: Sequence[_Point], view: View) -> int:
