@@ -4,6 +4,7 @@ import importlib
 import random
 import re
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,16 @@ def test_no_lock_file_and_no_address_in_the_constraints() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     for line in lines:
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line), line
+
+
+def test_what_git_ignores_is_no_folder_of_sources() -> None:
+    """A pattern such as `data/` also hides tests/paretrain/data; `/data/` does not."""
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    anywhere = [line.rstrip("/") for line in lines if not line.startswith("/")]
+    folders = {
+        folder.parent.relative_to(ROOT)
+        for part in ("search", "spaces", "src", "tests", "benchmarks", "docs")
+        for folder in (ROOT / part).rglob("*.py")
+    }
+    hidden = [f for f in folders if any(fnmatch(name, p) for name in f.parts for p in anywhere)]
+    assert not hidden
