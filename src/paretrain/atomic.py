@@ -1,20 +1,33 @@
 """Files that appear only when they are whole."""
 
 import contextlib
+import glob
+import os
+import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+ABANDONED_S = 24 * 3600
+"""Seconds after which a hidden file is taken for what a process left that was killed."""
 
 
 @contextlib.contextmanager
 def whole_or_not(path: Path) -> Iterator[Path]:
     """Give the block a hidden file to write; move it to `path` when the block ends without error.
 
-    An earlier file stays until then. The hidden file is always the same one, so only one process
-    may write a path at a time. Raises OSError when the file cannot be moved.
+    An earlier file stays until then, and the new one is on the disk before it takes that place. The
+    block makes the file, so it gets the permissions that the user's umask asks for. Each call has a
+    hidden file of its own: several processes may write a path at once, and the last one has it.
+    Raises OSError when the file cannot be moved.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    _remove_abandoned(path)
+    partial = path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
+        # Not every system lets a file be flushed that is open for reading alone.
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -24,3 +37,16 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text in UTF-8, whole or not at all. Raises OSError."""
     with whole_or_not(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _stem(path: Path) -> str:
+    # Names have 255 bytes at most.
+    return path.name[:50]
+
+
+def _remove_abandoned(path: Path) -> None:
+    before = time.time() - ABANDONED_S
+    for left in path.parent.glob(f".{glob.escape(_stem(path))}.*.partial"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < before:
+                left.unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paretrain.atomic import whole_or_not, write_whole
+from paretrain.atomic import ABANDONED_S, whole_or_not, write_whole
 
 
 def test_a_file_appears_only_when_the_block_has_ended(tmp_path: Path) -> None:
@@ -81,3 +81,42 @@ def test_a_process_that_dies_while_it_writes_leaves_the_earlier_file(tmp_path: P
     )
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert killed.returncode == -9 and path.read_text() == "before"
+
+
+def test_two_writers_of_one_path_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    with whole_or_not(path) as first:
+        first.write_text("first")
+        with whole_or_not(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_permissions_are_those_that_the_umask_asks_for(tmp_path: Path) -> None:
+    for umask, expected in ((0o022, 0o644), (0o002, 0o664), (0o077, 0o600)):
+        before = os.umask(umask)
+        try:
+            write_whole(tmp_path / "result.txt", "text")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "result.txt").stat().st_mode & 0o777 == expected
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    path = tmp_path / "result [1].txt"
+    old, young = (tmp_path / f".result [1].txt.{name}.partial" for name in ("0001", "0002"))
+    other = tmp_path / ".other.txt.0000.partial"
+    for left in (old, young, other):
+        left.write_text("half")
+    for left in (old, other):
+        os.utime(left, times=(0, left.stat().st_mtime - ABANDONED_S - 1))
+    write_whole(path, "text")
+    assert {*tmp_path.iterdir()} == {path, young, other}
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("ä" * 127)
+    write_whole(path, "text")
+    assert path.read_text() == "text"
