@@ -6,18 +6,15 @@ python -m search.table --study-name data_scale-cifar10
 from typing import Annotated
 
 import typer
-from optuna.trial import TrialState
 from rich.console import Console
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from search.option_values import Storage, StudyName
+from search.problem.description import describe_space
 from search.problem.space import load_space
 from search.reporting.course_table import FOOTNOTE, course_table, not_measured
-from search.study.attributes import IDENTITY
-from search.study.records import read_records
-from search.study.snapshot import space_of
-from search.study.storage import load_study
+from search.study.snapshot import read_snapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,27 +24,24 @@ def table(
     study_name: StudyName,
     storage: Storage = "studies.db",
     space: Annotated[
-        str | None, Option(help="Path of the study's space, where its file has moved or changed.")
+        str | None, Option(help="Path of the study's space, if the study does not say enough.")
     ] = None,
 ) -> int:
     """Cells are baselines: measured ones as the study has them, then the claim."""
-    study = load_study(storage, study_name)
-    name = str(study.user_attrs.get(IDENTITY, {}).get("space", ""))
-    loaded = load_space(space) if space else space_of(study.user_attrs)
-    if loaded is None:
-        raise UserError(
-            f"the file of space '{name}' is gone or has changed: give its path, --space"
-        )
-    if loaded.name != name:
-        raise UserError(f"study '{study_name}' is of space '{name}', not of '{loaded.name}'")
-    if not loaded.baselines and not loaded.baseline_settings:
+    study = read_snapshot(storage, study_name)
+    name = str(study.identity.get("space", ""))
+    described = describe_space(load_space(space), None) if space else study.description
+    if not space and study.left_out:
+        raise UserError(f"{study.left_out}: give its path, --space")
+    if described.name != name:
+        raise UserError(f"study '{study_name}' is of space '{name}', not of '{described.name}'")
+    if not described.baselines:
         raise UserError(f"space '{name}' has no baselines, so there is no table of them")
-    finished = read_records(study, TrialState.COMPLETE)
-    measured = {record.baseline: record for record in finished if record.baseline is not None}
+    measured = {record.baseline: record for record in study.finished if record.baseline is not None}
     console = Console()
-    console.print(course_table(loaded, measured))
+    console.print(course_table(described, measured))
     console.print(FOOTNOTE)
-    if missing := not_measured(loaded, measured):
+    if missing := not_measured(described, measured):
         console.print(
             f"{len(missing)} not measured: run the search again with --baselines all, "
             "--max-params none and more --trials",

@@ -25,6 +25,7 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     torch.set_num_threads(1)
     cache = tmp_path / "image-cache"
     monkeypatch.setenv("PARETRAIN_CACHE", str(cache))
+    monkeypatch.setenv("PARETRAIN_STATE", str(tmp_path / "user-state"))
     return cache
 
 

@@ -65,6 +65,7 @@ def succeed_in(folder: Path, main: Main, *arguments: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PARETRAIN_CACHE", str(folder / "cache"))
+        patch.setenv("PARETRAIN_STATE", str(folder / "state"))
         forecast_briefly(patch)
         assert exit_code(main, *arguments) == 0
 

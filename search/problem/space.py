@@ -23,6 +23,9 @@ from pydantic import BaseModel, ValidationError
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
 
+FINGERPRINT = 16
+"""Digits of a file's hash that a study stores."""
+
 BUILT_IN = Path(__file__).resolve().parents[2] / "spaces"
 
 Suggest = Callable[[Any], TrainConfig]
@@ -36,8 +39,8 @@ class Space:
     path: Path
     summary: str
     """First line of the file's docstring."""
-    fingerprint: str
-    """Hash of the file's text."""
+    digest: str
+    """SHA-256 of the file's bytes."""
     suggest: Suggest
     hints: Mapping[str, Any]
     """Values that experience calls good, by parameter."""
@@ -59,6 +62,11 @@ class Space:
     maybe `only` (the choice that is the lever). Networks are widened again with the first one."""
     line: str = ""
     """File and line where `suggest` begins."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The beginning of `digest`, as studies store it."""
+        return self.digest[:FINGERPRINT]
 
     @property
     def built_in(self) -> bool:
@@ -90,7 +98,16 @@ def load_space(reference: str) -> Space:
                 f"unknown space '{reference}'{nearest(reference, known)}: there are "
                 f"{', '.join(known)}, or give the path of your own .py file"
             )
-    module = _execute(path)
+    try:
+        return space_from(path, path.read_bytes())
+    except OSError as error:
+        raise UserError(f"--space {path} cannot be read: {error.strerror}") from None
+
+
+def space_from(path: Path, source: bytes) -> Space:
+    """The space whose file has this content. These very bytes are run: not what lies at `path` a
+    moment later, nor a compiled file beside it. Raises UserError saying what is wrong where."""
+    module = _execute(path, source)
     suggest = getattr(module, "suggest", None)
     if not callable(suggest):
         others = [n for n in vars(module) if not n.startswith("_") and n != "suggest"]
@@ -103,7 +120,7 @@ def load_space(reference: str) -> Space:
         name=path.stem,
         path=path,
         summary=docstring.splitlines()[0] if docstring else "",
-        fingerprint=fingerprint(path),
+        digest=digest_of(source),
         suggest=_checked(suggest, path),
         hints=_table(module, "HINTS", path),
         baselines=_tables(module, "BASELINES", path),
@@ -117,9 +134,9 @@ def load_space(reference: str) -> Space:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """Hash of a space file's text. Raises OSError when it cannot be read."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def digest_of(source: bytes) -> str:
+    """SHA-256 of a space file's content, in hexadecimal digits."""
+    return hashlib.sha256(source).hexdigest()
 
 
 DEFAULTS = ("epochs", "image_size", "max_params")
@@ -189,14 +206,14 @@ def _described(
     return entries
 
 
-def _execute(path: Path) -> Any:
+def _execute(path: Path, source: bytes) -> Any:
     name = f"paretrain_space_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # it ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses in the file look themselves up there
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         where = _line(path, error) or path
         raise UserError(f"space {where} does not import: {_what(error)}") from None

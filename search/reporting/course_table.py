@@ -4,27 +4,27 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from search.problem.space import Space
+from search.problem.description import SpaceDescription
 from search.study.records import TrialRecord
 
 NOT_MEASURED = "-"
 FOOTNOTE = "Measured here, then (claim): what the course report measured on its own images"
 
 
-def course_table(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
+def course_table(space: SpaceDescription, measured: Mapping[str, TrialRecord]) -> Table:
     """The table as the course report lays it out; a list of the baselines where it has no table.
     `measured`: trials by the baseline's name."""
     return _as_in_course(space, measured) if space.table else _list(space, measured)
 
 
-def not_measured(space: Space, measured: Mapping[str, TrialRecord]) -> list[str]:
+def not_measured(space: SpaceDescription, measured: Mapping[str, TrialRecord]) -> list[str]:
     """Names of the table's baselines that have no trial yet."""
     in_table = [name for row in space.table.values() for name in row.values()]
-    names = in_table or [*space.baselines, *space.baseline_settings]
+    names = in_table or [baseline.name for baseline in space.baselines]
     return [name for name in names if name not in measured]
 
 
-def _as_in_course(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
+def _as_in_course(space: SpaceDescription, measured: Mapping[str, TrialRecord]) -> Table:
     columns = list(dict.fromkeys(column for row in space.table.values() for column in row))
     table = Table(title=space.summary, title_justify="left", box=None)
     table.add_column("")
@@ -35,7 +35,7 @@ def _as_in_course(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
     return table
 
 
-def _cell(space: Space, measured: Mapping[str, TrialRecord], name: str | None) -> str:
+def _cell(space: SpaceDescription, measured: Mapping[str, TrialRecord], name: str | None) -> str:
     if name is None:
         return ""
     here = f"{measured[name].val_acc:.1%}" if name in measured else NOT_MEASURED
@@ -43,12 +43,12 @@ def _cell(space: Space, measured: Mapping[str, TrialRecord], name: str | None) -
     return here if claim is None else f"{here} ({claim})"
 
 
-def _list(space: Space, measured: Mapping[str, TrialRecord]) -> Table:
+def _list(space: SpaceDescription, measured: Mapping[str, TrialRecord]) -> Table:
     """One row for each baseline that has a claim or a measurement."""
     table = Table(title=space.summary, title_justify="left", box=None)
     for title in ("", "Parameters", "Measured here", "Claim"):
         table.add_column(title, justify="right" if title else "left")
-    for name in (*space.baselines, *space.baseline_settings):
+    for name in (baseline.name for baseline in space.baselines):
         record = measured.get(name)
         if record is None and name not in space.claims:
             continue

@@ -27,7 +27,7 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
     """Lines that say what is searched, how far the search is, and on which images."""
     origin, states = snapshot.attrs.get(PROVENANCE, {}), [trial.state for trial in snapshot.trials]
     counts = [f"{states.count(state)} {word}" for state, word in _STATES if state in states]
-    summary = f" - {snapshot.space.summary}" if snapshot.space else ""
+    summary = f" - {snapshot.description.summary}" if snapshot.description.summary else ""
     trials = f"{len(snapshot.trials)} trials: {', '.join(counts) or 'none yet'}"
     lines = [
         f"Space {snapshot.identity.get('space', '?')}{summary}",
@@ -39,7 +39,7 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
             f"validation images of {snapshot.classes} classes ({origin['data']}); "
             f"{origin['device']}; torch {origin['torch']}, seed {origin['seed']}."
         )
-    return lines
+    return [*lines, *([snapshot.left_out] if snapshot.left_out else [])]
 
 
 def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:

@@ -8,8 +8,11 @@ from optuna.storages import BaseStorage
 
 from paretrain.cli import UserError
 from paretrain.data.parts import ImageData
+from search.problem.description import describe_space
+from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
 from search.problem.optuna_internals import quiet_optuna
+from search.problem.space import Space
 from search.session.plan import Plan, Stored, refuse_other_study
 from search.study import attributes as attr
 from search.study.owner import beat, refuse_if_owned
@@ -55,7 +58,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
             return _completed(study, plan, data, wanted)
         refuse_other_study(plan.study_name, study.user_attrs.get(attr.IDENTITY, {}), wanted)
         study.set_user_attr(attr.OWNER, beat())
-        _store_settings(study, plan)
+        _store_settings(study, plan, data)
         return study
     with quiet_optuna():
         try:
@@ -87,20 +90,26 @@ def _completed(
         study.set_metric_names(["val_acc", METRICS[plan.objective]])
     study.set_user_attr(attr.UID, uuid.uuid4().hex)
     study.set_user_attr(attr.THREADS, plan.threads)
-    _store_settings(study, plan)
+    _store_settings(study, plan, data)
     study.set_user_attr(attr.PROVENANCE, provenance(plan, data))
     study.set_user_attr(attr.IDENTITY, identity)  # last: with it the study is whole
     return study
 
 
-def _store_settings(study: optuna.Study, plan: Plan) -> None:
+def _store_settings(study: optuna.Study, plan: Plan, data: ImageData) -> None:
     """Settings that the next run may change."""
-    space = plan.space
-    own = {"path": str(space.path.resolve()), "fingerprint": space.fingerprint}
     study.set_user_attr(attr.MIN_ACC, plan.min_acc)
     study.set_user_attr(attr.WEIGHTS_DIR, plan.weights_dir)
     study.set_user_attr(attr.MAX_PARAMS, plan.max_params)
-    study.set_user_attr(attr.SPACE_FILE, None if space.built_in else own)
+    study.set_user_attr(attr.SPACE_FILE, None if plan.space.built_in else _space_file(plan.space))
+    if not plan.space.built_in:
+        remember(plan.space)
+        described = describe_space(plan.space, plan.constraints(data)).model_dump(mode="json")
+        study.set_user_attr(attr.DESCRIPTION, described)
+
+
+def _space_file(space: Space) -> dict[str, str]:
+    return {"path": str(space.path.resolve()), "fingerprint": space.fingerprint}
 
 
 def provenance(plan: Plan, data: ImageData) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from paretrain.cli import UserError
-from search.problem.baselines import Baseline, load_baselines
 from search.problem.constraints import Constraints
+from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
 from search.problem.front import pareto_front
+from search.problem.known_spaces import known_space
 from search.problem.objective import OBJECTIVES, Objective
-from search.problem.space import Space, fingerprint, load_space
+from search.problem.space import Space, built_in_spaces, load_space
 from search.study import attributes as attr
 from search.study.ledger import Ledger, ledger
 from search.study.owner import STALE_AFTER_S
@@ -32,8 +32,6 @@ class StudySnapshot:
     study: optuna.Study
     trials: list[FrozenTrial]
     attrs: Mapping[str, Any]
-    space: Space | None
-    """None where its file is no longer there, or is another one now."""
 
     @property
     def name(self) -> str:
@@ -48,10 +46,12 @@ class StudySnapshot:
     @property
     def space_option(self) -> str:
         """The option with which a command searches the same space."""
-        own = self.attrs.get(attr.SPACE_FILE)
-        if own is None:
-            return f"--space {self.identity.get('space', '')}"
-        path = Path(own["path"])
+        name = str(self.identity.get("space", ""))
+        if self.space is None:  # to copy a command is to trust the file that it names
+            return f"--space {shlex.quote(f'PATH/TO/{Path(name).stem}.py')}"
+        if self._space_file is None:
+            return f"--space {shlex.quote(name)}"
+        path = self.space.path
         if path.is_relative_to(Path.cwd()):
             path = path.relative_to(Path.cwd())
         return f"--space {shlex.quote(str(path))}"
@@ -124,21 +124,56 @@ class StudySnapshot:
         return ledger(self.trials, self.epochs)
 
     @property
+    def _space_file(self) -> Mapping[str, Any] | None:
+        """Path and fingerprint of the space's file; None for a built-in space."""
+        return self.attrs.get(attr.SPACE_FILE)
+
+    @cached_property
+    def space(self) -> Space | None:
+        """The space, whose code has been run: one of the program's own, or a file of this very
+        content that this user has searched with. Never what only the database names."""
+        if self._space_file is not None:
+            return known_space(str(self._space_file.get("fingerprint", "")))
+        name = str(self.identity.get("space", ""))
+        return load_space(name) if name in built_in_spaces() else None
+
+    @cached_property
+    def description(self) -> SpaceDescription:
+        """What is shown of the space. That of a file was stored with the study; earlier versions
+        stored none, and then it is that of `space`."""
+        stored = self.attrs.get(attr.DESCRIPTION)
+        if stored is not None and self._space_file is not None:
+            return SpaceDescription.model_validate(stored)
+        if self.space is None:
+            return SpaceDescription(name=str(self.identity.get("space", "")))
+        return describe_space(self.space, self.constraints())
+
+    @property
+    def left_out(self) -> str:
+        """Why nothing is shown of the space; empty where it is."""
+        described = self._space_file is not None and attr.DESCRIPTION in self.attrs
+        if described or attr.IDENTITY not in self.attrs or self.space is not None:
+            return ""
+        return (
+            f"The file of space '{self.identity.get('space', '')}' is not run, because you have "
+            "not searched with it as it is now, and the study does not describe it: its summary, "
+            "claims and questions are left out"
+        )
+
+    @property
     def claims(self) -> Mapping[str, str]:
         """What the course report of the space measured on its own images."""
-        return self.space.claims if self.space else {}
+        return self.description.claims
 
     def constraints(self) -> Constraints:
         """No limits: what sizes networks have on images as they are here."""
         image_size = int(self.identity.get("image_size", 32))
         return Constraints.of_images(self.classes, image_size, self.objective)
 
-    def baselines(self) -> list[Baseline]:
-        """All baselines of the space. Latencies cannot be known without measuring, so there are
-        none with that objective."""
-        if self.space is None or self.objective == "latency":
-            return []
-        return load_baselines(self.space, self.constraints(), "all")
+    def baselines(self) -> list[DescribedBaseline]:
+        """All baselines of the space that have a size. Latencies cannot be known without measuring,
+        so there are none with that objective."""
+        return [] if self.objective == "latency" else list(self.description.baselines)
 
 
 def objective_of(identity: Mapping[str, Any]) -> Objective:
@@ -161,19 +196,4 @@ def read_snapshot(storage: str, name: str) -> StudySnapshot:
 def snapshot_of(study: optuna.Study, storage: str) -> StudySnapshot:
     """Read an opened study."""
     attrs = study.user_attrs
-    return StudySnapshot(storage, study, study.get_trials(deepcopy=False), attrs, space_of(attrs))
-
-
-def space_of(attrs: Mapping[str, Any]) -> Space | None:
-    """The space of a study with these attributes, or None. A file that it names is run only if it
-    is the very one that was searched: no database from somewhere else chooses what runs here."""
-    reference = str(attrs.get(attr.IDENTITY, {}).get("space", ""))
-    own = attrs.get(attr.SPACE_FILE)
-    try:
-        if own is not None:
-            reference = own["path"]
-            if fingerprint(Path(reference)) != own["fingerprint"]:
-                return None
-        return load_space(reference)
-    except (OSError, UserError):
-        return None
+    return StudySnapshot(storage, study, study.get_trials(deepcopy=False), attrs)

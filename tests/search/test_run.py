@@ -197,7 +197,7 @@ def test_a_space_file_of_ones_own(search: RunMain, run_main: RunMain, tmp_path: 
     mine.write_text(mine.read_text() + "raise SystemExit('must not be run')\n")
     assert read_snapshot("studies.db", "mine-digits").space is None
     code, _, err = run_main(table, "--study-name", "mine-digits")
-    assert code == 2 and "the file of space 'mine' is gone or has changed" in err
+    assert code == 2 and "space 'mine' has no baselines" in err
 
 
 def test_a_limit_that_nothing_meets_names_the_smallest_size_and_creates_nothing(

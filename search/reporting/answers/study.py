@@ -43,19 +43,27 @@ class Answers:
 def answers(snapshot: StudySnapshot) -> Answers:
     """What a study says, from the trials that have ended so far."""
     return answers_of(
-        observed(snapshot.trials, snapshot.classes), snapshot.space, size_of(snapshot)
+        observed(snapshot.trials, snapshot.classes),
+        snapshot.space,
+        size_of(snapshot),
+        snapshot.description.worded_questions,
     )
 
 
-def answers_of(trials: Sequence[Observed], space: Space | None, size_of: SizeOf | None) -> Answers:
-    """The same of trials that need not be in a database. Without the space, all questions are about
-    single parameters, and there are no levers."""
+def answers_of(
+    trials: Sequence[Observed],
+    space: Space | None,
+    size_of: SizeOf | None,
+    worded: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Answers:
+    """The same of trials that need not be in a database. Without the space there are no levers, and
+    the questions are `worded`, as the study stores them, and about single parameters."""
     drawn = random_trials(space, DRAWS) if space else []
     known: dict[str, BaseDistribution] = {}
     for distributions in [*(d.distributions for d in drawn), *(t.distributions for t in trials)]:
         for name, distribution in distributions.items():
             known.setdefault(name, distribution)
-    asked = questions(known, space.questions if space else {})
+    asked = questions(known, space.questions if space else worded or {})
     random_params = [d.params for d in drawn]
     kept = size_kept(random_params[:PROBES], known, size_of) if size_of else frozenset()
     rows = [*(t.params for t in trials), *random_params]
