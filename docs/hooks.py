@@ -1,4 +1,4 @@
-"""Lets the site hold what lies outside docs/: CONTRIBUTING.md and the tables of the benchmarks.
+"""Lets the site hold what lies outside docs/: CONTRIBUTING.md, SECURITY.md, tables of benchmarks.
 
 On a hub these are reached by relative links (`../benchmarks/results/digits.md`). The site takes the
 files in under `results/` and turns the links to them.
@@ -23,11 +23,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             config, f"results/{path.name}", **(kept or {"abs_src_path": str(path)})
         )
         files.append(added)
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("](docs/", "](")
-    files.append(File.generated(config, "contributing.md", content=text))
+    for name in ("CONTRIBUTING.md", "SECURITY.md"):
+        text = (ROOT / name).read_text("utf-8").replace("](docs/", "](")
+        files.append(File.generated(config, name.lower(), content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links to results stay within the site."""
+    markdown = markdown.replace("](../SECURITY.md", "](security.md")
     return re.sub(r"\]\(\.\./benchmarks/results/", "](results/", markdown)

@@ -2,9 +2,14 @@
 
 python -m search.dashboard
 python -m search.dashboard --study-name vgg_reduce-digits --port 8090
+python -m search.dashboard --host 0.0.0.0
+
+Whoever has the printed address can look at the studies and delete them. Nobody else can.
 """
 
 import os
+import secrets
+import socket
 import sys
 import time
 import warnings
@@ -19,9 +24,16 @@ from paretrain.cli import help_text, run_command, terminable
 from paretrain.formatting import count_of, duration
 from search.option_values import Storage
 from search.problem.optuna_internals import quiet_optuna
-from search.reporting.dashboard.artifacts import Artifacts
+from search.reporting.dashboard.artifacts import Artifacts, is_report
+from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
 from search.reporting.dashboard.refresh import ORDER, Refresher
-from search.reporting.dashboard.server import HOST, make_local_server, refreshing, uploads_folder
+from search.reporting.dashboard.server import (
+    HOST,
+    make_local_server,
+    refreshing,
+    shown_host,
+    uploads_folder,
+)
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import themed
 from search.study.storage import check_name, open_studies
@@ -37,13 +49,23 @@ def dashboard(
     storage: Storage = "studies.db",
     study_name: Annotated[str | None, Option(help="Print the address of this study only.")] = None,
     port: Annotated[
-        int | None, Option(min=1, max=65535, help="Port. [default: 8080, or a free one]")
+        int | None,
+        Option(min=0, max=65535, help="Port; 0 is a free one. [default: 8080, or a free one]"),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        Option(
+            help="Address or name to listen at, for a remote machine; 0.0.0.0 is every address. "
+            "Again, for other names by which it is reached, as through a proxy. "
+            "[default: 127.0.0.1]"
+        ),
     ] = None,
     artifacts: Annotated[
         Path | None, Option(help="Folder for uploads. [default: beside the database]")
     ] = None,
 ) -> int:
-    """Serves until Ctrl-C, on this machine only."""
+    """Serves until Ctrl-C, on this machine only unless --host says so."""
+    hosts = [name.strip("[]") for name in host or ()]
     names = _names(storage, study_name)
     began = time.monotonic()
     with quiet_optuna(), terminable():
@@ -53,13 +75,19 @@ def dashboard(
         refresher = Refresher(database, storage)
         store = Artifacts(refresher.look, artifacts or uploads_folder(storage))
         application = optuna_dashboard.wsgi(database, artifact_store=store)
-        server = make_local_server(themed(refreshing(application, refresher), ORDER), port)
+        server = make_local_server(port, hosts[0] if hosts else HOST)
+        token = secrets.token_urlsafe()
+        known = [*hosts, socket.gethostname()] if set(hosts) - set(LOOPBACK) else hosts
+        page = themed(refreshing(application, refresher), ORDER)
+        server.set_app(Guard(page, token, server.server_port, known, is_report))
         width = max(map(len, names))
         for name in names:
             study_id = database.get_study_id_from_name(name)
-            place = f"http://{HOST}:{server.server_port}/dashboard/studies/{study_id}"
-            typer.echo(f"{name:<{width}}  {place}")
+            place = f"http://{shown_host(hosts)}:{server.server_port}/dashboard/studies/{study_id}"
+            typer.echo(f"{name:<{width}}  {place}?{TOKEN}={token}")
         sys.stdout.flush()
+        if known != hosts:
+            typer.echo("other machines can open these addresses, which are not encrypted", err=True)
         typer.echo("Ctrl-C ends it", err=True)
         if hasattr(os, "nice"):
             os.nice(NICE)

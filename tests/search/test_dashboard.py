@@ -20,7 +20,7 @@ def test_wrong_inputs_end_in_one_line(storage: str, tmp_path: Path, run_main: Ru
     assert not missing.exists()
     wrong = said("--storage", storage, "--study-name", "vgg_reduce-digit")
     assert "did you mean 'vgg_reduce-digits'?" in wrong
-    for port in ("0", "70000", "x"):
+    for port in ("-1", "70000", "x"):
         assert "--port" in said("--storage", storage, "--port", port)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -29,6 +29,9 @@ def test_wrong_inputs_end_in_one_line(storage: str, tmp_path: Path, run_main: Ru
         assert f"--port {port}: Address already in use" in said(
             "--storage", storage, "--port", port
         )
+    for host in ("", "no such name", "a\0b", "x" * 300):
+        assert "--host" in said("--storage", storage, "--host", host)
+    assert "not an address of this machine" in said("--storage", storage, "--host", "192.0.2.1")
     empty = tmp_path / "empty.db"
     optuna.storages.RDBStorage(f"sqlite:///{empty}")
     assert "no study in" in said("--storage", empty)

@@ -2,6 +2,7 @@
 report. They are made when somebody opens them."""
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,9 +25,9 @@ from search.study.snapshot import StudySnapshot
 
 PREFIX = "artifacts:"
 """Begins the name of a system attribute that tells optuna-dashboard of an artifact."""
-_OURS = "d0a3"
-"""Begins the ids of the artifacts that are made here. These ids sort as artifacts are to be shown,
-unlike random ones."""
+_OURS = "d0a3-"
+"""Begins the ids of the artifacts that are made here, and no random one, which goes on for longer.
+These ids sort as artifacts are to be shown, unlike random ones."""
 _MIMES = {".png": "image/png", ".csv": "text/csv", ".html": "text/html"}
 _NAMES = ("card.png", "per_class.csv", "confusion.csv", "curve.csv")
 REPORT = "report.html"
@@ -38,17 +39,23 @@ def trial_artifacts(study_id: int, trial: FrozenTrial) -> dict[str, str]:
     if not attrs.get(CURVE, {}).get("val_acc"):
         return {}
     names = [name for name in _NAMES if CONFUSION in attrs or name in ("card.png", "curve.csv")]
-    return dict(_named(f"{_OURS}-{study_id:x}-{id_of(trial):x}", name) for name in names)
+    return dict(_named(f"{_OURS}{study_id:x}-{id_of(trial):x}", name) for name in names)
 
 
 def study_artifacts(study_id: int) -> dict[str, str]:
     """The system attribute that names the one artifact of a study, its report."""
-    return dict([_named(f"{_OURS}-{study_id:x}", REPORT)])
+    return dict([_named(f"{_OURS}{study_id:x}", REPORT)])
 
 
 def report_path(study_id: int) -> str:
     """Where the dashboard serves the report."""
-    return f"/artifacts/{study_id}/{_OURS}-{study_id:x}-0"
+    return f"/artifacts/{study_id}/{_OURS}{study_id:x}-0"
+
+
+def is_report(path: str) -> bool:
+    """Whether a report is served at this path, which is made here and by nobody else."""
+    study_id = re.match(r"/artifacts/(\d+)/", path)
+    return study_id is not None and path.rstrip("/") == report_path(int(study_id[1]))
 
 
 def _named(begin: str, name: str) -> tuple[str, str]:
@@ -77,6 +84,8 @@ class Artifacts:
         """The content of an artifact. Raises ArtifactNotFound where there is no such artifact."""
         if not artifact_id.startswith(_OURS):
             return self._uploads.open_reader(artifact_id)
+        if not re.fullmatch(_OURS + r"[0-9a-f]{1,15}(-[0-9a-f]{1,15})?-[0-9]", artifact_id):
+            raise ArtifactNotFound(f"no artifact {artifact_id}")
         study_id, *trial_id, place = (int(part, 16) for part in artifact_id.split("-")[1:])
         snapshot = self._look(study_id)
         if not trial_id:

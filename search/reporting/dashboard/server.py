@@ -1,13 +1,14 @@
-"""Serves optuna-dashboard on this machine only."""
+"""Serves optuna-dashboard, on this machine only unless asked to."""
 
 import errno
 import re
+import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from paretrain.cli import UserError
 from search.reporting.dashboard.refresh import Refresher
@@ -15,6 +16,9 @@ from search.reporting.dashboard.theme import Application
 from search.study.storage import sqlite_path
 
 HOST, PORT = "127.0.0.1", 8080
+EVERY_ADDRESS = ("0.0.0.0", "::")
+IDLE_S = 60
+"""Seconds after which a connection that says nothing is closed."""
 
 
 def uploads_folder(storage: str) -> Path:
@@ -39,27 +43,64 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def server_bind(self) -> None:
+        """As its bases do it, but asks no name server for this machine's full name, which may take
+        long and is not needed."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Reports an error, unless it is only a browser that went away."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """Reports an error, unless it is only a browser that went away or said nothing."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
+class _ServerV6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = IDLE_S
+
     def log_message(self, format: str, *arguments: Any) -> None:
         """Prints nothing: a page asks every few seconds."""
 
 
-def make_local_server(application: Application, port: int | None) -> WSGIServer:
-    """A server on this port. Where it is None: on PORT, or on a free one when that is taken. Raises
-    UserError when the port asked for is taken or not allowed."""
+def make_local_server(port: int | None, host: str = HOST) -> WSGIServer:
+    """A server on this port, which has no application yet. Where the port is None: on PORT, or on a
+    free one when that is taken; 0 is a free one. `host`: address or name to listen at. Raises
+    UserError when the port is taken or not allowed, or the host is none of this machine."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise UserError(
+            f"--host {host}: no such name or address: give one of this machine's, or 0.0.0.0 for "
+            "all of them"
+        ) from None
+    family, *_, address = sorted(found, key=lambda each: each[0] != socket.AF_INET)[0]
+    kind = _Server if family == socket.AF_INET else _ServerV6
     for chosen in (PORT, 0) if port is None else (port,):
         try:
-            return make_server(HOST, chosen, application, _Server, _Quiet)
+            return kind((str(address[0]), chosen), _Quiet)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UserError(
+                    f"--host {host}: not an address of this machine: give 0.0.0.0 first, to listen "
+                    f"at all of them, then --host {host} again"
+                ) from None
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             cause = error
     raise UserError(
         f"--port {port}: {cause.strerror}: give another one, or none, and a free one is taken"
     )
+
+
+def shown_host(hosts: Sequence[str]) -> str:
+    """The host in the address that is printed: the last that --host named; this machine's own name
+    where that is every address."""
+    last = hosts[-1] if hosts else HOST
+    if last in EVERY_ADDRESS:
+        last = socket.gethostname()
+    return f"[{last}]" if ":" in last else last

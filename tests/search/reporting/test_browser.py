@@ -93,6 +93,11 @@ def dashboard(browser: Browser, storage: str) -> Iterator[str]:
         assert process.returncode == 0 and "of the time" in said and "cannot draw" not in said, said
 
 
+def page(address: str) -> str:
+    """The address without the token, for a browser that has been let in."""
+    return address.partition("?")[0]
+
+
 def open_at(browser: Browser, address: str, size: tuple[int, int], scheme: str = "light") -> None:
     """As on a screen of that size, and a system of that colour scheme."""
     width, height = size
@@ -158,7 +163,7 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
             browser, lambda: browser.find_element(By.CSS_SELECTOR, "img[src*='artifacts']"), "card"
         )
         until(browser, lambda: picture.get_property("naturalWidth"), "picture on the card")
-        open_at(browser, f"{address}/note", DESK)
+        open_at(browser, f"{page(address)}/note", DESK)
         until(browser, lambda: f"{best.val_acc:.2%}" in text(browser), "front in the note")
         assert "No search is running." in text(browser) and "search.export" in text(browser)
 
@@ -201,7 +206,7 @@ def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> N
             with dashboard(browser, storage) as address:
                 open_at(browser, address, DESK)
                 until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
-                open_at(browser, f"{address}/note", DESK)
+                open_at(browser, f"{page(address)}/note", DESK)
                 until(browser, lambda: "The search is running." in text(browser), "status")
                 before = ended()
             until(browser, lambda: ended() > before, "progress of the search")
