@@ -18,16 +18,20 @@ __version__ = "0.1.0"
 
 
 def load(
-    folder: "str | PathLike[str]", form: "Format" = "weights", device: str = "cpu"
+    folder: "str | PathLike[str]",
+    form: "Format" = "weights",
+    device: str = "cpu",
+    trust: bool = False,
 ) -> "Classifier":
     """Open the trained network of a result folder: `load("runs/best").predict(["photo.jpg"])`.
 
     `form` names the format of the file that computes: "weights", "pt2" or "onnx". `device` says
-    where: "auto", "cpu", "cuda", "cuda:N" or "mps", the last three for "weights" only. Raises
-    UserError, a ValueError, when the folder holds no whole result or the device is not there.
+    where: "auto", "cpu", "cuda", "cuda:N" or "mps", the last three for "weights" only. "pt2" can
+    run code that the file holds, so it needs `trust=True`. Raises UserError, a ValueError, when the
+    folder holds no whole result or the device is not there.
     """
     from pathlib import Path
 
     from paretrain.result.load import load_classifier  # torch takes seconds to import
 
-    return load_classifier(Path(folder), form, device)
+    return load_classifier(Path(folder), form, device, trust)

@@ -34,12 +34,15 @@ def predict(
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:N or mps; only the weights compute on a GPU.")
     ] = "cpu",
+    trust: Annotated[
+        bool, Option("--trust", help="Load model.pt2, which could run code: only your own.")
+    ] = False,
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out files that are no images.")
     ] = False,
 ) -> int:
     """Print or write one line for each image."""
-    classifier = load_classifier(folder, form, device)
+    classifier = load_classifier(folder, form, device, trust)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
     files = image_files(images)

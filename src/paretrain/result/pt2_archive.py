@@ -1,0 +1,197 @@
+"""A copy of a .pt2 archive that holds nothing but what our own export writes.
+
+The file is read once, into memory, and torch reads the copy: it cannot see other members than those
+that were checked. What is not known is refused, so a new version of torch may need a new entry.
+"""
+
+import io
+import json
+import keyword
+import math
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+_MEMBER = re.compile(
+    r"[\w-]+/(data/weights/(weight_\d+|model_weights_config\.json)"
+    r"|data/constants/(tensor_\d+|model_constants_config\.json)"
+    r"|data/sample_inputs/model\.pt|models/model\.json"
+    r"|archive_format|archive_version|byteorder|\.data/(version|serialization_id))",
+    re.ASCII,
+)
+_SYMBOL = re.compile(r"Symbol\('[A-Za-z]\w*'(, (positive|integer)=True)*\)", re.ASCII)
+"""A size that is not known: the number of images. Loading evaluates it."""
+_NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
+_VERSION = re.compile(r"[\w.+]+", re.ASCII)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_KEYS = _words(
+    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
+    "as_scalar_type as_tensor as_tensors buffer buffer_name config device dtype expr_str "
+    "forward_arg_names fqn graph graph_module hint in_spec index input_specs inputs is_param "
+    "is_single_tensor_return kind layout major max_val metadata min_val minor module_call_graph "
+    "name nodes opset_version out_spec output_specs outputs parameter parameter_name path_name "
+    "persistent range_constraints requires_grad schema_version signature sizes storage_offset "
+    "strides target tensor_meta tensor_values torch_version type user_input user_output "
+    "verifiers"
+)
+_NAMED_BY_THE_GRAPH = ("tensor_values", "range_constraints", "opset_version", "config")
+"""Entries whose keys are names of tensors, sizes or modules."""
+
+_TARGETS = {
+    f"torch.ops.aten.{name}"
+    for name in _words(
+        "_assert_tensor_metadata.default adaptive_avg_pool2d.default adaptive_max_pool2d.default "
+        "add.Tensor add_.Tensor avg_pool2d.default batch_norm.default cat.default conv2d.default "
+        "div.Tensor dropout.default dropout_.default flatten.using_ints hardtanh.default "
+        "hardtanh_.default linear.default max_pool2d.default mean.dim mul.Tensor "
+        "reciprocal.default relu.default relu_.default rsqrt.default sigmoid.default "
+        "silu.default silu_.default softmax.int sqrt.default sub.Tensor to.dtype "
+        "unsqueeze.default"
+    )
+}
+"""Operations that networks of this program consist of. None reads or writes a file."""
+
+_DAMAGED = (
+    *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, RecursionError),
+    *(KeyError, AttributeError, TypeError),
+)
+"""Errors of an archive that is cut off or encrypted, and of JSON of another structure."""
+
+_SPEC_TYPES = (None, "builtins.tuple", "builtins.list", "builtins.dict")
+
+
+def checked_copy(path: Path) -> io.BytesIO:
+    """Return a copy of an archive, for `torch.export.load`.
+
+    Raises ValueError for an archive with anything that our export does not write, and for one that
+    is damaged; OSError when the file cannot be read.
+    """
+    try:
+        members = _members(path)
+        for name, content in members.items():
+            if name.endswith(".json"):
+                members[name] = _checked_json(name, content, members)
+    except _DAMAGED as error:
+        raise ValueError(f"it is no whole torch.export archive ({error})") from None
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    copy.seek(0)
+    return copy
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """Read all members: each once, uncompressed, together no larger than the file."""
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        for info in infos:
+            if not _MEMBER.fullmatch(info.filename):
+                raise ValueError(f"it holds {info.filename!r}, which no export of a network has")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise ValueError(f"{info.filename} is compressed, which no export writes")
+        if len({info.filename for info in infos}) < len(infos):
+            raise ValueError("it holds two members of the same name")
+        if len({info.filename.split("/")[0] for info in infos}) > 1:
+            raise ValueError("it holds more than one archive")
+        if sum(info.file_size for info in infos) > path.stat().st_size:
+            raise ValueError("its members are larger than the file")
+        members = {info.filename: archive.read(info) for info in infos}
+    for name in members:
+        if name.endswith("sample_inputs/model.pt"):
+            members[name] = b""  # a pickle, and nothing computes with it
+    return members
+
+
+def _checked_json(name: str, content: bytes, members: dict[str, bytes]) -> bytes:
+    """Return a member as it is to be read: checked, without what only tells of its making."""
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise ValueError(f"{name} is no mapping")
+    if name.endswith("_config.json"):
+        _check_tensors(name, document, members)
+    _check(document, "")
+    return json.dumps(document).encode()
+
+
+def _check_tensors(name: str, document: dict[str, Any], members: dict[str, bytes]) -> None:
+    """Refuse pickles, and tensors of more numbers than their member has bytes."""
+    folder = name.rpartition("/")[0]
+    for entry in document["config"].values():
+        if entry.get("use_pickle"):
+            raise ValueError(f"{name} asks for a pickle, which could run code")
+        content, sizes = members[f"{folder}/{entry['path_name']}"], entry["tensor_meta"]["sizes"]
+        sides = [size.get("as_int") for size in sizes]
+        if not all(isinstance(side, int) and side >= 0 for side in sides):
+            raise ValueError(f"{entry['path_name']} has a size that is no number")
+        if math.prod(sides) > len(content):
+            raise ValueError(f"{entry['path_name']} is shorter than its tensor")
+
+
+def _check(node: dict[str, Any], inside: str) -> None:
+    """Refuse a mapping, or what it holds, that our export does not write."""
+    for key, value in node.items():
+        if inside in _NAMED_BY_THE_GRAPH:
+            if not _is_name(key):
+                raise ValueError(f"it names a part {key!r}")
+        elif key not in _KEYS:
+            if value not in (None, False, "", [], {}):
+                raise ValueError(f"it holds {key!r}, which no export of a network has")
+            continue
+        elif key == "metadata":
+            node[key] = {}  # where in whose source code a node comes from
+            continue
+        _check_value(key, value)
+
+
+def _check_value(key: str, value: object) -> None:
+    if isinstance(value, dict):
+        _check(value, key)
+    elif isinstance(value, list):
+        for entry in value:
+            _check_value(key, entry)
+    elif isinstance(value, str) and not _is_expected(key, value):
+        raise ValueError(f"its graph holds {value[:80]!r} as {key}")
+
+
+def _is_expected(key: str, text: str) -> bool:
+    if key == "target":
+        return text in _TARGETS
+    if key == "expr_str":
+        return _SYMBOL.fullmatch(text) is not None
+    if key in ("in_spec", "out_spec"):
+        return _is_plain_spec(json.loads(text))
+    if key == "torch_version":
+        return _VERSION.fullmatch(text) is not None
+    return text == "" or _is_name(text)
+
+
+def _is_plain_spec(spec: object) -> bool:
+    """Whether the structure of inputs or outputs consists of tuples, lists and dictionaries."""
+    version, top = spec if isinstance(spec, list) and len(spec) == 2 else (None, None)
+    if version != 1:
+        return False
+    todo = [top]
+    while todo:
+        now = todo.pop()
+        if not isinstance(now, dict) or now.keys() != {"type", "context", "children_spec"}:
+            return False
+        if now["type"] not in _SPEC_TYPES or now["context"] not in (None, "null", "[]"):
+            return False
+        if not isinstance(now["children_spec"], list):
+            return False
+        todo += now["children_spec"]
+    return True
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a name, or names joined by dots, and so cannot be an expression."""
+    return _NAME.fullmatch(text) is not None and not any(
+        keyword.iskeyword(part) or part.startswith("__") for part in text.split(".")
+    )
