@@ -48,7 +48,7 @@ def read_results(path: Path, wanted: dict[str, Any]) -> list[Result]:
     """
     if not path.exists():
         return []
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     if stored["settings"] != wanted:
         raise UserError(f"{path} is of other settings ({stored['settings']}): move it away")
     return [Result(**row) for row in stored["results"]]
@@ -57,7 +57,7 @@ def read_results(path: Path, wanted: dict[str, Any]) -> list[Result]:
 def write_results(path: Path, wanted: dict[str, Any], results: Iterable[Result]) -> None:
     """Write the results of all seeds so far."""
     stored = {"settings": wanted, "results": [asdict(result) for result in results]}
-    path.write_text(json.dumps(stored, indent=1) + "\n")
+    path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
 def table(results: Sequence[Result], command: str, what: str, share: int) -> str:

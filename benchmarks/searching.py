@@ -42,7 +42,10 @@ def watch(settings: Mapping[str, object], *flags: str) -> Watched:
     options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "search.run", "--json", *options, *flags]
     watched = Watched()
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as log,
+    ):
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
         )

@@ -1,22 +1,17 @@
 """One coordinator a study: a second one would repeat trials and break the count."""
 
 import contextlib
-import hashlib
 import os
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
-from search.study.storage import sqlite_path, storage_url
+import psutil
 
-try:
-    import fcntl
-except ImportError:  # Windows: only the heartbeat protects
-    fcntl = None  # type: ignore[assignment]
+from paretrain.cli import UserError
+from paretrain.locks import LockedError, locked
+from search.study.storage import sqlite_path, storage_url
 
 BEAT_EVERY_S = 15.0
 STALE_AFTER_S = 60.0
@@ -28,31 +23,13 @@ def sole_owner(storage: str, study_name: str) -> Iterator[None]:
 
     Raises UserError when another process holds it.
     """
-    if fcntl is None:
-        yield
-        return
     file = sqlite_path(storage)
     where = str(file.resolve()) if file is not None else storage_url(storage)
-    name = hashlib.sha256(f"{where}\0{study_name}".encode()).hexdigest()[:24]
-    path = cache_folder() / "locks" / f"{name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+b", buffering=0)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the lock file {path}: {error.strerror}: set PARETRAIN_CACHE to a folder "
-            "that you can write"
-        ) from None
-    with handle:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            who = handle.read().decode(errors="replace").strip() or "another process"
-            raise UserError(_busy(study_name, who)) from None
-        with contextlib.suppress(OSError):  # the disk is full; the lock holds without a name
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} since {time.strftime('%H:%M:%S')}".encode())
+            stack.enter_context(locked(f"{where}\0{study_name}"))
+        except LockedError as error:
+            raise UserError(_busy(study_name, str(error))) from None
         yield
 
 
@@ -87,14 +64,9 @@ def _busy(study_name: str, who: str) -> str:
 
 
 def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    try:  # killed, but not yet waited for by its parent, is dead
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    status = Path(f"/proc/{pid}/stat")
-    try:  # killed, but not yet waited for by its parent
-        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
+    except psutil.Error:  # somebody else's, who does not let us look
         return True

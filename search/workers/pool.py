@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
@@ -113,8 +113,7 @@ class WorkerPool:
             stdout=subprocess.PIPE,
             stderr=log,
             env=environment,
-            # Ctrl-C in the terminal is for the coordinator alone, which then ends its workers.
-            start_new_session=True,
+            **_out_of_reach_of_ctrl_c(),
         )
         self._processes[worker], self._logs[worker] = process, log
         thread = threading.Thread(target=self._listen, args=(worker, process, log), daemon=True)
@@ -141,3 +140,11 @@ class WorkerPool:
             with contextlib.suppress(OSError):
                 process.stdin.close()
         log.close()
+
+
+def _out_of_reach_of_ctrl_c() -> dict[str, Any]:
+    """Options of Popen: Ctrl-C in the terminal is for the coordinator alone, which then ends its
+    workers."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}

@@ -2,6 +2,7 @@
 
 import sys
 
+import psutil
 import torch
 
 from paretrain.cli import UserError, nearest
@@ -67,17 +68,13 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes that this process has used so far: reserved on a GPU, else resident.
-
-    0 where the system does not say.
-    """
+    """Return the most bytes that this process has used so far: reserved on a GPU, else resident."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return 0
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # not on Windows
+
     # Linux counts kilobytes, macOS bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

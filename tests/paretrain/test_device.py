@@ -1,10 +1,13 @@
 """Devices by name, on machines that have them and on machines that do not."""
 
+import sys
+
+import psutil
 import pytest
 import torch
 
 from paretrain.cli import UserError
-from paretrain.device import device_name, native_precision, pick_device
+from paretrain.device import device_name, native_precision, peak_memory, pick_device
 
 
 @pytest.fixture
@@ -92,3 +95,18 @@ def test_bf16_is_native_only_where_the_gpu_says_so(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_gpu_has_a_name() -> None:
     assert device_name(pick_device("cuda")) not in ("", "cuda")
+
+
+def test_the_most_memory_in_use_is_known_where_there_is_no_resource_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class OnWindows:
+        peak_wset = 12_345
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(psutil.Process, "memory_info", lambda self: OnWindows())
+    assert peak_memory(torch.device("cpu")) == 12_345
+
+
+def test_the_most_memory_in_use_is_at_least_what_is_in_use() -> None:
+    assert psutil.Process().memory_info().rss * 0.9 <= peak_memory(torch.device("cpu")) < 2**40

@@ -12,11 +12,7 @@ from typing import Any
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows: there is no lock
-    fcntl = None  # type: ignore[assignment]
+from paretrain.locks import LockedError, locked
 
 CONFIG, METRICS, CARD = "config.yaml", "metrics.json", "README.md"
 WEIGHTS, PROGRAM, ONNX = "weights.safetensors", "model.pt2", "model.onnx"
@@ -55,14 +51,11 @@ class ResultFolder:
         the folder cannot be made.
         """
         self._refuse_taken(overwrite)
-        if resume:
-            self._refuse_other(begun)
-        elif (self.partial / BEGUN).exists():
-            with self._locked():
-                self._make(begun, overwrite)
-        else:
-            self._make(begun, overwrite)
         with self._locked():
+            if resume:
+                self._refuse_other(begun)
+            else:
+                self._make(begun, overwrite)
             yield
 
     def _make(self, begun: dict[str, Any], overwrite: bool) -> None:
@@ -109,18 +102,14 @@ class ResultFolder:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold a lock, which the system releases however this process ends.
-
-        Raises UserError when another process holds it.
-        """
-        with (self.partial / BEGUN).open("rb") as file:
+        """Keep other processes out of the folder. Raises UserError when one is in it."""
+        with contextlib.ExitStack() as stack:
             try:
-                if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                stack.enter_context(locked(str(self.final.resolve())))
+            except LockedError as error:
                 raise UserError(
-                    f"another process trains into {self.name}: wait for it, or choose another "
-                    "folder with --out"
+                    f"another process trains into {self.name} ({error}): wait for it, or choose "
+                    "another folder with --out"
                 ) from None
             yield
 

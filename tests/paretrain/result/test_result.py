@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import fcntl
 import json
 import signal
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from paretrain import full_training
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.locks import locked
 from paretrain.result import write as handover
 from paretrain.result.folder import CHECKPOINT, FILES
 from paretrain.training import Training
@@ -186,8 +186,7 @@ def test_a_folder_into_which_another_process_trains_is_left_alone(
     with monkeypatch.context() as context:
         interrupt_after(1, context)
         assert train()[0] == 130
-    with (PARTIAL / "training.json").open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with locked(str(RESULT.resolve())):
         for how in ("--resume", "--overwrite"):
             code, _, err = train(how)
             assert code == 2 and "another process trains into runs/tiny" in err

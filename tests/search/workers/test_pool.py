@@ -1,5 +1,8 @@
 """Trainings in worker processes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -59,3 +62,29 @@ def test_a_worker_is_never_more_than_one_epoch_ahead(tiny_config: MakeConfig) ->
         pool.send(0, Go(trial=7, epoch=1))
         pool.send(0, Go(trial=7, epoch=2))
         assert epochs_until(pool, 4) == [3, 4]
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_a_worker_on_windows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    begun: list[dict[str, object]] = []
+
+    class Refusing:
+        def __init__(self, *_: object, **options: object) -> None:
+            begun.append(options)
+            raise OSError("no processes here")
+
+    monkeypatch.setattr(subprocess, "Popen", Refusing)
+    with pytest.raises(OSError, match="no processes here"):
+        WorkerPool(["cpu"], threads=1)
+    (options,) = begun
+    assert options["creationflags"] == 512
+    assert "start_new_session" not in options
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_a_worker() -> None:
+    with WorkerPool(["cpu"], threads=1) as pool:
+        (process,) = pool._processes.values()
+        assert os.getsid(process.pid) == process.pid != os.getsid(0)
