@@ -17,6 +17,7 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.config import DataConfig
 from paretrain.data.locate import is_csv, resolve_source
 from paretrain.device import pick_device
+from paretrain.paths import is_folder, is_there, user_path
 from search.option_values import (
     Device,
     Storage,
@@ -142,7 +143,7 @@ def run(
     if list_spaces:
         return _list_spaces(json_)
     _check_numbers(fraction, max_size_mb)
-    if weights_dir is not None and not weights_dir.expanduser().exists():
+    if weights_dir is not None and not is_there(user_path(weights_dir)):
         raise UserError(f"--weights-dir {weights_dir}: there is no such file or folder")
     if study_name is not None and not study_name.strip():
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
@@ -171,7 +172,7 @@ def run(
         objective=objective,
         max_size_mb=max_size_mb,
         pretrained=None if pretrained is None else pretrained == "yes",
-        weights_dir=None if weights_dir is None else str(weights_dir.expanduser().resolve()),
+        weights_dir=None if weights_dir is None else str(user_path(weights_dir).resolve()),
         stall_s=parse_duration(stall, "--stall"),
         microbatch=microbatch,
         seed=seed,
@@ -209,8 +210,8 @@ def _data(data: str, columns: str | None, images: str | None) -> DataConfig:
     if columns is not None:
         fields["columns"] = parse_columns(columns, "--columns")
     if images is not None:
-        folder = Path(images).expanduser()
-        if not folder.is_dir():
+        folder = user_path(images)
+        if not is_folder(folder):
             raise UserError(
                 f"--images {images}: is no folder: give the folder that paths in {data} start from"
             )

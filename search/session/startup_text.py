@@ -2,11 +2,13 @@
 how long that will take."""
 
 import textwrap
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from paretrain import __version__
 from paretrain.formatting import count_of, duration, short_count
+from paretrain.safe_text import one_line
 from search.problem.objective import WORDS
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
@@ -14,6 +16,8 @@ from search.workers.forecast import Forecast
 
 LABEL = 9
 """Characters."""
+SHOWN = 12
+"""Most classes that are named."""
 
 
 def say_first(screen: Console, run: PreparedRun, done: int) -> None:
@@ -35,6 +39,8 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         ("study", f"'{plan.study_name}' in {plan.storage}: {trials}"),
         ("data", f"{plan.data.source}: {images}"),
         ("", f"images of {len(data.classes)} classes, {side}x{side}, {epochs} a trial"),
+        ("classes", class_names(data.classes)),
+        *([("parts", data.parts)] if data.parts else []),
         *(("note", note) for note in data.warnings),
         ("device", plan.describe_device()),
         ("limit", limit),
@@ -49,6 +55,12 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         names = ", ".join(fitting) or "none"
         lines.append(("baselines", f"{len(fitting)} of {len(run.baselines)} fit: {names}"))
     return lines
+
+
+def class_names(classes: Sequence[str]) -> str:
+    """The first classes by name, so that a folder taken for a class is seen."""
+    shown = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in classes[:SHOWN])
+    return one_line(shown + (", ..." if len(classes) > SHOWN else ""))
 
 
 def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:

@@ -228,6 +228,7 @@ def _test_warnings(data: ImageData, test: Part | None) -> list[str]:
     if test is None:
         return []
     return [
+        *test.notes,
         *identical_images("training", data.train, "test", test),
         *identical_images("validation", data.val, "test", test),
         *skipped_images("test", test),

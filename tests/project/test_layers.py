@@ -29,7 +29,9 @@ ROOMS: dict[str, set[str]] = {
 HELPERS = {"option_values", "frames"}
 """Modules beside the rooms that are no commands. Commands alone use them, and `frames` only one."""
 PARETRAIN: dict[str, set[str]] = {
+    "safe_text": set(),
     "cli": set(),
+    "paths": {"cli"},
     "atomic": set(),
     "choices": set(),
     "formatting": set(),
@@ -41,7 +43,7 @@ PARETRAIN: dict[str, set[str]] = {
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
-    "data": {"cli", "config"},
+    "data": {"cli", "config", "paths", "safe_text"},
     "networks": {"cli", "config", "network_config"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},

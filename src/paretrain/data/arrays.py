@@ -12,6 +12,7 @@ from paretrain.config import DataConfig
 from paretrain.data.cache import decoded
 from paretrain.data.parts import Part
 from paretrain.data.published import Split, arrays_file
+from paretrain.data.source import Origin
 
 
 class StoredArrays:
@@ -80,6 +81,9 @@ class ArrayItems:
 
 class PublishedSet:
     """A set such as CIFAR10. Its test files are not opened before the test part is asked for."""
+
+    origin = Origin("the published training part", test="the published test part")
+    notes = ()
 
     def __init__(self, name: str) -> None:
         self._name = name

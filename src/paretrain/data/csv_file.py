@@ -8,6 +8,7 @@ from typing import Literal
 
 from paretrain.cli import UserError, nearest
 from paretrain.data.files import ImageFiles
+from paretrain.data.source import Origin
 
 SPLIT = "split"
 Split = Literal["train", "val", "test"]
@@ -38,6 +39,14 @@ class CsvFile:
     images: Path
     classes: tuple[str, ...]
     rows: dict[Split, tuple[Row, ...]]
+
+    notes: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        """Which rows are which part."""
+        val, test = (f"rows of {split}" if self.rows[split] else None for split in ("val", "test"))
+        return Origin("rows of train" if val or test else "all rows", val, test)
 
     def train_part(self) -> ImageFiles:
         """Return the training images. Raises UserError with the row of a missing file."""

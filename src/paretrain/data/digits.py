@@ -17,6 +17,7 @@ from torch import Tensor
 
 from paretrain.config import DataConfig
 from paretrain.data.parts import Part
+from paretrain.data.source import Origin
 from paretrain.data.split import split_off
 
 CLASSES = tuple("0123456789")
@@ -111,6 +112,8 @@ class Digits:
     """The source `digits`."""
 
     classes = CLASSES
+    origin = Origin("four fifths of the digits", test="a fifth of the digits")
+    notes = ()
 
     def train_part(self) -> DigitItems:
         """Return all digits but the test part. Validation is split off later."""

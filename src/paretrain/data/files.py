@@ -1,6 +1,6 @@
 """Images that are files of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -9,6 +9,7 @@ from paretrain.config import DataConfig
 from paretrain.data.cache import decoded
 from paretrain.data.parts import Part
 from paretrain.data.pixels import read_picture
+from paretrain.safe_text import as_text
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class ImageFiles:
     paths: tuple[Path, ...]
     labels: tuple[int, ...]
     names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What was found beside them, one sentence each."""
 
     def choose(self, indices: list[int]) -> "ImageFiles":
         """Return the files at these positions."""
@@ -27,12 +30,13 @@ class ImageFiles:
             tuple(self.paths[i] for i in indices),
             tuple(self.labels[i] for i in indices),
             tuple(self.names[i] for i in indices),
+            self.notes,
         )
 
     @property
     def place(self) -> str:
         """Folder of the files, for the cache."""
-        return str(self.root.resolve())
+        return as_text(str(self.root.resolve()))
 
     def stamp(self, index: int) -> str:
         """Return size and time of the file: they change when the file does."""
@@ -49,4 +53,5 @@ class ImageFiles:
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:
         """See `Items.decode`."""
-        return decoded(self, config)
+        part, digest = decoded(self, config)
+        return replace(part, notes=self.notes), digest

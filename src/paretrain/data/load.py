@@ -1,6 +1,7 @@
 """Loads training and validation images. `paretrain.testset` alone loads the test part."""
 
 import hashlib
+from collections import Counter
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
@@ -9,6 +10,7 @@ from paretrain.data.parts import ImageData, Part, channel_statistics
 from paretrain.data.quality import quality_warnings
 from paretrain.data.source import Items
 from paretrain.data.split import split_off, subset
+from paretrain.safe_text import one_line
 
 
 def load_data(config: DataConfig) -> ImageData:
@@ -25,8 +27,17 @@ def load_data(config: DataConfig) -> ImageData:
         _refuse_missing_class(source.classes, name, part)
     mean, std = channel_statistics(train_part.images_NCHW)
     digest = hashlib.sha256(f"{train_digest}/{val_digest}".encode()).hexdigest()
-    notes = quality_warnings(source.classes, train_part, val_part)
-    return ImageData(source.classes, train_part, val_part, mean, std, digest[:16], notes)
+    notes = (*source.notes, *quality_warnings(source.classes, train_part, val_part))
+    return ImageData(
+        source.classes,
+        train_part,
+        val_part,
+        mean,
+        std,
+        digest[:16],
+        parts=one_line(source.origin.in_words(config.val_fraction)),
+        warnings=tuple(map(one_line, notes)),
+    )
 
 
 def _parts(train: Items, val: Items | None, config: DataConfig) -> tuple[Items, Items]:
@@ -35,6 +46,11 @@ def _parts(train: Items, val: Items | None, config: DataConfig) -> tuple[Items, 
     Which images are broken is not known yet, so skipping them does not change the choice of others.
     """
     if val is None:
+        if max(Counter(train.labels).values(), default=0) < 2:
+            raise UserError(
+                f"every class has one training image only ({len(train.labels):,} classes), so none "
+                "has an image to validate with: classes need two or more, or a validation part"
+            )
         rest, held_out = split_off(train.labels, config.val_fraction, config.split_seed)
         train, val = train.choose(rest), train.choose(held_out)
     train = train.choose(subset(train.labels, config.fraction, config.split_seed, config.per_class))

@@ -10,6 +10,8 @@ from paretrain.data.digits import Digits
 from paretrain.data.folder import open_folder
 from paretrain.data.published import SIDES
 from paretrain.data.source import Source
+from paretrain.paths import is_file, is_folder, is_there, user_path
+from paretrain.safe_text import as_text
 
 DIGITS = "digits"
 
@@ -35,16 +37,19 @@ def resolve_source(text: str) -> str:
     """
     if text == DIGITS or text in SIDES:
         return text
-    path = Path(text).expanduser()
-    if text and (path.is_dir() or (path.exists() and is_csv(text))):
-        return str(path.resolve())
+    path = user_path(text)
+    if text and (is_folder(path) or (is_csv(text) and is_file(path))):
+        found = str(path.resolve())
+        if found != as_text(found):
+            raise UserError(f"the path {found} is no UTF-8: rename the folder, then give it again")
+        return found
     allowed = (
         f"--data takes '{DIGITS}', {', '.join(SIDES)}, a folder of images with one sub-folder a "
         "class, or a .csv file"
     )
     if not text:
         raise UserError(f"the name of the data is empty: {allowed}")
-    if path.exists():
+    if is_there(path):
         raise UserError(f"{text} is a file: {allowed}")
     names = (DIGITS, *SIDES)
     if known := next((name for name in names if name.lower() == text.lower()), None):

@@ -20,6 +20,8 @@ class Part:
     """Hash of each image as it is stored, before decoding. Identical files have equal hashes."""
     broken: tuple[str, ...] = ()
     """Names of the images that were left out because they cannot be decoded."""
+    notes: tuple[str, ...] = ()
+    """What the source found beside these images, one sentence each."""
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -50,6 +52,8 @@ class ImageData:
     """Standard deviation of each channel, likewise."""
     fingerprint: str
     """Hash of image contents, labels and parts. It is equal if and only if the data are equal."""
+    parts: str = ""
+    """Where training, validation and test images come from, in words."""
     warnings: tuple[str, ...] = ()
     """What the user should know about these images, one sentence each."""
 

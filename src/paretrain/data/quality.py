@@ -15,6 +15,8 @@ NAMED = 3
 def quality_warnings(classes: tuple[str, ...], train: Part, val: Part) -> tuple[str, ...]:
     """Return all warnings about training and validation images."""
     warnings = [
+        *train.notes,
+        *(note for note in val.notes if note not in train.notes),  # of one part that was split
         *identical_images("training", train, "validation", val),
         *_uneven_classes(classes, train),
         *_small_classes(classes, train),
