@@ -43,7 +43,7 @@ PARETRAIN: dict[str, set[str]] = {
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
-    "data": {"cli", "config", "paths", "safe_text"},
+    "data": {"atomic", "cli", "config", "paths", "safe_text"},
     "networks": {"cli", "config", "network_config"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},

@@ -10,7 +10,9 @@ from PIL import Image
 
 from paretrain.config import DataConfig
 from paretrain.data.cache import decoded
+from paretrain.data.decoder import Decoded
 from paretrain.data.parts import Part
+from paretrain.data.pixels import square
 from paretrain.data.published import Split, arrays_file
 from paretrain.data.source import Origin
 
@@ -69,10 +71,11 @@ class ArrayItems:
         """Return the image, for messages."""
         return f"{self.place} {self.names[index]}"
 
-    def read(self, index: int) -> tuple[Image.Image, str]:
-        """Return the RGB picture and the hash of its stored pixels."""
-        pixels = self.stored.images[self.indices[index]]
-        return Image.fromarray(pixels).convert("RGB"), hashlib.sha256(pixels.tobytes()).hexdigest()
+    def read(self, index: int, config: DataConfig) -> Decoded:
+        """Return the image as it is trained on."""
+        stored = self.stored.images[self.indices[index]]
+        pixels = square(Image.fromarray(stored).convert("RGB"), config.image_size, config.fit)
+        return Decoded(pixels, hashlib.sha256(stored.tobytes()).hexdigest(), deep=False)
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:
         """See `Items.decode`."""

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
+from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.cache import decoded
+from paretrain.data.decoder import Decoded, decode_file
 from paretrain.data.parts import Part
-from paretrain.data.pixels import read_picture
 from paretrain.safe_text import as_text
 
 
@@ -39,19 +38,22 @@ class ImageFiles:
         return as_text(str(self.root.resolve()))
 
     def stamp(self, index: int) -> str:
-        """Return size and time of the file: they change when the file does."""
-        stat = self.paths[index].stat()
+        """Return size and time of the file: they change when the file does. Raises UserError."""
+        try:
+            stat = self.paths[index].stat()
+        except OSError as error:
+            raise UserError(f"cannot read {self.paths[index]}: {error.strerror}") from None
         return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
     def where(self, index: int) -> str:
         """Return the file, for messages."""
         return str(self.paths[index])
 
-    def read(self, index: int) -> tuple[Image.Image, str]:
-        """Return the RGB picture and the hash of the file. Raises BrokenImage or UserError."""
-        return read_picture(self.paths[index])
+    def read(self, index: int, config: DataConfig) -> Decoded:
+        """Return the image as it is trained on. Raises BrokenImage or UserError."""
+        return decode_file(self.paths[index], config.image_size, config.fit)
 
     def decode(self, config: DataConfig) -> tuple[Part, str]:
         """See `Items.decode`."""
         part, digest = decoded(self, config)
-        return replace(part, notes=self.notes), digest
+        return replace(part, notes=self.notes + part.notes), digest

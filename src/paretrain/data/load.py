@@ -7,7 +7,7 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.locate import open_source
 from paretrain.data.parts import ImageData, Part, channel_statistics
-from paretrain.data.quality import quality_warnings
+from paretrain.data.quality import quality_warnings, refuse_too_dark
 from paretrain.data.source import Items
 from paretrain.data.split import split_off, subset
 from paretrain.safe_text import one_line
@@ -17,7 +17,8 @@ def load_data(config: DataConfig) -> ImageData:
     """Load the images of a configuration, on the CPU.
 
     Raises UserError for a source that is missing, empty or wrong, a broken image (unless such are
-    skipped), or a class left without training or validation images.
+    skipped), a class left without training or validation images,
+    or images of more than eight bits that use hardly any of them.
     """
     source = open_source(config)
     train, val = _parts(source.train_part(), source.val_part(), config)
@@ -25,6 +26,7 @@ def load_data(config: DataConfig) -> ImageData:
     val_part, val_digest = val.decode(config)
     for name, part in (("training", train_part), ("validation", val_part)):
         _refuse_missing_class(source.classes, name, part)
+    refuse_too_dark(train_part)
     mean, std = channel_statistics(train_part.images_NCHW)
     digest = hashlib.sha256(f"{train_digest}/{val_digest}".encode()).hexdigest()
     notes = (*source.notes, *quality_warnings(source.classes, train_part, val_part))

@@ -2,12 +2,10 @@
 
 import statistics
 
-from PIL import Image
-
 from paretrain.config import DataConfig
+from paretrain.data.decoder import side_of
 from paretrain.data.files import ImageFiles
 from paretrain.data.locate import open_source
-from paretrain.data.pixels import UNDECODABLE
 
 LOOKED_AT = 64
 """Most images whose size is read."""
@@ -22,11 +20,7 @@ def native_side(config: DataConfig) -> int | None:
     items = open_source(config).train_part()
     if not isinstance(items, ImageFiles):
         return None
-    sides = []
-    for path in items.paths[:: -(-len(items.paths) // LOOKED_AT)]:
-        try:
-            with Image.open(path) as image:
-                sides.append(min(image.size))
-        except UNDECODABLE:  # decoding reports it later
-            continue
+    looked_at = items.paths[:: -(-len(items.paths) // LOOKED_AT)]
+    sides = [side for path in looked_at if (side := side_of(path)) is not None]
+    # Decoding reports the others later.
     return round(statistics.median(sides)) if sides else None

@@ -20,8 +20,10 @@ class Part:
     """Hash of each image as it is stored, before decoding. Identical files have equal hashes."""
     broken: tuple[str, ...] = ()
     """Names of the images that were left out because they cannot be decoded."""
+    deep: int = 0
+    """How many of the images were scaled down from more than eight bits a channel."""
     notes: tuple[str, ...] = ()
-    """What the source found beside these images, one sentence each."""
+    """What the user should know about the source or how images were loaded, one sentence each."""
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -69,6 +71,7 @@ class ImageData:
             self.train.names + self.val.names,
             self.train.contents + self.val.contents,
             self.train.broken + self.val.broken,
+            self.train.deep + self.val.deep,
         )
         mean, std = channel_statistics(train.images_NCHW)
         return replace(self, train=train, mean=mean, std=std)

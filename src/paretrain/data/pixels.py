@@ -1,50 +1,17 @@
-"""Reads an image file and makes a square of eight-bit RGB pixels of it."""
-
-import hashlib
-import io
-import struct
-import zlib
-from pathlib import Path
+"""Makes a square of eight-bit RGB pixels of a picture."""
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from paretrain.cli import UserError
+STRIP = 2**22
+"""Most pixels that are converted at once. What that takes beside the picture does not grow with
+it."""
 
-UNDECODABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""Errors that Pillow raises for files that are cut off, damaged, huge or no images at all."""
+SAVE_AS = "save all images with 8 or 16 bits, by one scale for all of them"
 
 
 class BrokenImage(Exception):
-    """A file that can be read but is no whole image. The message is the cause."""
-
-
-def read_picture(path: Path) -> tuple[Image.Image, str]:
-    """Return the picture, upright and RGB, and the SHA-256 of the file.
-
-    Raises BrokenImage when the content cannot be decoded, UserError when the file cannot be read. A
-    disk that fails must not look like a broken image, which may be skipped.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            upright = rgb(ImageOps.exif_transpose(image))
-    except UNDECODABLE as error:
-        # Pillow names the buffer in memory, which does not help anybody.
-        cause = str(error).split(" <_io")[0] or type(error).__name__
-        raise BrokenImage(cause) from None
-    return upright, hashlib.sha256(content).hexdigest()
+    """A file that can be read but is no image that can be used. The message is the cause."""
 
 
 def square(image: Image.Image, image_size: int, fit: str) -> np.ndarray:
@@ -57,18 +24,62 @@ def square(image: Image.Image, image_size: int, fit: str) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def rgb(image: Image.Image) -> Image.Image:
-    """Convert to RGB with eight bits a channel.
+def rgb(image: Image.Image, factor: int = 1) -> Image.Image:
+    """Convert to RGB with eight bits a channel, and shrink to the mean of `factor` x `factor`.
 
-    Deeper grey images are scaled here, because Pillow would clip them.
+    Raises BrokenImage for values whose scale the file does not tell.
     """
-    if image.mode.startswith("I") or image.mode == "F":
-        deep = np.asarray(image, dtype=np.float64)
-        # Floating point is 0 to 1 unless it goes above. Whole numbers have 16 bits unless all fit
-        # into 8.
-        top = (1.0 if deep.max() <= 1 else 255.0) if image.mode == "F" else 65535.0
-        if image.mode == "I" and deep.max() <= 255:
-            top = 255.0
+    top = _top(image)
+    if factor == 1 and image.width * image.height <= STRIP:
+        return _converted(image, top)
+    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    width, height = (-(-side // factor) for side in image.size)
+    whole = Image.new("RGB", (width, height))
+    rows = max(STRIP // image.width // factor, 1) * factor
+    for upper in range(0, image.height, rows):
+        strip = image.crop((0, upper, image.width, min(upper + rows, image.height)))
+        strip = _converted(strip, top)
+        whole.paste(strip if factor == 1 else strip.reduce(factor), (0, upper // factor))
+    return whole
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether channels have more than eight bits, so that they are scaled down."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _top(image: Image.Image) -> float:
+    """Return the value that is white; 255 where the channels have eight bits.
+
+    It follows from the kind of file alone, never from what one picture holds: two pictures of a
+    data set must not be scaled differently.
+    """
+    if image.mode.startswith("I;16"):
+        # A TIFF of 12 bits says so.
+        bits = getattr(image, "tag_v2", {}).get(258, (16,))
+        return 4095.0 if bits == (12,) else 65535.0
+    if image.mode == "I":
+        if image.format == "PPM":  # Pillow has scaled it to 16 bits
+            return 65535.0
+        raise BrokenImage(f"whole numbers with a sign or 32 bits have no known white: {SAVE_AS}")
+    if image.mode == "F":
+        return 1.0
+    return 255.0
+
+
+def _converted(image: Image.Image, top: float) -> Image.Image:
+    if is_deep(image):
+        # Pillow would clip values above 255.
+        with np.errstate(invalid="ignore"):  # what is no number is refused below
+            deep = np.asarray(image, dtype=np.float64)
+        low, high = deep.min(), deep.max()
+        # Written so that what is no number is refused too.
+        if image.mode == "F" and not (low >= 0 and high <= 1):
+            raise BrokenImage(
+                f"floating-point values from {low:g} to {high:g}, where only 0 to 1 has a known "
+                f"white: {SAVE_AS}"
+            )
         image = Image.fromarray(np.clip(deep * (255 / top), 0, 255).round().astype(np.uint8))
     elif image.has_transparency_data:
         # Transparent pixels become white, as viewers show them and as whoever labelled the picture

@@ -2,12 +2,17 @@
 
 from collections import Counter
 
+import torch
+
+from paretrain.cli import UserError
 from paretrain.data.parts import Part
 
 UNEVEN = 10
 """Classes are called uneven where the largest has at least so many times the smallest's images."""
 FEW = 5
 """A class with fewer training images than this is warned of: it will hardly be learned."""
+DARK = 16
+"""Images are called nearly black where no value of 0 to 255 is above this."""
 NAMED = 3
 """Most examples that a sentence names."""
 
@@ -17,6 +22,8 @@ def quality_warnings(classes: tuple[str, ...], train: Part, val: Part) -> tuple[
     warnings = [
         *train.notes,
         *(note for note in val.notes if note not in train.notes),  # of one part that was split
+        *_images_of_one_colour(classes, train),
+        *_nearly_black(train),
         *identical_images("training", train, "validation", val),
         *_uneven_classes(classes, train),
         *_small_classes(classes, train),
@@ -24,6 +31,19 @@ def quality_warnings(classes: tuple[str, ...], train: Part, val: Part) -> tuple[
         *skipped_images("validation", val),
     ]
     return tuple(warnings)
+
+
+def refuse_too_dark(train: Part) -> None:
+    """Raise UserError where all images have more than eight bits and are nearly black.
+
+    They hold 12 bits in files of 16, for example: a few shades are left of them.
+    """
+    if len(train) == train.deep and (brightest := _brightest(train)) <= DARK:
+        raise UserError(
+            f"all {len(train):,} training images have more than 8 bits and are nearly black: the "
+            f"brightest is {brightest} where 255 is white: multiply all values by the same number, "
+            "so that they use all 16 bits (0 to 65535), or 0 to 1 in floating point"
+        )
 
 
 def identical_images(first: str, first_part: Part, second: str, second_part: Part) -> list[str]:
@@ -50,6 +70,39 @@ def skipped_images(name: str, part: Part) -> list[str]:
     shown = ", ".join(part.broken[:NAMED]) + (", ..." if len(part.broken) > NAMED else "")
     broken = _images(len(part.broken), "broken ")
     return [f"{broken} of {len(part) + len(part.broken):,} skipped in {name}: {shown}"]
+
+
+def _images_of_one_colour(classes: tuple[str, ...], train: Part) -> list[str]:
+    """Name the classes in which every image has one colour only."""
+    flat = []
+    for label, name in enumerate(classes):
+        rows = (train.labels_N == label).nonzero().flatten().tolist()
+        images = (train.images_NCHW[row] for row in rows)
+        if rows and all(bool((image == image[:, :1, :1]).all()) for image in images):
+            flat.append(name)
+    if not flat:
+        return []
+    shown = ", ".join(f"'{name}'" for name in flat[:NAMED]) + (", ..." if flat[NAMED:] else "")
+    return [f"every training image of {shown} is of a single colour: look at these files"]
+
+
+def _nearly_black(train: Part) -> list[str]:
+    brightest = _brightest(train)
+    if brightest > DARK:
+        return []
+    return [
+        f"all training images are nearly black: the brightest value is {brightest}, white is 255"
+    ]
+
+
+def _brightest(part: Part) -> int:
+    """Return the highest of all values, or one above DARK: most often the first image has it."""
+    highest = 0
+    for images in torch.split(part.images_NCHW, 256):
+        highest = max(highest, int(images.max()))
+        if highest > DARK:
+            break
+    return highest
 
 
 def _uneven_classes(classes: tuple[str, ...], train: Part) -> list[str]:

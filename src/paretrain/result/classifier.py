@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.augment import normalise
+from paretrain.data.decoder import decode_file, decoding
 from paretrain.data.folder import image_files
-from paretrain.data.pixels import BrokenImage, read_picture, square
+from paretrain.data.pixels import BrokenImage
 
 BATCH = 64
 """Most images in memory at once. With more a CPU is hardly faster."""
@@ -109,5 +110,5 @@ class Classifier:
 
     def _pixels(self, path: Path) -> np.ndarray:
         """Decode and resize an image with the code that training uses."""
-        picture, _ = read_picture(path)
-        return square(picture, self.image_size, self._fit)
+        with decoding():
+            return decode_file(path, self.image_size, self._fit).pixels

@@ -17,6 +17,7 @@ from torch import Tensor
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.cache import cache_folder
+from paretrain.data.decoder import Decoded
 from paretrain.data.digits import digit_images, digit_indices, digit_labels
 from paretrain.data.files import ImageFiles
 from paretrain.data.load import load_data
@@ -398,7 +399,7 @@ def test_class_of_broken_images_only_is_refused(image_folder: FolderMaker) -> No
 def test_file_that_cannot_be_read_is_not_taken_for_broken() -> None:
     missing = ImageFiles(Path("x"), (Path("x/gone.png"),), (0,), ("gone.png",))
     with pytest.raises(UserError, match=r"cannot read x/gone\.png: No such file"):
-        missing.read(0)
+        missing.read(0, DataConfig(source="x"))
 
 
 # Pixels ------------------------------------------------------------------------------------------
@@ -542,7 +543,7 @@ def test_square_image_is_resized_as_pillow_does(one_image: Callable[..., Path], 
 # Cache -------------------------------------------------------------------------------------------
 
 
-def never(*_: object) -> tuple[Image.Image, str]:
+def never(*_: object) -> Decoded:
     raise AssertionError("decoded again")
 
 
