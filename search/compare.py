@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
-from search.option_values import Storage
+from paretrain.screen import Screen
+from search.option_values import STUDIES_DB, Storage
 from search.reporting.comparison import comparison_page, comparison_table, refuse_unlike
 from search.reporting.html import write_page
 from search.study.snapshot import read_snapshot
@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=help_text(__doc__))
 def compare(
     names: Annotated[list[str], Argument(help="Names of two or more studies.")],
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     out: Annotated[Path | None, Option(help="HTML file to write figures to.")] = None,
 ) -> int:
     """A table, and figures where a file is given."""
@@ -37,7 +37,7 @@ def compare(
         table.add_column(column, justify="right")
     for cells in rows:
         table.add_row(*cells)
-    Console().print(table)
+    Screen().print(table)
     if out is not None:
         write_page(out, comparison_page(studies, columns, rows))
         typer.echo(f"wrote {out}")

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 from optuna.trial import TrialState
-from rich.console import Console
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.device import pick_device
-from search.option_values import Device, Storage, StudyName
+from paretrain.screen import Screen
+from search.option_values import STUDIES_DB, Device, Storage, StudyName
 from search.problem.front import pareto_front
 from search.reporting.confirmation import print_confirmation
 from search.session.confirming import train_repetitions
@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def confirm_front(
     study_name: StudyName,
     seeds: Annotated[int, Option(min=2, max=100, help="How often each network is trained.")] = 3,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     workers: Annotated[int, Option(min=1, max=256, help="Number of processes that train.")] = 1,
     device: Device = "auto",
 ) -> int:
@@ -60,7 +60,7 @@ def confirm_front(
         except KeyboardInterrupt:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             return EXIT_INTERRUPTED
-    print_confirmation(Console(), front, confirm(front, read_repeats(study)))
+    print_confirmation(Screen(), front, confirm(front, read_repeats(study)))
     return EXIT_FAILED if failed else EXIT_OK
 
 

@@ -22,7 +22,7 @@ from typer import Option
 
 from paretrain.cli import help_text, run_command, terminable
 from paretrain.formatting import count_of, duration
-from search.option_values import Storage
+from search.option_values import STUDIES_DB, Storage
 from search.problem.optuna_internals import quiet_optuna
 from search.reporting.dashboard.artifacts import Artifacts, is_report
 from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
@@ -37,6 +37,7 @@ from search.reporting.dashboard.server import (
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import themed
 from search.study.storage import check_name, open_studies
+from search.study.storage_url import StorageUrl
 
 NICE = 5
 """A search goes first on a machine with too few processors."""
@@ -46,7 +47,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(help=help_text(__doc__))
 def dashboard(
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     study_name: Annotated[str | None, Option(help="Print the address of this study only.")] = None,
     port: Annotated[
         int | None,
@@ -106,7 +107,7 @@ def dashboard(
     return 0
 
 
-def _names(storage: str, wanted: str | None) -> list[str]:
+def _names(storage: StorageUrl, wanted: str | None) -> list[str]:
     """Names of the studies to show. Raises UserError where there is nothing to show."""
     opened, names = open_studies(storage)
     opened.engine.dispose()

@@ -6,7 +6,7 @@ python -m search.explain --study-name vgg_reduce-digits --trial 17
 import typer
 
 from paretrain.cli import help_text, run_command
-from search.option_values import Storage, StudyName, TrialNumber
+from search.option_values import STUDIES_DB, Storage, StudyName, TrialNumber
 from search.reporting.story import story
 from search.study.records import find_trial
 from search.study.storage import load_study
@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def explain(
     study_name: StudyName,
     trial: TrialNumber,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
 ) -> int:
     """One trial, in plain words."""
     study = load_study(storage, study_name)

@@ -16,7 +16,7 @@ from typer import Option
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import percent
-from search.option_values import Storage, StudyName, parse_count, parse_share
+from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.reporting.export_text import file_head, screen_lines
 from search.study.attributes import THREADS
 from search.study.records import TrialRecord, read_records
@@ -37,7 +37,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=help_text(__doc__))
 def export(
     study_name: StudyName,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     trial: Annotated[int | None, Option(min=0, help="Take this trial.")] = None,
     max_params: Annotated[
         str | None, Option(help="Take the most accurate of at most this size: 2M, 500k.")

@@ -6,10 +6,20 @@ from typing import Annotated
 from typer import Option
 
 from paretrain.cli import UserError, nearest
+from search.study.storage_url import DEFAULT, VARIABLE, StorageUrl
 
 StudyName = Annotated[str, Option(help="Name of the study, as the search printed it.")]
 TrialNumber = Annotated[int, Option(min=0, help="Number of the trial.")]
-Storage = Annotated[str, Option(help="SQLite file or SQLAlchemy URL.")]
+Storage = Annotated[
+    StorageUrl,
+    Option(
+        parser=StorageUrl.of,
+        metavar="TEXT",
+        envvar=VARIABLE,
+        help="SQLite file, or SQLAlchemy URL; one with a password belongs into the variable.",
+    ),
+]
+STUDIES_DB = StorageUrl.of(DEFAULT)
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 MAX_WORKERS = 256

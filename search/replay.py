@@ -15,7 +15,7 @@ from typer import Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.load import load_data
 from paretrain.device import pick_device, refuse_foreign_precision
-from search.option_values import Device, Storage, StudyName, TrialNumber
+from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber
 from search.session.rerun import EpochComparison, compare_epochs, differences
 from search.study.attributes import CURVE, PROVENANCE, THREADS
 from search.study.provenance import environment
@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def replay(
     study_name: StudyName,
     trial: TrialNumber,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     device: Device = "auto",
     threads: Annotated[
         int | None, Option(min=1, max=1024, help="Number of CPU threads. [default: the study's]")

@@ -12,7 +12,7 @@ from typer import Option
 
 from paretrain.cli import help_text, run_command
 from search.frames import epochs_frame, trials_frame, write_csv
-from search.option_values import Storage, StudyName
+from search.option_values import STUDIES_DB, Storage, StudyName
 from search.reporting.answers.study import answers
 from search.reporting.answers.words import answers_frame
 from search.reporting.html import write_page
@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=help_text(__doc__))
 def report(
     study_name: StudyName,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     out: Annotated[
         Path | None, Option(help="HTML file to write. [default: STUDY-NAME.html]")
     ] = None,

@@ -19,6 +19,7 @@ from paretrain.data.locate import is_csv, resolve_source
 from paretrain.device import pick_device
 from paretrain.paths import is_folder, is_there, user_path
 from search.option_values import (
+    STUDIES_DB,
     Device,
     Storage,
     parse_accuracy,
@@ -74,7 +75,7 @@ def run(
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out images that cannot be decoded.")
     ] = False,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     study_name: Annotated[
         str | None, Option(help="Name of the study. [default: SPACE-DATA]")
     ] = None,

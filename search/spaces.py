@@ -8,13 +8,13 @@ python -m search.spaces check mine.py
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, nearest, run_command
 from paretrain.config import DataConfig
 from paretrain.formatting import short_count
+from paretrain.screen import Screen
 from search.problem.check import check_space, unknown_hints
 from search.problem.constraints import Constraints
 from search.problem.parameters import DRAWS, parameters, random_trials, reported, size_range
@@ -55,7 +55,7 @@ def show(
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(row.name, row.range, row.condition, reported(space, row.name))
-    console = Console()
+    console = Screen()
     console.print(table)
     data = DataConfig(image_size=image_size)
     constraints = Constraints(

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import optuna
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from typer import Option
 
 from paretrain.cli import help_text, run_command
-from search.option_values import Storage
+from paretrain.screen import Screen
+from search.option_values import STUDIES_DB, Storage
 from search.reporting.failures import diagnose
 from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
 from search.reporting.text import ledger_lines
@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=help_text(__doc__))
 def status(
     study_name: Annotated[str | None, Option(help="Show this study only, in detail.")] = None,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
 ) -> int:
     """One row a study."""
     if study_name is None:
@@ -42,7 +42,7 @@ def status(
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     for snapshot in snapshots:
         table.add_row(*map(escape, status_row(snapshot)))
-    console = Console()
+    console = Screen()
     console.print(table)
     console.print(FOOTNOTE)
     for snapshot in snapshots if study_name is not None else ():

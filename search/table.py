@@ -6,11 +6,11 @@ python -m search.table --study-name data_scale-cifar10
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
-from search.option_values import Storage, StudyName
+from paretrain.screen import Screen
+from search.option_values import STUDIES_DB, Storage, StudyName
 from search.problem.description import describe_space
 from search.problem.space import load_space
 from search.reporting.course_table import FOOTNOTE, course_table, not_measured
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=help_text(__doc__))
 def table(
     study_name: StudyName,
-    storage: Storage = "studies.db",
+    storage: Storage = STUDIES_DB,
     space: Annotated[
         str | None, Option(help="Path of the study's space, if the study does not say enough.")
     ] = None,
@@ -38,7 +38,7 @@ def table(
     if not described.baselines:
         raise UserError(f"space '{name}' has no baselines, so there is no table of them")
     measured = {record.baseline: record for record in study.finished if record.baseline is not None}
-    console = Console()
+    console = Screen()
     console.print(course_table(described, measured))
     console.print(FOOTNOTE)
     if missing := not_measured(described, measured):

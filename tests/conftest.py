@@ -30,6 +30,12 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def secrets_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test keeps secret may be a common word of another one's messages."""
+    monkeypatch.setattr("paretrain.cli._SECRETS", set())
+
+
+@pytest.fixture(autouse=True)
 def proxies_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """urllib keeps the proxies that it saw when somebody first opened an address in this process:
     what one test sets to be offline would keep all later ones from servers of their own."""
@@ -118,13 +124,14 @@ def plan() -> Callable[..., Any]:
     from search.problem.space import load_space
     from search.session.budget import Limits
     from search.session.plan import Plan
+    from search.study.storage_url import StorageUrl
 
     def make(space: str = "data_scale", **changes: Any) -> Plan:
         return replace(
             Plan(
                 space=load_space(space),
                 data=DataConfig(image_size=32),
-                storage="x.db",
+                storage=StorageUrl.of("x.db"),
                 study_name="x",
                 epochs=2,
                 max_params=None,

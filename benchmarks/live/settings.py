@@ -14,6 +14,7 @@ from search.problem.space import load_space
 from search.session.budget import Limits
 from search.session.options import Options
 from search.session.plan import Plan, settle
+from search.study.storage_url import StorageUrl
 
 SPACE = "vgg_reduce"
 MOST_TRIALS = 1_000_000
@@ -56,7 +57,7 @@ class Settings:
             image_size=self.image_size,
             fraction=self.fraction,
             per_class=self.per_class,
-            storage=str(folder / "studies.db"),
+            storage=StorageUrl.of(folder / "studies.db"),
             study_name="live",
             device=torch.device("cpu"),
             max_params=self.max_params,

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 
 import optuna
 import torch
-from rich.console import Console
 
 from paretrain.cli import UserError, terminable
 from paretrain.data.load import load_data
 from paretrain.device import device_name, refuse_foreign_precision
 from paretrain.formatting import count_of, duration
+from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
 from search.study.owner import beat, refuse_if_owned, sole_owner
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
+from search.study.storage_url import StorageUrl
 from search.workers.devices import worker_devices
 from search.workers.pool import WorkerPool
 
@@ -23,7 +24,7 @@ from search.workers.pool import WorkerPool
 def train_repetitions(
     study: optuna.Study,
     repetitions: Sequence[Repetition],
-    storage: str,
+    storage: StorageUrl,
     workers: int,
     device: torch.device,
 ) -> int:
@@ -58,7 +59,7 @@ def train_repetitions(
                     checkpoint_folder(study),
                     keep,
                     lambda: study.set_user_attr(OWNER, beat()),
-                    Console(stderr=True),
+                    Screen(stderr=True),
                 ).run()
         finally:
             study.set_user_attr(OWNER, None)

@@ -18,9 +18,10 @@ from search.study import attributes as attr
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
 from search.study.storage import exists, open_storage
+from search.study.storage_url import StorageUrl
 
 
-def stored_settings(storage: str, name: str) -> Stored | None:
+def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
     """What an existing study has settled; None where there is no such study. Creates nothing."""
     if not exists(storage):
         return None

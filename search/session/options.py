@@ -12,6 +12,7 @@ from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
 from search.stopping.pruners import PrunerName
+from search.study.storage_url import DEFAULT, StorageUrl
 from search.workers.supervisor import STALL_S
 
 No = Literal["none"]
@@ -31,7 +32,7 @@ class Options:
     fraction: float | None = None
     per_class: int | None = None
     skip_broken: bool = False
-    storage: str = "studies.db"
+    storage: StorageUrl = StorageUrl.of(DEFAULT)  # noqa: RUF009 (frozen)
     study_name: str = ""
     """Empty = after space and data."""
     workers: int | None = 1

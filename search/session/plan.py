@@ -23,6 +23,7 @@ from search.session.budget import Limits
 from search.session.options import Options
 from search.stopping.pruners import PrunerName
 from search.study.snapshot import objective_of
+from search.study.storage_url import StorageUrl
 from search.workers.devices import threads_per_worker, worker_devices
 from search.workers.supervisor import STALL_S
 
@@ -62,7 +63,7 @@ class Plan:
 
     space: Space
     data: DataConfig
-    storage: str
+    storage: StorageUrl
     study_name: str
     epochs: int
     max_params: int | None

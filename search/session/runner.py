@@ -14,6 +14,7 @@ from paretrain.cli import terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.formatting import count_of
+from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
 from search.session.budget import Budget
@@ -47,7 +48,7 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 def search(plan: Plan, style: Style, dry_run: bool) -> int:
     """Carry the plan out; returns the exit code. Raises UserError before anything is created."""
-    screen = Console(stderr=True, quiet=style != "person")
+    screen = Screen(stderr=True, quiet=style != "person")
     run = _prepare(plan)
     examples = _examples(run)
     owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
@@ -140,7 +141,7 @@ def _finish(
     if style == "json":
         emit(as_event(run.plan, ending))
     else:
-        print_summary(Console(), run, ending)
+        print_summary(Screen(), run, ending)
         _say_why(outcome, run.plan)
     if outcome.ending == "failures":
         cause = " ".join(outcome.detail.split())
@@ -173,7 +174,7 @@ def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str,
     return {
         "event": "study",
         "study": plan.study_name,
-        "storage": plan.storage,
+        "storage": str(plan.storage),
         "space": plan.space.name,
         "data": plan.data.model_dump(mode="json"),
         "training_images": len(data.train),

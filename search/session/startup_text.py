@@ -12,6 +12,7 @@ from paretrain.safe_text import one_line
 from search.problem.objective import WORDS
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.study.storage_url import VARIABLE
 from search.workers.forecast import Forecast
 
 LABEL = 9
@@ -41,7 +42,7 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         ("", f"images of {len(data.classes)} classes, {side}x{side}, {epochs} a trial"),
         ("classes", class_names(data.classes)),
         *([("parts", data.parts)] if data.parts else []),
-        *(("note", note) for note in data.warnings),
+        *(("note", note) for note in [*_of_secrets(plan), *data.warnings]),
         ("device", plan.describe_device()),
         ("limit", limit),
     ]
@@ -61,6 +62,15 @@ def class_names(classes: Sequence[str]) -> str:
     """The first classes by name, so that a folder taken for a class is seen."""
     shown = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in classes[:SHOWN])
     return one_line(shown + (", ..." if len(classes) > SHOWN else ""))
+
+
+def _of_secrets(plan: Plan) -> list[str]:
+    if not plan.storage.has_secrets or not plan.storage.option:
+        return []
+    return [
+        "--storage shows a password to the shell's history and to other users of this machine: "
+        f"give it in {VARIABLE} instead, then no command needs --storage"
+    ]
 
 
 def say_time(screen: Console, plan: Plan, expected: Forecast | None, done: int) -> None:

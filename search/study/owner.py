@@ -11,23 +11,21 @@ import psutil
 
 from paretrain.cli import UserError
 from paretrain.locks import LockedError, locked
-from search.study.storage import sqlite_path, storage_url
+from search.study.storage_url import StorageUrl
 
 BEAT_EVERY_S = 15.0
 STALE_AFTER_S = 60.0
 
 
 @contextlib.contextmanager
-def sole_owner(storage: str, study_name: str) -> Iterator[None]:
+def sole_owner(storage: StorageUrl, study_name: str) -> Iterator[None]:
     """Holds a lock on the study for this machine, which the system frees even after a kill -9.
 
     Raises UserError when another process holds it.
     """
-    file = sqlite_path(storage)
-    where = str(file.resolve()) if file is not None else storage_url(storage)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locked(f"{where}\0{study_name}"))
+            stack.enter_context(locked(f"{storage.place}\0{study_name}"))
         except LockedError as error:
             raise UserError(_busy(study_name, str(error))) from None
         yield

@@ -21,14 +21,15 @@ from search.study import attributes as attr
 from search.study.ledger import Ledger, ledger
 from search.study.owner import STALE_AFTER_S
 from search.study.records import TrialRecord, read_record
-from search.study.storage import load_study
+from search.study.storage import Given, load_study
+from search.study.storage_url import StorageUrl
 
 
 @dataclass(frozen=True)
 class StudySnapshot:
     """One reading of a study; nothing in it changes while it is shown."""
 
-    storage: str
+    storage: StorageUrl
     study: optuna.Study
     trials: list[FrozenTrial]
     attrs: Mapping[str, Any]
@@ -182,18 +183,18 @@ def objective_of(identity: Mapping[str, Any]) -> Objective:
     return next((known for known in OBJECTIVES if known == named), "params")
 
 
-def study_options(storage: str, name: str) -> str:
+def study_options(storage: StorageUrl, name: str) -> str:
     """What commands need to find a study, as a shell reads it."""
-    place = "" if storage == "studies.db" else f" --storage {shlex.quote(storage)}"
-    return f"--study-name {shlex.quote(name)}{place}"
+    return f"--study-name {shlex.quote(name)}{storage.option}"
 
 
-def read_snapshot(storage: str, name: str) -> StudySnapshot:
+def read_snapshot(storage: Given, name: str) -> StudySnapshot:
     """Raises UserError when there is no such study."""
     return snapshot_of(load_study(storage, name), storage)
 
 
-def snapshot_of(study: optuna.Study, storage: str) -> StudySnapshot:
+def snapshot_of(study: optuna.Study, storage: Given) -> StudySnapshot:
     """Read an opened study."""
     attrs = study.user_attrs
-    return StudySnapshot(storage, study, study.get_trials(deepcopy=False), attrs)
+    trials = study.get_trials(deepcopy=False)
+    return StudySnapshot(StorageUrl.of(storage), study, trials, attrs)

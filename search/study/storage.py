@@ -1,4 +1,4 @@
-"""Where studies live: any SQLAlchemy URL, or the bare path of a SQLite file."""
+"""Opens the database that holds the studies: SQLite in WAL mode, or any other by its URL."""
 
 import contextlib
 import errno
@@ -17,35 +17,22 @@ from optuna.storages import RDBStorage
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from paretrain.cli import UserError, nearest
+from paretrain.cli import UserError, hidden, nearest
+from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
 TRIES = 10
 """So often tables are created that another program creates at the same moment."""
-_SQLITE = "sqlite:///"
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
 
-
-def storage_url(storage: str) -> str:
-    """`studies.db` -> `sqlite:///studies.db`; a URL stays as it is."""
-    return storage if "://" in storage else _SQLITE + storage
+Given = StorageUrl | str | Path
+"""A storage, or what `StorageUrl.of` reads one from."""
 
 
-def sqlite_path(storage: str) -> Path | None:
-    """The file behind a storage, or None for another database."""
-    url = storage_url(storage)
-    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
-
-
-def check_storage(storage: str) -> None:
+def check_storage(given: Given) -> None:
     """Raises UserError for a path that cannot be a study database. Creates nothing."""
-    path = sqlite_path(storage)
-    if not storage or storage.strip().rstrip("/") in ("sqlite:", "sqlite:///:memory:"):
-        raise UserError(
-            f"--storage '{storage}' keeps nothing: give a file such as studies.db, or the URL of a "
-            "database"
-        )
+    path = StorageUrl.of(given).path
     if path is None:
         return
     if path.is_dir():
@@ -60,14 +47,15 @@ def _check_database(path: Path) -> None:
     """Through SQLite itself: a program that opens and closes a database file in another way drops
     the locks that its own connections hold on it, and the next writer may damage it
     (sqlite.org/howtocorrupt.html, section 2.2)."""
-    location = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=rw"
+    mode = "mode=rw" if _is_writable(path) else "&".join(_reading(path))
+    location = f"file:{urllib.parse.quote(str(path.resolve()))}?{mode}"
     try:
         with contextlib.closing(sqlite3.connect(location, uri=True, timeout=LOCK_TIMEOUT_S)) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.OperationalError as error:
         raise UserError(
-            f"--storage {path} cannot be opened for writing: {error}: mend its permissions, or "
-            "choose another file"
+            f"--storage {path} cannot be opened: {error}: mend its permissions, or choose another "
+            "file"
         ) from None
     except sqlite3.DatabaseError as error:
         raise UserError(
@@ -81,12 +69,25 @@ def _check_database(path: Path) -> None:
         )
 
 
-def check_writable(storage: str) -> None:
+def _is_writable(path: Path) -> bool:
+    """Whether SQLite can write it: its journal lies beside it. Not opened: see _check_database."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _reading(path: Path) -> list[str]:
+    """How SQLite is to open a file that it cannot write. What is still in the log beside it can be
+    read only together with the log's index; without a log the file is whole by itself."""
+    log = Path(f"{path}-wal")
+    alone = not log.exists() or log.stat().st_size == 0
+    return ["mode=ro", "immutable=1"] if alone else ["mode=ro"]
+
+
+def check_writable(given: Given) -> None:
     """Raises UserError for a path that cannot be written to. Leaves nothing behind.
 
     Tried, not looked up: permissions say nothing to an administrator, nor on a read-only disk.
     """
-    path = sqlite_path(storage)
+    path = StorageUrl.of(given).path
     if path is None:
         return
     try:
@@ -101,31 +102,26 @@ def check_writable(storage: str) -> None:
         ) from None
 
 
-def exists(storage: str) -> bool:
+def exists(given: Given) -> bool:
     """Whether there is anything to open; True for a database that is no file."""
-    path = sqlite_path(storage)
+    path = StorageUrl.of(given).path
     return path is None or (path.exists() and path.stat().st_size > 0)
 
 
-def open_storage(storage: str) -> RDBStorage:
+def open_storage(given: Given) -> RDBStorage:
     """Open or create. SQLite runs in WAL mode, so readers and the writer do not block each other.
+    A SQLite file that cannot be written, as on a read-only disk, is opened for reading.
 
     Raises UserError when the database cannot be opened.
     """
+    storage = StorageUrl.of(given)
     check_storage(storage)
-    url = storage_url(storage)
-    is_sqlite = sqlite_path(storage) is not None
-    new = is_sqlite and not exists(storage)
-    try:
-        opened = _opened(url, is_sqlite)
-    except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
-        if new:
-            _remove_empty(storage)
-        cause = str(error.__cause__ or error).splitlines()[0]
-        mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
-        mend = mend if sqlite_path(storage) is None else "choose another file"
-        raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
-    if is_sqlite:
+    path = storage.path
+    new = path is not None and not exists(storage)
+    with _refusals(storage, new):
+        opened = _opened(*connection(storage))
+    opened.url = str(storage)  # only the engine needs the other one, and has it
+    if path is not None and (new or _is_writable(path)):
         # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
         opened.scoped_session.remove()
         opened.engine.dispose()
@@ -133,13 +129,34 @@ def open_storage(storage: str) -> RDBStorage:
     return opened
 
 
-def engine_arguments(is_sqlite: bool) -> dict[str, Any]:
-    """Arguments for SQLAlchemy's `create_engine`: SQLite waits for who is writing."""
-    return {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite else {}
+@contextlib.contextmanager
+def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, ImportError, RuntimeError, OSError, TypeError, ValueError) as error:
+        if new:
+            _remove_empty(storage)
+        cause = hidden(str(error.__cause__ or error).splitlines()[0])
+        mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
+        mend = mend if storage.path is None else "choose another file"
+        raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
 
 
-def _opened(url: str, is_sqlite: bool) -> RDBStorage:
-    arguments = engine_arguments(is_sqlite)
+def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
+    """URL and engine arguments for Optuna's RDBStorage: SQLite waits for who is writing, and reads
+    only what it cannot write. The URL holds secrets."""
+    path, arguments = storage.path, {}
+    if path is not None and "timeout" not in storage.settings:
+        arguments = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
+    if path is None or not exists(storage) or _is_writable(path):
+        url = storage.for_connection()
+    else:
+        url = storage.for_reading("immutable=1" in _reading(path))
+    # Optuna fills in its schema's version where the text asks for it in braces.
+    return url.replace("{", "{{").replace("}", "}}"), arguments
+
+
+def _opened(url: str, arguments: dict[str, Any]) -> RDBStorage:
     for _ in range(TRIES):
         try:
             return RDBStorage(url, engine_kwargs=arguments)
@@ -151,9 +168,9 @@ def _opened(url: str, is_sqlite: bool) -> RDBStorage:
     return RDBStorage(url, engine_kwargs=arguments)
 
 
-def _remove_empty(storage: str) -> None:
+def _remove_empty(storage: StorageUrl) -> None:
     """A new file into which nothing could be written, as on a full disk."""
-    path = sqlite_path(storage)
+    path = storage.path
     assert path is not None
     if path.exists() and path.stat().st_size == 0:
         path.unlink()
@@ -171,29 +188,30 @@ def _write_ahead(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def load_study(storage: str, name: str) -> optuna.Study:
+def load_study(storage: Given, name: str) -> optuna.Study:
     """An existing study. Raises UserError naming the ones that there are."""
-    opened, names = _existing(storage)
+    opened, names = _existing(StorageUrl.of(storage))
     check_name(storage, name, names)
     return optuna.load_study(study_name=name, storage=opened)
 
 
-def open_studies(storage: str) -> tuple[RDBStorage, list[str]]:
+def open_studies(storage: Given) -> tuple[RDBStorage, list[str]]:
     """An existing database, and the names of its studies. Raises UserError when it has none."""
-    opened, names = _existing(storage)
+    opened, names = _existing(StorageUrl.of(storage))
     if not names:
-        raise UserError(f"no study in {storage}: run python -m search.run first")
+        raise UserError(f"no study in {StorageUrl.of(storage)}: run python -m search.run first")
     return opened, names
 
 
-def check_name(storage: str, name: str, names: Sequence[str]) -> None:
+def check_name(storage: Given, name: str, names: Sequence[str]) -> None:
     """Raises UserError when no study has that name."""
     if name not in names:
-        listed = ", ".join(names) or "none"
-        raise UserError(f"no study '{name}' in {storage}{nearest(name, names)}: there are {listed}")
+        where, listed = StorageUrl.of(storage), ", ".join(names) or "none"
+        hint = nearest(name, names)
+        raise UserError(f"no study '{name}' in {where}{hint}: there are {listed}")
 
 
-def _existing(storage: str) -> tuple[RDBStorage, list[str]]:
+def _existing(storage: StorageUrl) -> tuple[RDBStorage, list[str]]:
     check_storage(storage)
     if not exists(storage):
         raise UserError(f"no database {storage}: run python -m search.run first")
@@ -201,9 +219,9 @@ def _existing(storage: str) -> tuple[RDBStorage, list[str]]:
     return opened, sorted(optuna.study.get_all_study_names(opened))
 
 
-def write_failed(storage: str, error: Exception) -> UserError:
+def write_failed(storage: StorageUrl, error: Exception) -> UserError:
     """What to raise for an error of the database itself: full disk, damaged file, lost server."""
-    cause = str(error.__cause__ or error).splitlines()[0]
+    cause = hidden(str(error.__cause__ or error).splitlines()[0])
     return UserError(
         f"cannot write {storage}: {cause}: free space or mend it; the same command then goes on "
         "from what is stored"
@@ -211,7 +229,7 @@ def write_failed(storage: str, error: Exception) -> UserError:
 
 
 @contextlib.contextmanager
-def one_line(storage: str) -> Iterator[None]:
+def one_line(storage: StorageUrl) -> Iterator[None]:
     """Errors of the database become a UserError."""
     try:
         yield

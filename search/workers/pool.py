@@ -101,6 +101,7 @@ class WorkerPool:
 
     def _start(self, worker: int) -> None:
         environment = dict(os.environ)
+        environment.pop("PARETRAIN_STORAGE", None)  # may hold a password, and no worker needs it
         # Must be there before torch is loaded.
         environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(self._threads)
         log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)

@@ -27,6 +27,7 @@ from paretrain.full_training import train_to_the_end
 from paretrain.memory import is_out_of_memory
 from paretrain.result.folder import ResultFolder
 from paretrain.result.write import Finished, write_all
+from paretrain.screen import Screen
 from paretrain.testset import load_test
 from paretrain.training import Training
 
@@ -82,7 +83,7 @@ def train(
         training = Training(wanted, data.joined() if with_validation else data, chosen)
     except ValueError as error:
         raise UserError(f"{config}: {error}") from None
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     with folder.claimed(begun, resume, overwrite), terminable():
         try:
             if resume:

@@ -3,10 +3,13 @@
 import contextlib
 import difflib
 import errno
+import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
+from typing import Any, TextIO, cast
 
 import typer
 from pydantic import ValidationError
@@ -28,6 +31,40 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_small_letters = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), by_small_letters, n=1, cutoff=0.5)
     return f" (did you mean '{by_small_letters[close[0]]}'?)" if close else ""
+
+
+_SECRETS: set[str] = set()
+SHORT = 6
+"""Characters. A secret of fewer is hidden only where it stands as a word of its own: hidden inside
+of other words, it could be told from what is missing there."""
+
+
+def hide(*secrets: str) -> None:
+    """Keep these texts out of all that this process says from now on when something goes wrong."""
+    _SECRETS.update(filter(None, secrets))
+
+
+def hidden(text: str) -> str:
+    """Return the text with stars in the place of every secret."""
+    for secret in sorted(_SECRETS, key=len, reverse=True):
+        whole = re.escape(secret)
+        text = re.sub(rf"(?<!\w){whole}(?!\w)" if len(secret) < SHORT else whole, "***", text)
+    return text
+
+
+class _Hiding:
+    """Standard error without secrets: for warnings, logs and tracebacks of whatever library."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text without secrets. Returns the length of what was given."""
+        self._stream.write(hidden(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -53,28 +90,65 @@ def _unwrapped(paragraph: str) -> str:
     return "\b\n" + "\n".join(f"  {line.strip()}" for line in paragraph.splitlines())
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, or when nobody reads the output any more."""
+
+
 def run_command(app: typer.Typer, name: str) -> None:
     """Run a typer app under this name and exit with its code.
 
     A `UserError`, a wrong option or a full disk becomes one line `error: ...` and exit code 2.
-    Ctrl-C becomes exit code 130.
+    Ctrl-C becomes exit code 130, and so does a reader of the output that has gone, such as `head`.
+    What must not be seen (`hide`) is seen neither in an error nor in a traceback.
     """
+    with contextlib.ExitStack() as stack:
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, _Hiding(sys.stderr))))
+        code = _code_of(app, name)
+    _let_go_of_broken_pipes()
+    sys.exit(code)
+
+
+def _code_of(app: typer.Typer, name: str) -> int:
     try:
         code = app(standalone_mode=False, prog_name=name)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except TyperException as error:
+        if (refused := _refused_value(error)) is not None:
+            return _fail(str(refused))
         message = error.format_message().rstrip(".").replace("Value error, ", "")
-        _fail(f"{message}{_given_value(error)}. See: {name} --help")
+        return _fail(f"{message}{_given_value(error)}. See: {name} --help")
     except UserError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        where = error.filename or "a file"
-        _fail(f"cannot write {where}: {error.strerror}: free space, then run the command again")
+        return _fail(str(error))
+    except BrokenPipeError:
+        return INTERRUPTED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        _say("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            where = error.filename or "a file"
+            return _fail(
+                f"cannot write {where}: {error.strerror}: free space, then run the command again"
+            )
+        if not _SECRETS:
+            raise
+        _say(traceback.format_exc())
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _let_go_of_broken_pipes() -> None:
+    """Let nothing that is left for a reader who has gone be written when the process ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -100,6 +174,19 @@ def _given_value(error: TyperException) -> str:
     return nearest(str(value), re.findall("'(.*?)'", choices)) if listed else f", got {value!r}"
 
 
-def _fail(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
+def _refused_value(error: TyperException) -> UserError | None:
+    """Return what the function that reads an option's value has raised."""
+    if not isinstance(error.__cause__, ValidationError):
+        return None
+    raised = error.__cause__.errors(include_url=False)[0].get("ctx", {}).get("error")
+    return raised if isinstance(raised, UserError) else None
+
+
+def _fail(message: str) -> int:
+    _say("error: " + " ".join(message.split()))
+    return 2
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr)

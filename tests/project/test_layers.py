@@ -37,6 +37,7 @@ PARETRAIN: dict[str, set[str]] = {
     "formatting": set(),
     "health": set(),
     "bar": set(),
+    "screen": set(),
     "network_config": set(),
     "config": {"cli", "network_config"},
     "epoch_selection": {"config"},
@@ -58,7 +59,7 @@ PARETRAIN: dict[str, set[str]] = {
     "__init__": {"result"},
     "__main__": {
         *("checkpoint", "cli", "config", "describe", "device", "formatting", "full_training"),
-        *("memory", "testset", "training", "data", "result"),
+        *("memory", "screen", "testset", "training", "data", "result"),
     },
     "predict": {"cli", "formatting", "data", "result"},
 }

@@ -9,11 +9,12 @@ from paretrain.cli import UserError
 from search.problem.baselines import load_baselines
 from search.problem.constraints import Constraints
 from search.problem.space import load_space
+from search.study.storage_url import StorageUrl
 from search.table import table
 from tests.makers import empty_study_of
 
 
-def study(folder: Path, space: str, accs: dict[str, float]) -> str:
+def study(folder: Path, space: str, accs: dict[str, float]) -> StorageUrl:
     """A database with one study in which these baselines have finished."""
     storage = str(folder / "studies.db")
     made = empty_study_of(storage, "mine", {"space": space, "epochs": 1})
@@ -35,7 +36,7 @@ def study(folder: Path, space: str, accs: dict[str, float]) -> str:
                 },
             )
         )
-    return storage
+    return StorageUrl.of(storage)
 
 
 def test_the_reports_own_table_has_our_figures_in_it(

@@ -23,6 +23,7 @@ from search.reporting.figures.spending import spending_figure
 from search.reporting.notes import TrialNotes, study_note
 from search.study.attributes import CURVE, IDENTITY, OWNER
 from search.study.snapshot import StudySnapshot, snapshot_of
+from search.study.storage import Given
 
 FIGURES: dict[str, Callable[[StudySnapshot], go.Figure]] = {
     "pareto": pareto_figure,
@@ -77,7 +78,7 @@ class _Drawn:
 class Refresher:
     """Keeps figures and notes up to date for the studies that people look at."""
 
-    def __init__(self, storage: DashboardStorage, storage_name: str) -> None:
+    def __init__(self, storage: DashboardStorage, storage_name: Given) -> None:
         """`storage_name`: as the commands in notes are to name the database."""
         self._storage, self._storage_name = storage, storage_name
         self._drawn: dict[int, _Drawn] = {}

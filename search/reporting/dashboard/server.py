@@ -13,7 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from paretrain.cli import UserError
 from search.reporting.dashboard.refresh import Refresher
 from search.reporting.dashboard.theme import Application
-from search.study.storage import sqlite_path
+from search.study.storage import Given
+from search.study.storage_url import StorageUrl
 
 HOST, PORT = "127.0.0.1", 8080
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -21,10 +22,10 @@ IDLE_S = 60
 """Seconds after which a connection that says nothing is closed."""
 
 
-def uploads_folder(storage: str) -> Path:
+def uploads_folder(storage: Given) -> Path:
     """The folder for uploads: `studies-artifacts` beside `studies.db`; `artifacts` in the current
     folder for a database that is no file."""
-    path = sqlite_path(storage)
+    path = StorageUrl.of(storage).path
     return Path("artifacts") if path is None else path.with_name(f"{path.stem}-artifacts")
 
 

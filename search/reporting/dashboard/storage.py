@@ -14,16 +14,19 @@ from optuna.trial import FrozenTrial, TrialState
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
 from search.study.attributes import IDENTITY
-from search.study.storage import engine_arguments, sqlite_path, storage_url
+from search.study.storage import Given, connection
+from search.study.storage_url import StorageUrl
 
 
 class DashboardStorage(RDBStorage):
     """A storage that reads without locking. It writes only what a person does in the dashboard."""
 
-    def __init__(self, storage: str) -> None:
-        """`storage`: file or URL of a database that exists."""
-        arguments = engine_arguments(sqlite_path(storage) is not None)
-        super().__init__(storage_url(storage), engine_kwargs=arguments)
+    def __init__(self, given: Given) -> None:
+        """`given`: file or URL of a database that exists."""
+        storage = StorageUrl.of(given)
+        url, arguments = connection(storage)
+        super().__init__(url, engine_kwargs=arguments)
+        self.url = str(storage)  # only the engine needs the other one, and has it
         self._pinned: dict[int, dict[str, Any]] = {}
         self._opened: dict[int, optuna.Study] = {}
         self._study_ids: dict[int, int] = {}

@@ -15,13 +15,14 @@ from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.session.summary import Ending, print_front, print_summary
 from search.study.snapshot import StudySnapshot
+from search.study.storage_url import StorageUrl
 from tests.harness import NAME
 
 
 def test_commands_are_quoted_for_a_shell(
     snapshot: StudySnapshot, plan: Callable[..., Plan]
 ) -> None:
-    named = replace(snapshot, storage="my [red] studies.db")
+    named = replace(snapshot, storage=StorageUrl.of("my [red] studies.db"))
     words = shlex.split(f"python -m search.confirm {named.options}")
     assert words[3:] == ["--study-name", NAME, "--storage", "my [red] studies.db"]
     written = StringIO()

@@ -7,13 +7,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from paretrain.cli import UserError
-from search.study.storage import check_storage, exists, load_study, open_storage, storage_url
-
-
-def test_a_bare_path_is_a_sqlite_file() -> None:
-    assert storage_url("studies.db") == "sqlite:///studies.db"
-    assert storage_url("/tmp/x.db") == "sqlite:////tmp/x.db"
-    assert storage_url("postgresql://host/db") == "postgresql://host/db"
+from search.study.storage import check_storage, exists, load_study, open_storage
 
 
 def test_sqlite_runs_in_wal_mode_with_a_timeout(tmp_path: Path) -> None:
