@@ -9,7 +9,7 @@ import torch
 from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from search.session.plan import Plan
-from search.workers.devices import cores
+from search.workers.devices import cores, worker_devices
 from search.workers.forecast import probe_all
 from search.workers.pool import WorkerPool
 
@@ -23,17 +23,22 @@ trial may need beyond the largest probe."""
 
 
 def candidates(plan: Plan, threads_fixed: bool) -> list[tuple[int, int]]:
-    """(workers, threads each), fewest workers first. Threads of an existing study do not change,
-    and on a GPU one thread each is enough."""
+    """(workers, threads each), fewest workers first. Threads of an existing study do not change.
+    On GPUs one thread each is enough, and every GPU has equally many workers, at least one."""
     count = cores()
     if plan.device.type != "cpu":
-        most = max(1, count - 1)
+        gpus = len(set(worker_devices(plan.device, count)))
         threads = plan.threads if threads_fixed else 1
-    elif threads_fixed:
-        threads, most = plan.threads, max(1, count // plan.threads)
-    else:
-        return [(n, max(1, count // n)) for n in _doubling(count)]
-    return [(n, threads) for n in _doubling(most)]
+        return [(gpus * each, threads) for each in _per_gpu(max(1, (count - 1) // gpus))]
+    if threads_fixed:
+        return [(n, plan.threads) for n in _doubling(max(1, count // plan.threads))]
+    return [(n, max(1, count // n)) for n in _doubling(count)]
+
+
+def _per_gpu(most: int) -> list[int]:
+    """1, 2, 3, 4, 6, 8, 12, ...: the best number is often between two powers of two."""
+    steps = {2**k for k in range(most.bit_length())} | {3 * 2**k for k in range(most.bit_length())}
+    return sorted(step for step in steps if step <= most)
 
 
 def _doubling(most: int) -> list[int]:

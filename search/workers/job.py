@@ -27,8 +27,9 @@ class Job:
     """It has been stopped: an epoch that is still on its way is lost."""
     deaths: int = 0
     """Workers that died of it."""
-    alone: bool = False
-    """Memory was short: nothing else may run beside it."""
+    alone_on: str | None = None
+    """Memory was short: nothing else may run beside it on this device, or, where it is "", on this
+    machine."""
     epochs_spent: int = 0
     """All that were trained, also those that were lost."""
     seconds_spent: float = 0.0

@@ -66,6 +66,10 @@ class WorkerPool:
         """Numbers of the workers, 0 and up."""
         return list(self._processes)
 
+    def device(self, worker: int) -> str:
+        """The device of a worker: `cpu`, `cuda:1`."""
+        return self._devices[worker]
+
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""
         stdin = self._processes[worker].stdin
@@ -104,18 +108,24 @@ class WorkerPool:
         environment.pop("PARETRAIN_STORAGE", None)  # may hold a password, and no worker needs it
         # Must be there before torch is loaded.
         environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(self._threads)
+        # Each trial has other sizes: blocks that can grow do not leave holes between them.
+        environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
         log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "search.workers.worker"),
-                *("--device", self._devices[worker], "--threads", str(self._threads)),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environment,
-            **_out_of_reach_of_ctrl_c(),
-        )
+        try:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "search.workers.worker"),
+                    *("--device", self._devices[worker], "--threads", str(self._threads)),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                **_out_of_reach_of_ctrl_c(),
+            )
+        except OSError:
+            log.close()
+            raise
         self._processes[worker], self._logs[worker] = process, log
         thread = threading.Thread(target=self._listen, args=(worker, process, log), daemon=True)
         thread.start()

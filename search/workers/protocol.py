@@ -104,7 +104,7 @@ class Finished(_Message):
 
 
 class Failed(_Message):
-    """Worker -> coordinator: the training raised; the worker itself is sound."""
+    """Worker -> coordinator: the training raised."""
 
     say: Literal["failed"] = "failed"
     trial: int
@@ -112,6 +112,8 @@ class Failed(_Message):
     traceback: str
     out_of_memory: bool
     seconds: float
+    device_lost: bool = False
+    """The worker's device computes no more until the process ends: the worker must be replaced."""
 
 
 class Warned(_Message):

@@ -40,6 +40,10 @@ class Pool(Protocol):
         """Numbers of the workers, 0 and up."""
         ...
 
+    def device(self, worker: int) -> str:
+        """The device of a worker: `cpu`, `cuda:1`."""
+        ...
+
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""
         ...
@@ -137,7 +141,8 @@ class Supervisor:
     """Hands jobs to the workers of a pool and tells what comes of them.
 
     A job whose worker dies is tried once more. One that lacks memory beside others is tried again
-    alone, then in smaller pieces where that is the same training, or where it is allowed.
+    alone on its device, then in smaller pieces where that is the same training, or where it is
+    allowed. A worker whose device computes no more is replaced.
     """
 
     def __init__(
@@ -153,13 +158,13 @@ class Supervisor:
         self._pieces_allowed = pieces_allowed
         self._busy: dict[int, Job] = {}
         self._set_aside: deque[Job] = deque()
-        """Jobs that lacked memory beside others."""
+        """Jobs that lacked memory beside others, each with `alone_on`."""
         self.busy_seconds = 0.0
         """Time that workers had a job, summed over them."""
 
     @property
     def jobs(self) -> list[Job]:
-        """Jobs under way, or set aside until nothing else runs."""
+        """Jobs under way, or set aside until nothing runs beside them."""
         return [*self._busy.values(), *self._set_aside]
 
     @property
@@ -169,14 +174,20 @@ class Supervisor:
 
     def hand_out(self, next_job: Callable[[], Job | None]) -> Iterator[Job]:
         """Give every idle worker a job, and yield each job that begins: those set aside first, when
-        nothing else runs, then what `next_job` gives until it gives None."""
+        nothing runs beside them, then what `next_job` gives until it gives None."""
         for worker in self._pool.workers:
             if worker in self._busy:
                 continue
-            if self._set_aside:
-                job = None if self._busy else self._set_aside.popleft()
-            elif any(job.alone for job in self._busy.values()):
-                job = None
+            device = self._pool.device(worker)
+            waiting = next((job for job in self._set_aside if _concerns(job, device)), None)
+            if waiting is not None:
+                if self._under_way(waiting.alone_on or ""):
+                    continue
+                self._set_aside.remove(waiting)
+                self._free_device(worker)
+                job: Job | None = waiting
+            elif any(_concerns(running, device) for running in self._busy.values()):
+                continue
             else:
                 job = next_job()
             if job is None:
@@ -243,6 +254,9 @@ class Supervisor:
                 self._release(worker, seconds)
                 job.confusion = confusion
                 yield JobFinished(job)
+            case Failed(device_lost=True):
+                # Not always this job's fault: what shares a GPU may fall together.
+                yield from self._worker_died(worker, Died(0, message.error, "lost its device"))
             case Failed(out_of_memory=True):
                 yield from self._out_of_memory(worker, message)
             case Failed():
@@ -252,10 +266,10 @@ class Supervisor:
                 yield JobNote(job, text)
 
     def _out_of_memory(self, worker: int, failed: Failed) -> Iterator[Happening]:
-        job = self._busy[worker]
+        job, device = self._busy[worker], self._pool.device(worker)
         self._pause(job, failed.seconds, lost=True)
-        if len(self._busy) > 1 and not job.alone:
-            yield self._put_aside(worker, "out of memory, tried again alone")
+        if len(self._under_way(device)) > 1 and job.alone_on is None:
+            yield self._put_aside(worker, device, "out of memory, tried again alone")
         elif (pieces := self._smaller_pieces(job.config)) is not None:
             job.config = job.config.model_copy(update={"micro_batch": pieces})
             job.checkpoint.unlink(missing_ok=True)  # of another configuration
@@ -277,17 +291,31 @@ class Supervisor:
             self._release(worker)
             yield JobFailed(job, str(died), died.stderr)
         elif died.killed and len(self._busy) > 1:
-            yield self._put_aside(worker, f"{died}; tried again alone")
+            # The system had killed it, for the memory of the machine.
+            yield self._put_aside(worker, "", f"{died}; tried again alone")
         else:
             yield JobNote(job, f"{died}; tried once more")
             self._train(worker, job)
 
-    def _put_aside(self, worker: int, why: str) -> JobNote:
-        """Until nothing else runs."""
+    def _put_aside(self, worker: int, alone_on: str, why: str) -> JobNote:
+        """Until nothing runs on that device, or, where it is "", on this machine."""
         job = self._busy.pop(worker)
-        job.alone = True
+        job.alone_on = alone_on
         self._set_aside.append(job)
         return JobNote(job, why)
+
+    def _under_way(self, device: str) -> list[Job]:
+        """Jobs under way on a device, or, where it is "", on this machine."""
+        return [
+            job for worker, job in self._busy.items() if device in ("", self._pool.device(worker))
+        ]
+
+    def _free_device(self, worker: int) -> None:
+        """Begin the other workers of a GPU anew: each keeps its images and libraries there."""
+        device = self._pool.device(worker)
+        for other in self._pool.workers:
+            if device != "cpu" and other != worker and self._pool.device(other) == device:
+                self._pool.restart(other)
 
     def _smaller_pieces(self, config: TrainConfig) -> int | None:
         """Images for one forward pass: half as many, where that is the same training or allowed."""
@@ -319,3 +347,8 @@ class Supervisor:
 
     def _pause(self, job: Job, seconds: float | None = None, lost: bool = False) -> None:
         self.busy_seconds += job.pause(seconds, lost)
+
+
+def _concerns(job: Job, device: str) -> bool:
+    """Whether nothing may run beside this job on that device."""
+    return job.alone_on is not None and job.alone_on in ("", device)

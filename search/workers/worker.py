@@ -8,6 +8,7 @@ coordinator leaves no orphans.
 """
 
 import argparse
+import contextlib
 import functools
 import gc
 import os
@@ -22,7 +23,7 @@ import torch
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
-from paretrain.device import device_name, peak_memory
+from paretrain.device import device_name, peak_memory, still_computes
 from paretrain.memory import is_out_of_memory
 from search.workers.probe import measure
 from search.workers.protocol import (
@@ -94,10 +95,14 @@ class Worker:
                 out_of_memory=is_out_of_memory(error),
                 seconds=time.perf_counter() - start,
             )
+        # Only here: the exception's traceback would have kept the tensors alive.
         if failed is not None:
-            # Only here: the exception's traceback would have kept the tensors alive.
             self._free_memory()
-            return failed
+            lost = not still_computes(self._device)
+            return failed.model_copy(update={"device_lost": lost})
+        if self._device.type == "cuda":
+            # What the allocator keeps, a worker beside it on the same GPU cannot have.
+            self._free_memory()
         seconds = time.perf_counter() - start
         return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
 
@@ -119,7 +124,8 @@ class Worker:
     def _free_memory(self) -> None:
         gc.collect()
         if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            with contextlib.suppress(RuntimeError):  # the device is lost
+                torch.cuda.empty_cache()
 
 
 def main() -> None:
@@ -133,7 +139,11 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     torch.set_num_threads(options.threads)
-    Worker(out, torch.device(options.device)).serve()
+    device = torch.device(options.device)
+    if device.index is not None:
+        # Else libraries make a context of their own, about half a gigabyte, on the first GPU too.
+        torch.cuda.set_device(device)
+    Worker(out, device).serve()
 
 
 if __name__ == "__main__":

@@ -62,6 +62,23 @@ def refuse_foreign_precision(
         )
 
 
+def widest_float(device: torch.device) -> torch.dtype:
+    """Return the widest floating-point type that a device has: float64, but not on Apple's GPUs."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def still_computes(device: torch.device) -> bool:
+    """Whether a device still works. After some errors CUDA refuses all work until the process ends.
+
+    Such are an illegal address or a failed assertion in a kernel. What they are called differs
+    between versions, so a sum is tried instead.
+    """
+    try:
+        return float(torch.ones(2, device=device).sum()) == 2.0
+    except RuntimeError:
+        return False
+
+
 def device_name(device: torch.device) -> str:
     """Return the name of the device for people: `NVIDIA H100`, `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

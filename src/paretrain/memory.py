@@ -5,12 +5,14 @@ import torch
 from paretrain.config import TrainConfig
 from paretrain.networks.build import count_activations, count_parameters
 
-# What allocators, drivers and libraries say when memory is short. The list follows
-# github.com/huggingface/accelerate, utils/memory.py.
+# What allocators, drivers and libraries say when memory is short. The list is that of
+# github.com/huggingface/accelerate, utils/memory.py, but for CUDNN_STATUS_NOT_SUPPORTED: a kernel
+# that does not exist is no lack of memory. A handle that cannot be made is one in practice.
 _SIGNS = (
     "out of memory",
-    "CUDNN_STATUS_NOT_SUPPORTED",
+    "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
 )

@@ -14,6 +14,7 @@ from paretrain.config import TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.split import subset
+from paretrain.device import widest_float
 from paretrain.epoch_selection import epochs_without_better, kept_epochs
 from paretrain.health import Health, judge
 from paretrain.networks.build import build_network, initialise
@@ -287,7 +288,7 @@ class Training:
         return loss, right
 
     def _train_epoch(self, epoch: int, pulse: Callable[[], None]) -> tuple[float, float]:
-        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for loss, hits in self.steps(epoch):
             losses += loss
@@ -315,7 +316,7 @@ class Training:
         """
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
-        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         size = self._evaluation_size
         self.network.eval()
         if batches is not None:

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from paretrain.cli import UserError
-from paretrain.device import device_name, native_precision, peak_memory, pick_device
+from paretrain.device import (
+    device_name,
+    native_precision,
+    peak_memory,
+    pick_device,
+    still_computes,
+    widest_float,
+)
 
 
 @pytest.fixture
@@ -110,3 +117,18 @@ def test_the_most_memory_in_use_is_known_where_there_is_no_resource_module(
 
 def test_the_most_memory_in_use_is_at_least_what_is_in_use() -> None:
     assert psutil.Process().memory_info().rss * 0.9 <= peak_memory(torch.device("cpu")) < 2**40
+
+
+def test_a_device_that_raises_at_a_sum_computes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert still_computes(torch.device("cpu"))
+
+    def lost(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch, "ones", lost)
+    assert not still_computes(torch.device("cpu"))
+
+
+def test_apples_gpus_have_no_float64() -> None:
+    assert widest_float(torch.device("mps")) == torch.float32
+    assert widest_float(torch.device("cpu")) == widest_float(torch.device("cuda")) == torch.float64

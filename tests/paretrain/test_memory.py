@@ -43,6 +43,23 @@ def test_a_failed_allocation_is_told_from_other_errors() -> None:
     assert not is_out_of_memory(other.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        ("CUDA error: out of memory", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("MPS backend out of memory (MPS allocated: 17.9 GB)", True),
+        ("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if ...", False),
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("CUDA error: device-side assert triggered", False),
+    ],
+)
+def test_what_libraries_say_when_memory_is_short_is_known(said: str, short: bool) -> None:
+    assert is_out_of_memory(RuntimeError(said)) is short
+
+
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("kernels", [("3x3", "3x3"), ("separable", "1x1")])
 def test_activations_are_counted_as_the_network_makes_them(norm: str, kernels: tuple[str]) -> None:

@@ -44,11 +44,11 @@ PARETRAIN: dict[str, set[str]] = {
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
-    "data": {"atomic", "cli", "config", "paths", "safe_text"},
+    "data": {"atomic", "cli", "config", "device", "paths", "safe_text"},
     "networks": {"cli", "config", "network_config"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
-    "training": {"config", "epoch_selection", "health", "optim", "data", "networks"},
+    "training": {"config", "device", "epoch_selection", "health", "optim", "data", "networks"},
     "checkpoint": {"atomic", "training"},
     "testset": {"config", "data"},
     "result": {

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from paretrain.config import AugmentConfig
 from paretrain.data.colour import grayscale, jitter
+from paretrain.device import widest_float
 
 
 def take_batch(
@@ -104,7 +105,7 @@ def _turned(degrees_B: Tensor, size: int) -> tuple[Tensor, Tensor]:
     the nearest ones.
     """
     centred = torch.linspace(-size / 2 + 0.5, size / 2 - 0.5, size, device=degrees_B.device)
-    angle = torch.deg2rad(degrees_B.double())
+    angle = torch.deg2rad(degrees_B.to(widest_float(degrees_B.device)))
     cosine = (angle.cos().float() / (size / 2))[:, None, None]
     sine = (angle.sin().float() / (size / 2))[:, None, None]
     x, y = centred[None, None, :], centred[None, :, None]

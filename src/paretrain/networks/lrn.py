@@ -30,5 +30,10 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """maps (N, C, H, W) -> the same shape."""
-        root = (F.conv2d(maps * maps, self.band.to(maps.dtype)) + K).rsqrt()
-        return maps * root * root.sqrt()
+        total = F.conv2d(maps * maps, self.band.to(maps.dtype))
+        if total.dtype == torch.float32:
+            root = (total + K).rsqrt()
+            return maps * root * root.sqrt()
+        # The total is small: in bfloat16 it would vanish beside K.
+        root = (total.float() + K).rsqrt()
+        return (maps * root * root.sqrt()).to(total.dtype)

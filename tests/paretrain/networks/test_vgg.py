@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from paretrain.config import Kernel, VGGConfig, VGGStage
 from paretrain.networks.build import build_network, count_macs, count_parameters
+from paretrain.networks.lrn import LocalResponseNorm
 from paretrain.networks.vgg import VGG
 
 Pool = Literal["flatten", "adaptive7", "global"]
@@ -232,6 +233,17 @@ def test_lrn_has_torchs_gradient() -> None:
         (gradient,) = torch.autograd.grad(features(inputs).square().sum(), inputs)
         gradients.append(gradient)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-4)
+
+
+def test_lrn_in_bfloat16_is_not_biased() -> None:
+    """The sum of squares is small beside k = 2, where bfloat16 has steps of 1/64."""
+    torch.manual_seed(0)
+    layer, maps = LocalResponseNorm(9), 8 + torch.rand(8, 9, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = layer(maps.bfloat16())
+    assert narrow.dtype == torch.bfloat16
+    ratio = (narrow.float() / layer(maps.bfloat16().float())).mean()
+    assert abs(float(ratio) - 1) < 5e-4
 
 
 def test_global_pooling_averages_each_channel() -> None:

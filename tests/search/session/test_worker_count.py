@@ -35,7 +35,26 @@ def test_an_existing_study_keeps_its_threads(
     monkeypatch.setattr("search.session.worker_count.cores", lambda: 8)
     assert candidates(plan("vgg_reduce", threads=2), threads_fixed=True) == [(1, 2), (2, 2), (4, 2)]
     gpu = replace(plan("vgg_reduce", threads=1), device=torch.device("cuda"))
-    assert candidates(gpu, threads_fixed=True) == [(1, 1), (2, 1), (4, 1), (7, 1)]
+    assert candidates(gpu, threads_fixed=True) == [(n, 1) for n in (1, 2, 3, 4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "expected"),
+    [
+        (2, 16, [2, 4, 6, 8, 12]),
+        (3, 64, [3, 6, 9, 12, 18, 24, 36, 48]),
+        (8, 8, [8]),  # fewer cores than workers, but no GPU is left idle
+    ],
+)
+def test_every_gpu_of_a_machine_has_equally_many_workers(
+    monkeypatch: pytest.MonkeyPatch, plan: MakePlan, gpus: int, cores: int, expected: list[int]
+) -> None:
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: cores)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    box = replace(plan("vgg_reduce"), device=torch.device("cuda"))
+    assert candidates(box, threads_fixed=False) == [(n, 1) for n in expected]
+    named = replace(box, device=torch.device("cuda", 1))
+    assert candidates(named, threads_fixed=False)[0] == (1, 1)
 
 
 def test_auto_takes_more_workers_only_where_they_train_more(
@@ -70,10 +89,10 @@ def test_workers_share_a_gpu_only_as_far_as_its_memory_is_predicted_to_go(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (60e9, 80e9))
     said: list[str] = []
     gpu = replace(plan("vgg_reduce"), device=torch.device("cuda"))
-    # 4 x (1.15 x 10 GB + 0.6 GB) is within 90 % of 60 GB, 8 x that is not, and is never tried out.
+    # 4 x (1.15 x 10 GB + 0.6 GB) is within 90 % of 60 GB, 6 x that is not, and is never tried out.
     assert choose(gpu, [], True, said.append).workers == 4
-    assert tried == [1, 2, 4]
-    assert said[-1] == "8 workers would not fit into the GPU's memory"
+    assert tried == [1, 2, 3, 4]
+    assert said[-1] == "6 workers would not fit into the GPU's memory"
 
 
 @pytest.mark.slow

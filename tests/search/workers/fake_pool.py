@@ -3,7 +3,7 @@
 import queue
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from paretrain.training import EpochResult
 from search.workers.protocol import Epoch, Failed, Finished, Go, Probe, Resumed, Stop, Train
@@ -15,12 +15,17 @@ Order = Train | Probe | Go | Stop
 class FakePool:
     """As `WorkerPool`, without processes."""
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, devices: Sequence[str] = ()) -> None:
+        """`devices`: one for each worker; by default all are on the CPU."""
+        self.devices = devices or ["cpu"] * workers
         self.workers = list(range(workers))
         self.sent: list[tuple[int, Order]] = []
         self.restarted: list[int] = []
         self.closed = False
         self._inbox: queue.SimpleQueue[tuple[int, object]] = queue.SimpleQueue()
+
+    def device(self, worker: int) -> str:
+        return self.devices[worker]
 
     def send(self, worker: int, message: Order) -> None:
         self.sent.append((worker, message))

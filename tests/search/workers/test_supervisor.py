@@ -1,6 +1,6 @@
 """What becomes of jobs when a process dies, hangs or lacks memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Scene:
     """A supervisor over a fake pool, with jobs that wait for it."""
 
-    def __init__(self, folder: Path, workers: int, norm: Norm, pieces_allowed: bool) -> None:
-        self.pool = FakePool(workers)
+    def __init__(
+        self, folder: Path, workers: int, norm: Norm, pieces_allowed: bool, devices: Sequence[str]
+    ) -> None:
+        self.pool = FakePool(workers, devices)
         self.supervisor = Supervisor(self.pool, STALL, " (a hint)", pieces_allowed)
         self.jobs: list[Job] = []
         self.waiting: list[Job] = []
@@ -116,9 +118,13 @@ def scene(tmp_path: Path, clock: Clock) -> MakeScene:
     """Makes one whose workers have jobs 0, 1, ...; `more` jobs wait."""
 
     def make(
-        workers: int = 1, more: int = 0, norm: Norm = "none", pieces_allowed: bool = False
+        workers: int = 1,
+        more: int = 0,
+        norm: Norm = "none",
+        pieces_allowed: bool = False,
+        devices: Sequence[str] = (),
     ) -> Scene:
-        made = Scene(tmp_path, workers, norm, pieces_allowed)
+        made = Scene(tmp_path, workers, norm, pieces_allowed, devices)
         made.add(workers + more)
         assert made.hand_out() == list(range(workers))
         return made
@@ -298,7 +304,7 @@ def test_a_worker_that_was_killed_beside_others_may_have_lacked_memory(scene: Ma
 def test_a_worker_that_was_killed_alone_is_tried_once_more_at_once(scene: MakeScene) -> None:
     seen = scene(workers=1)
     assert texts(seen.hears(0, Died(-9, "")))[0].endswith("; tried once more")
-    assert seen.running == [0] and not seen.jobs[0].alone
+    assert seen.running == [0] and seen.jobs[0].alone_on is None
 
 
 def test_a_job_that_was_set_aside_after_a_kill_fails_when_its_worker_dies_again(
@@ -438,3 +444,58 @@ def test_busy_seconds_are_those_of_all_workers_and_all_attempts(
     seen.supervisor.interrupt()
     assert seen.supervisor.busy_seconds == 10.0
     assert seen.supervisor.busy_seconds == sum(job.seconds for job in seen.jobs)
+
+
+TWO_GPUS = ("cuda:0", "cuda:0", "cuda:1", "cuda:1")
+
+
+def test_a_lack_of_memory_on_one_gpu_does_not_hold_up_the_others(scene: MakeScene) -> None:
+    seen = scene(workers=4, more=3, devices=TWO_GPUS)
+    seen.hears(0, no_memory(0))
+    assert seen.hand_out() == [], "nothing new begins on that GPU"
+    seen.hears(2, Finished(trial=2, seconds=1.0))
+    assert seen.hand_out() == [4], "the other GPU goes on"
+    assert seen.pool.trained[-1] == (2, 4)
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [0] and seen.pool.trained[-1] == (0, 0)
+    assert seen.pool.restarted == [1], "the idle worker beside it kept memory"
+    assert seen.hand_out() == []
+    seen.hears(3, Finished(trial=3, seconds=1.0))
+    assert seen.hand_out() == [5] and seen.pool.trained[-1] == (3, 5)
+    seen.hears(0, Finished(trial=0, seconds=1.0))
+    assert seen.hand_out() == [6] and seen.pool.trained[-1] == (0, 6)
+
+
+def test_alone_on_its_gpu_a_job_has_nobody_to_wait_for(scene: MakeScene) -> None:
+    seen = scene(workers=2, devices=("cuda:0", "cuda:1"))
+    changed, note = seen.hears(0, no_memory(0))
+    assert changed == ConfigChanged(seen.jobs[0])
+    assert note == JobNote(seen.jobs[0], "out of memory, in pieces of 16 images")
+
+
+def test_a_worker_killed_for_the_memory_of_the_machine_waits_for_all_gpus(
+    scene: MakeScene,
+) -> None:
+    seen = scene(workers=2, more=1, devices=("cuda:0", "cuda:1"))
+    seen.hears(0, Died(-9, ""))
+    assert seen.hand_out() == []
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [0]
+    assert seen.hand_out() == [], "not even on the other GPU"
+    seen.hears(0, Finished(trial=0, seconds=1.0))
+    assert seen.hand_out() == [2]
+
+
+def test_a_worker_whose_gpu_computes_no_more_is_replaced_and_its_job_tried_once_more(
+    scene: MakeScene,
+) -> None:
+    seen = scene(workers=2, devices=("cuda:0", "cuda:0"))
+    error = "AcceleratorError: CUDA error: an illegal memory access was encountered"
+    lost = Failed(
+        trial=0, error=error, traceback="", out_of_memory=False, seconds=1.0, device_lost=True
+    )
+    assert texts(seen.hears(0, lost)) == [f"worker lost its device: {error}; tried once more"]
+    assert seen.pool.restarted == [0] and seen.pool.trained[-1] == (0, 0)
+    (failed,) = seen.hears(0, lost)
+    assert isinstance(failed, JobFailed) and failed.error == f"worker lost its device: {error}"
+    assert seen.pool.restarted == [0, 0] and seen.running == [1]
