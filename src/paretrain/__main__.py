@@ -129,7 +129,8 @@ def _through(
             f"cannot write {error.filename or folder.partial}: {error.strerror or error}: mend it, "
             f"then {_again()}"
         ) from None
-    folder.publish()
+    kept_aside = folder.publish()
+    _say(console, [kept_aside] if kept_aside else [])
     if broken_test:
         raise UserError(f"{broken_test}. The training is kept, untested, in {folder.name}")
     _say_result(finished, folder, no_onnx)

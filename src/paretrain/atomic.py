@@ -46,7 +46,8 @@ def _stem(path: Path) -> str:
 
 def _remove_abandoned(path: Path) -> None:
     before = time.time() - ABANDONED_S
-    for left in path.parent.glob(f".{glob.escape(_stem(path))}.*.partial"):
+    token = "[0-9a-f]" * 8
+    for left in path.parent.glob(f".{glob.escape(_stem(path))}.{token}.partial"):
         with contextlib.suppress(OSError):
             if left.stat().st_mtime < before:
                 left.unlink()

@@ -15,6 +15,8 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
+from paretrain.safe_text import as_text, one_line
+
 
 class UserError(ValueError):
     """A mistake that the user can correct.
@@ -183,7 +185,7 @@ def _refused_value(error: TyperException) -> UserError | None:
 
 
 def _fail(message: str) -> int:
-    _say("error: " + " ".join(message.split()))
+    _say("error: " + one_line(as_text(" ".join(message.split()))))
     return 2
 
 

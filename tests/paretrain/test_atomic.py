@@ -106,14 +106,15 @@ def test_the_permissions_are_those_that_the_umask_asks_for(tmp_path: Path) -> No
 
 def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
     path = tmp_path / "result [1].txt"
-    old, young = (tmp_path / f".result [1].txt.{name}.partial" for name in ("0001", "0002"))
-    other = tmp_path / ".other.txt.0000.partial"
-    for left in (old, young, other):
+    old, young = (tmp_path / f".result [1].txt.{name}.partial" for name in ("0000000a", "0000000b"))
+    other = tmp_path / ".other.txt.00000000.partial"
+    mine = tmp_path / ".result [1].txt.my-own.partial"
+    for left in (old, young, other, mine):
         left.write_text("half")
-    for left in (old, other):
+    for left in (old, other, mine):
         os.utime(left, times=(0, left.stat().st_mtime - ABANDONED_S - 1))
     write_whole(path, "text")
-    assert {*tmp_path.iterdir()} == {path, young, other}
+    assert {*tmp_path.iterdir()} == {path, young, other, mine}
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:

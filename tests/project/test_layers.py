@@ -30,7 +30,7 @@ HELPERS = {"option_values", "frames"}
 """Modules beside the rooms that are no commands. Commands alone use them, and `frames` only one."""
 PARETRAIN: dict[str, set[str]] = {
     "safe_text": set(),
-    "cli": set(),
+    "cli": {"safe_text"},
     "paths": {"cli"},
     "atomic": set(),
     "choices": set(),
@@ -45,7 +45,7 @@ PARETRAIN: dict[str, set[str]] = {
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
     "data": {"atomic", "cli", "config", "device", "paths", "safe_text"},
-    "networks": {"cli", "config", "network_config"},
+    "networks": {"cli", "config", "network_config", "paths"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
     "training": {"config", "device", "epoch_selection", "health", "optim", "data", "networks"},
@@ -53,7 +53,7 @@ PARETRAIN: dict[str, set[str]] = {
     "testset": {"config", "data"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
-        *("locks", "training", "data", "networks"),
+        *("locks", "paths", "training", "data", "networks"),
     },
     "full_training": {"bar", "checkpoint", "training", "result"},
     "__init__": {"result"},

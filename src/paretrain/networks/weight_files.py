@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from paretrain.cli import UserError
+from paretrain.paths import user_path
 
 VERSION = "IMAGENET1K_V1"
 """torchvision's name of the weights from the papers' own recipes, which the course reports used."""
@@ -28,7 +29,7 @@ def find_weights(name: str, place: str | None) -> Path:
     """
     if place is None:
         return _cached(name)
-    path = Path(place).expanduser()
+    path = user_path(place)
     if path.is_file():
         return path
     if not path.is_dir():

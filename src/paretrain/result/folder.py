@@ -5,14 +5,16 @@ Everything is written to `runs/best.partial`. The last step renames that to `run
 
 import contextlib
 import json
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 from paretrain.locks import LockedError, locked
+from paretrain.paths import user_path
 
 CONFIG, METRICS, CARD = "config.yaml", "metrics.json", "README.md"
 WEIGHTS, PROGRAM, ONNX = "weights.safetensors", "model.pt2", "model.onnx"
@@ -25,16 +27,20 @@ FILES = {
 
 CHECKPOINT, BEGUN = "checkpoint.pt", "training.json"
 """Files of an unfinished folder: the state after the last epoch, and how training was begun."""
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
+"""What a process that was killed leaves of a file that it was writing (paretrain.atomic)."""
 
 
 class ResultFolder:
     """The folder of one full training: unfinished (`partial`), later finished (`final`)."""
 
     def __init__(self, final: Path) -> None:
-        self.final = final.expanduser().absolute()
+        # A link's target is replaced, not the link: it may lead to another disk.
+        self.final = user_path(final).resolve()
         self.partial = self.final.with_name(f"{self.final.name}.partial")
         self.name = final
         """The folder as it was given, for messages."""
+        self._overwrite = False
 
     @property
     def checkpoint(self) -> Path:
@@ -50,6 +56,7 @@ class ResultFolder:
         is there without `resume`, or is missing with it; another process trains into the folder;
         the folder cannot be made.
         """
+        self._overwrite = overwrite
         self._refuse_taken(overwrite)
         with self._locked():
             if resume:
@@ -65,10 +72,11 @@ class ResultFolder:
                 "with --overwrite"
             )
         try:
-            if self.partial.is_dir() and (
-                (self.partial / BEGUN).exists() or not any(self.partial.iterdir())
-            ):
-                shutil.rmtree(self.partial)
+            if (self.partial / BEGUN).exists():
+                self._refuse_others(self.partial, "an unfinished training")
+                _remove(self.partial, _is_ours)
+            elif self.partial.is_dir() and not any(self.partial.iterdir()):
+                self.partial.rmdir()
             self.partial.mkdir(parents=True)
             write_whole(self.partial / BEGUN, json.dumps(begun) + "\n")
         except OSError as error:
@@ -76,15 +84,16 @@ class ResultFolder:
                 f"cannot make folder {self.partial}: {error.strerror}: choose another --out"
             ) from None
 
-    def publish(self) -> None:
+    def publish(self) -> str:
         """Rename the unfinished folder to the finished one, in the place of an earlier result.
 
-        Raises UserError when it cannot be renamed. Nothing is lost then.
+        Returns a note of what the user had put beside the earlier result meanwhile, or "". Raises
+        UserError when the folder cannot be renamed. Nothing is lost then.
         """
-        former = self.final.with_name(f"{self.final.name}.former")
+        former = None
         try:
-            shutil.rmtree(former, ignore_errors=True)
             if self.final.exists():
+                former = self._free_name()
                 self.final.rename(former)
             self.partial.rename(self.final)
         except OSError as error:
@@ -92,13 +101,25 @@ class ResultFolder:
                 f"cannot rename {self.partial} to {self.final}: {error.strerror}: the result is "
                 f"whole in {self.partial}"
             ) from None
-        shutil.rmtree(former, ignore_errors=True)
         for name in (CHECKPOINT, BEGUN):
             (self.final / name).unlink(missing_ok=True)
+        if former is None:
+            return ""
+        # What came there meanwhile, beside or in place of a result, is nobody's to delete.
+        replaced = self._overwrite and (former / METRICS).exists()
+        if _remove(former, _is_ours if replaced else _nothing):
+            return ""
+        return f"the earlier folder held other files, too: they are in {former}"
+
+    def _free_name(self) -> Path:
+        """Return a name beside the finished folder that nobody uses."""
+        names = (f"{self.final.name}.former{number or ''}" for number in count())
+        paths = map(self.final.with_name, names)
+        return next(path for path in paths if not (path.exists() or path.is_symlink()))
 
     def discard(self) -> None:
-        """Remove the unfinished folder."""
-        shutil.rmtree(self.partial, ignore_errors=True)
+        """Remove the unfinished folder, but for what the user has put into it."""
+        _remove(self.partial, _is_ours)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -132,9 +153,13 @@ class ResultFolder:
                 f"{self.name} already holds a result: choose another folder with --out, or replace "
                 "it with --overwrite"
             )
-        if others := inside - FILES - {CHECKPOINT, BEGUN}:
+        self._refuse_others(self.final, "a result")
+
+    def _refuse_others(self, folder: Path, what: str) -> None:
+        """Raise UserError when a folder that is to be replaced holds a file that is not ours."""
+        if others := [path.name for path in folder.iterdir() if not _is_ours(path.name)]:
             raise UserError(
-                f"{self.name} holds {min(others)} beside a result: move it away before --overwrite"
+                f"{folder} holds {min(others)} beside {what}: move it away before --overwrite"
             )
 
     def _refuse_other(self, begun: dict[str, Any]) -> None:
@@ -143,10 +168,46 @@ class ResultFolder:
             raise UserError(
                 f"nothing to go on with in {self.partial}: run the command without --resume"
             )
-        before = json.loads((self.partial / BEGUN).read_text(encoding="utf-8"))
+        before = self._begun()
         for key, value in begun.items():
             if before.get(key) != value:
                 raise UserError(
                     f"{self.partial} was begun with {key} {before.get(key)}, now it is {value}: "
                     "give the same options as then, or begin anew with --overwrite"
                 )
+
+    def _begun(self) -> dict[str, Any]:
+        """Return how the training was begun. Raises UserError when its file is damaged."""
+        path = self.partial / BEGUN
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            before = None
+        if not isinstance(before, dict):
+            raise UserError(f"{path} is damaged: begin anew with --overwrite")
+        return before
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a training writes a file of that name. Whatever else is there belongs to the user."""
+    unfinished = _UNFINISHED.fullmatch(name)
+    return (unfinished[1] if unfinished else name) in FILES | {CHECKPOINT, BEGUN}
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _remove(folder: Path, deleted: Callable[[str], bool]) -> bool:
+    """Delete the files of these names, then the folder.
+
+    Returns whether it is gone: not where it holds anything else, or cannot be changed.
+    """
+    try:
+        for path in folder.iterdir():
+            if deleted(path.name):
+                path.unlink()
+        folder.rmdir()
+    except OSError:
+        return False
+    return True

@@ -142,6 +142,79 @@ def test_a_result_is_replaced_only_when_that_is_asked_for_and_by_a_whole_one(
 
 
 @pytest.mark.usefixtures("no_onnx")
+def test_files_of_the_user_are_never_deleted(
+    train: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a result, beside an unfinished training, in a folder of the name that was used for
+    the earlier result, or put there while the training ran."""
+    Path("runs/tiny.former").mkdir(parents=True)
+    Path("runs/tiny.former/thesis.txt").write_text("mine")
+    Path("runs/tiny.former1").symlink_to("nowhere")
+    assert train("--epochs", "1")[0] == 0
+    with monkeypatch.context() as context:
+        interrupt_after(1, context)
+        assert train("--overwrite")[0] == 130
+    (PARTIAL / "notes.txt").write_text("mine")
+    (PARTIAL / ".checkpoint.pt.0123abcd.partial").write_text("ours, of a process that was killed")
+    code, _, err = train("--overwrite")
+    assert code == 2 and "holds notes.txt beside an unfinished training" in err
+    assert (PARTIAL / CHECKPOINT).exists()
+    (PARTIAL / "notes.txt").unlink()
+
+    def meanwhile(_: Training, __: Path) -> None:
+        (RESULT / "thesis.txt").write_text("mine, too")
+        (PARTIAL / "thesis.txt").write_text("and this")
+
+    with monkeypatch.context() as context:
+        context.setattr(full_training, "save_checkpoint", meanwhile)
+        code, _, err = train("--overwrite", "--epochs", "1")
+    assert code == 0 and "held other files, too: they are in" in err and "tiny.former2" in err
+    assert Path("runs/tiny.former/thesis.txt").read_text() == "mine"
+    assert Path("runs/tiny.former1").is_symlink()
+    assert [path.name for path in Path("runs/tiny.former2").iterdir()] == ["thesis.txt"]
+    assert (RESULT / "thesis.txt").read_text() == "and this"
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_a_folder_that_appears_while_a_training_runs_is_kept_whole(
+    train: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(_: Training, __: Path) -> None:
+        RESULT.mkdir()
+        (RESULT / "README.md").write_text("of another project")
+
+    with monkeypatch.context() as context:
+        context.setattr(full_training, "save_checkpoint", meanwhile)
+        code, _, err = train("--epochs", "1")
+    assert code == 0 and "runs/tiny.former" in err
+    assert Path("runs/tiny.former/README.md").read_text() == "of another project"
+    assert "metrics.json" in {path.name for path in RESULT.iterdir()}
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_a_result_behind_a_link_is_replaced_where_it_is(train: RunMain) -> None:
+    Path("disk/best").mkdir(parents=True)
+    Path("runs").mkdir()
+    RESULT.symlink_to(Path("../disk/best"))
+    assert train("--epochs", "1")[0] == 0
+    assert train("--epochs", "2", "--overwrite")[0] == 0
+    assert RESULT.is_symlink() and metrics()["epochs"] == 2
+    assert [path.name for path in Path("disk").iterdir()] == ["best"]
+
+
+def test_a_damaged_note_of_how_training_began_is_one_line(
+    train: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        interrupt_after(1, context)
+        assert train()[0] == 130
+    for content in (b"", b"[]", b"{", b"\xff", b"[" * 100_000):
+        (PARTIAL / "training.json").write_bytes(content)
+        code, _, err = train("--resume")
+        assert code == 2 and err.count("\n") == 1 and "training.json is damaged" in err
+
+
+@pytest.mark.usefixtures("no_onnx")
 def test_a_folder_of_other_things_is_never_touched(train: RunMain) -> None:
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("mine")
