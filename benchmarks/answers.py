@@ -102,7 +102,7 @@ def recorded(space: Space, rows: Sequence[Row]) -> Answers:
         trial = RandomTrial(random.Random(0), recording.config)
         space.suggest(trial)
         acc, size = recording.val_acc, recording.num_params
-        learned = not recording.one_class[-1] and has_learned(acc, CLASSES)
+        learned = not recording.one_class[-1] and has_learned(acc, 1 / CLASSES)
         trials.append(Observed(trial.params, trial.distributions, acc, 0.0, learned, size))
     return answers_of(trials, space, count)
 

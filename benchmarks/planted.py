@@ -175,7 +175,7 @@ def planted_study(
                 end = math.exp(-rng.gauss(log_error(acc) + rule_bias, spread))
                 acc = min(1.0, max(0.02, CEILING - end))
                 deviation = spread * (CEILING - acc)
-        learned = learned and has_learned(acc, CLASSES)
+        learned = learned and has_learned(acc, 1 / CLASSES)
         trials.append(Observed(trial.params, trial.distributions, acc, deviation, learned, size))
     return trials
 

@@ -13,7 +13,12 @@ from typer import Argument, Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
-from search.reporting.comparison import comparison_page, comparison_table, refuse_unlike
+from search.reporting.comparison import (
+    comparison_page,
+    comparison_table,
+    lines_of_nothing_learned,
+    refuse_unlike,
+)
 from search.reporting.html import write_page
 from search.study.snapshot import read_snapshot
 
@@ -37,6 +42,8 @@ def compare(
         table.add_column(column, justify="right")
     for cells in rows:
         table.add_row(*cells)
+    for line in lines_of_nothing_learned(studies):
+        typer.echo(line)
     Screen().print(table)
     if out is not None:
         write_page(out, comparison_page(studies, columns, rows))

@@ -19,8 +19,10 @@ from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Device, Storage, StudyName
 from search.problem.front import pareto_front
 from search.reporting.confirmation import print_confirmation
+from search.reporting.nothing_learned import nothing_learned
 from search.session.confirming import train_repetitions
 from search.session.repeating import Repetition
+from search.study.images import chance_of
 from search.study.records import read_records
 from search.study.repeats import confirm, fresh_seeds, read_repeats
 from search.study.storage import load_study, one_line
@@ -45,7 +47,9 @@ def confirm_front(
         raise UserError(
             f"study '{study_name}' has no finished trial, so it has no front: run more trials"
         )
-    front, known = pareto_front(records), read_repeats(study)
+    if nothing := nothing_learned(study):
+        raise UserError(f"study '{study_name}' has no front to confirm: {nothing.sentence}")
+    front, known = pareto_front(chance_of(study).finds(records)), read_repeats(study)
     missing = [
         Repetition(record, seed)
         for record in front

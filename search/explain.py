@@ -7,6 +7,7 @@ import typer
 
 from paretrain.cli import help_text, run_command
 from search.option_values import STUDIES_DB, Storage, StudyName, TrialNumber
+from search.reporting.nothing_learned import nothing_learned
 from search.reporting.story import story
 from search.study.records import find_trial
 from search.study.storage import load_study
@@ -24,6 +25,9 @@ def explain(
     study = load_study(storage, study_name)
     for line in story(study, find_trial(study, trial)):
         typer.echo(line)
+    if nothing := nothing_learned(study):
+        for line in nothing.lines:
+            typer.echo(line)
     return 0
 
 

@@ -18,7 +18,9 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import percent
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.reporting.export_text import file_head, screen_lines
+from search.reporting.nothing_learned import nothing_learned
 from search.study.attributes import THREADS
+from search.study.images import chance_of
 from search.study.records import TrialRecord, read_records
 from search.study.repeats import confirm, read_repeats
 from search.study.selection import (
@@ -69,7 +71,8 @@ def export(
     )
     _check_out(out)
     study = load_study(storage, study_name)
-    finished = read_records(study, TrialState.COMPLETE)
+    finished, chance = read_records(study, TrialState.COMPLETE), chance_of(study)
+    finds = chance.finds(finished)
     if trial is not None:
         chosen = by_number(read_records(study, TrialState.COMPLETE, TrialState.PRUNED), trial)
     elif not finished:
@@ -78,10 +81,14 @@ def export(
             f"study '{study_name}' has no finished trial to choose from ({count} in all): run more "
             "trials" + (", or name a stopped one with --trial" if count else "")
         )
+    elif nothing := nothing_learned(study):
+        raise UserError(
+            f"study '{study_name}': {nothing.sentence}; --trial NUMBER exports a network as it is"
+        )
     else:
-        chosen = criterion.choose(finished)
+        chosen = criterion.choose(finds)
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
-    head = file_head(study, chosen, criterion.words, confirmed)
+    head = file_head(study, chosen, criterion.words, confirmed, chance)
     # The trial's own number of threads: with another one the last digits differ.
     config = chosen.config.model_copy(update={"threads": study.user_attrs.get(THREADS)})
     text = "".join(f"# {line}\n" for line in head) + config.to_yaml()
@@ -90,7 +97,7 @@ def export(
     else:
         _write(out, text)
     # What is piped into a file is the configuration alone.
-    for line in screen_lines(out, finished, chosen, confirmed):
+    for line in screen_lines(out, finds, chosen, confirmed, chance):
         typer.echo(line, err=out is None)
     return 0
 

@@ -30,16 +30,19 @@ from search.study.attributes import (
     VERDICT,
     WORDS,
 )
+from search.study.images import chance_of
 from search.study.records import read_record
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
     """One row a trial, in any state. `val_acc` is that of the kept epoch so far (0 to 1), `seconds`
-    are of training; `param.*` is what was drawn and `config.*` the whole configuration."""
+    are of training; `beats_chance` says whether that accuracy is better than guessing (see
+    `search.problem.chance`); `param.*` is what was drawn and `config.*` the whole configuration."""
+    chance = chance_of(study)
     trials = study.get_trials(deepcopy=False)
     records = {t.number: read_record(t) for t in trials}
     finished = [r for t in trials if t.state.name == "COMPLETE" and (r := records[t.number])]
-    on_front = {record.number for record in pareto_front(finished)}
+    on_front = {record.number for record in pareto_front(chance.finds(finished))}
     rows: list[dict[str, Any]] = []
     for trial in trials:
         attrs, record = trial.user_attrs, records[trial.number]
@@ -47,6 +50,7 @@ def trials_frame(study: optuna.Study) -> pd.DataFrame:
             "trial": trial.number,
             "state": trial.state.name.lower(),
             "on_front": trial.number in on_front,
+            "beats_chance": chance.beaten_by(record.val_acc) if record else None,
             "baseline": attrs.get(BASELINE),
             "origin": attrs.get(ORIGIN),
             "network": attrs.get(WORDS),

@@ -16,6 +16,7 @@ from paretrain.cli import help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
 from search.reporting.failures import diagnose
+from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
 from search.reporting.text import ledger_lines
 from search.study.snapshot import snapshot_of
@@ -45,6 +46,12 @@ def status(
     console = Screen()
     console.print(table)
     console.print(FOOTNOTE)
+    for snapshot in snapshots:
+        if nothing := nothing_learned_from(snapshot.attrs, snapshot.trials):
+            which = "" if study_name else f"{snapshot.name}: "
+            lines = nothing.lines if study_name else [nothing.headline]
+            for line in lines:
+                console.print(which + line, highlight=False, markup=False, soft_wrap=True)
     for snapshot in snapshots if study_name is not None else ():
         failures = [failure.sentence() for failure in diagnose(snapshot.trials)]
         for line in [*ledger_lines(snapshot.ledger), *failures]:

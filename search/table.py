@@ -13,7 +13,8 @@ from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
 from search.problem.description import describe_space
 from search.problem.space import load_space
-from search.reporting.course_table import FOOTNOTE, course_table, not_measured
+from search.reporting.course_table import FOOTNOTE, course_table, guessing_footnote, not_measured
+from search.reporting.nothing_learned import nothing_learned_from
 from search.study.snapshot import read_snapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -39,8 +40,12 @@ def table(
         raise UserError(f"space '{name}' has no baselines, so there is no table of them")
     measured = {record.baseline: record for record in study.finished if record.baseline is not None}
     console = Screen()
-    console.print(course_table(described, measured))
-    console.print(FOOTNOTE)
+    if nothing := nothing_learned_from(study.attrs, study.trials):
+        for line in nothing.lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(course_table(described, measured, study.chance))
+    for line in (FOOTNOTE, *guessing_footnote(measured, study.chance)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if missing := not_measured(described, measured):
         console.print(
             f"{len(missing)} not measured: run the search again with --baselines all, "

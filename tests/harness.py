@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from search.problem.objective import DIRECTIONS
 from search.study.records import TrialRecord, read_records
+from search.study.snapshot import read_snapshot
 from search.study.storage import load_study, open_storage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -113,6 +114,11 @@ def study(name: str = NAME, storage: str | Path = "studies.db") -> optuna.Study:
 def finished_trials(name: str = NAME, storage: str | Path = "studies.db") -> list[TrialRecord]:
     """Of a study as it is stored now."""
     return read_records(study(name, storage), TrialState.COMPLETE)
+
+
+def stored_front(name: str = NAME, storage: str | Path = "studies.db") -> list[TrialRecord]:
+    """The Pareto front of a study as it is shown now."""
+    return read_snapshot(str(storage), name).front
 
 
 def empty_study(storage: str | Path = "studies.db") -> str:

@@ -7,8 +7,9 @@ from paretrain.cli import UserError
 from search.problem.front import best_at_size, hypervolume
 from search.problem.objective import TITLES, shown
 from search.reporting.figures.comparison import fronts_figure, growths_figure
-from search.reporting.html import figure_block, html_page, paragraph
+from search.reporting.html import bullets, figure_block, html_page, paragraph
 from search.reporting.html import table as html_table
+from search.reporting.nothing_learned import nothing_learned_from
 from search.study.snapshot import StudySnapshot
 
 MAY_DIFFER = {"space", "epochs", "precision", "pretrained"}
@@ -17,10 +18,11 @@ measured by, so they must agree."""
 
 
 def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
-    """Raises UserError when the studies' data or objectives differ, or one has no front."""
+    """Raises UserError when the studies' data or objectives differ, one has no finished trial, or
+    none has learned anything."""
     first = studies[0]
     for study in studies:
-        if not study.front:
+        if not study.finished:
             raise UserError(f"study '{study.name}' has no finished trial yet: let it run first")
         for key in sorted({*first.identity, *study.identity} - MAY_DIFFER):
             reference, own = first.identity.get(key), study.identity.get(key)
@@ -32,13 +34,25 @@ def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
                     "split and objective"
                 )
 
+    if not any(study.front for study in studies):
+        raise UserError(f"nothing to compare: {'; '.join(lines_of_nothing_learned(studies))}")
+
+
+def lines_of_nothing_learned(studies: Sequence[StudySnapshot]) -> list[str]:
+    """A line for each study that has learned nothing."""
+    return [
+        f"{study.name}: {nothing.headline}"
+        for study in studies
+        if (nothing := nothing_learned_from(study.attrs, study.trials))
+    ]
+
 
 def comparison_table(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
     """Titles of the columns, and rows. They have the best accuracy of each study at each third of a
     decade of size, where `*` marks the best of all, then hypervolumes and epochs."""
     columns, rows = _best_by_size(studies)
     largest = largest_size(studies)
-    volumes = [hypervolume(study.finished, 1 / study.classes, largest) for study in studies]
+    volumes = [hypervolume(study.finds, study.chance.share, largest) for study in studies]
     rows.append(["Hypervolume", *(f"{volume:.3f}" for volume in volumes)])
     rows.append(["Epochs", *(f"{study.ledger.spent.epochs:,}" for study in studies)])
     return columns, rows
@@ -56,7 +70,7 @@ def _best_by_size(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[lis
     objective = studies[0].objective
     rows = []
     for size in steps:
-        best = [best_at_size(study.finished, size) for study in studies]
+        best = [best_at_size(study.finds, size) for study in studies]
         accs = [0.0 if record is None else record.val_acc for record in best]
         cells = [
             "-" if record is None else f"{acc:.2%}" + ("*" if acc == max(accs) else "")
@@ -72,6 +86,7 @@ def comparison_page(
     """The table and two figures, as an HTML file."""
     parts = [
         "<h1>Studies compared</h1>",
+        bullets(lines_of_nothing_learned(studies)),
         paragraph("Best validation accuracy at each size; one seed a study."),
         html_table(columns, rows),
         figure_block(fronts_figure(studies), "fronts"),

@@ -7,7 +7,9 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
+from search.problem.chance import Chance
 from search.problem.front import pareto_front
+from search.reporting.nothing_learned import no_better_than_guessing
 from search.study.attributes import PROVENANCE
 from search.study.records import TrialRecord
 from search.study.repeats import Confirmed, describe_confirmed
@@ -15,7 +17,11 @@ from search.study.selection import neighbours
 
 
 def file_head(
-    study: optuna.Study, chosen: TrialRecord, criterion: str, confirmed: Confirmed | None
+    study: optuna.Study,
+    chosen: TrialRecord,
+    criterion: str,
+    confirmed: Confirmed | None,
+    chance: Chance,
 ) -> list[str]:
     """Lines that say how the trial was found; the model card repeats them. `criterion`: how it was
     chosen."""
@@ -34,6 +40,8 @@ def file_head(
             f"sampler {origin.get('sampler')}, seed {origin.get('seed')}, on "
             f"{origin.get('device')}; data fingerprint {origin.get('data_fingerprint')}"
         )
+    if not chance.beaten_by(chosen.val_acc):
+        lines.append(f"In that search it was {no_better_than_guessing(chance)}")
     if confirmed is not None:
         lines.append(f"Trained again with {describe_confirmed(confirmed)}")
     return lines
@@ -41,12 +49,14 @@ def file_head(
 
 def screen_lines(
     out: Path | None,
-    finished: Sequence[TrialRecord],
+    finds: Sequence[TrialRecord],
     chosen: TrialRecord,
     confirmed: Confirmed | None,
+    chance: Chance,
 ) -> list[str]:
     """Lines that say what was written, what the trial's neighbours on the front would give instead,
-    and what to do next. `out`: the file, or None for standard output."""
+    and what to do next. `out`: the file, or None for standard output. `finds`: finished trials that
+    beat chance."""
     lines = [
         f"{out or 'standard output'}: trial #{chosen.number}, {chosen.num_params:,} parameters, "
         f"{chosen.val_acc:.2%} validation accuracy",
@@ -55,11 +65,13 @@ def screen_lines(
     if chosen.state != TrialState.COMPLETE:
         epochs = f"{len(chosen.curve.accs)} of {chosen.config.epochs} epochs"
         lines.append(f"  it was stopped after {epochs}: its accuracy is not that of its end")
-    if finished:
-        lines += [f"  {line}" for line in neighbours(finished, chosen)]
+    if not chance.beaten_by(chosen.val_acc):
+        lines.append(f"  it is {no_better_than_guessing(chance)}")
+    if finds:
+        lines += [f"  {line}" for line in neighbours(finds, chosen)]
     if confirmed is not None:
         lines.append(f"  {describe_confirmed(confirmed)}")
-    elif chosen in pareto_front(finished):
+    elif chosen in pareto_front(finds):
         lines.append("  trained once: python -m search.confirm says whether it was lucky")
     if out is not None:
         lines.append(f"next: python -m paretrain {shlex.quote(str(out))}")

@@ -71,16 +71,26 @@ def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
         largest = max(config.batch_size for config in configs)
         return f"Batches of up to {largest} images: smaller ones, --microbatch or --max-params."
     if cause in (DIVERGED, LATER) and configs:
-        low = min(config.optimizer.lr for config in configs)
-        high = max(config.optimizer.lr for config in configs)
-        rate = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
         also = "" if cause == DIVERGED else ", or clip the gradients"
-        return f"Learning rates {rate}: try a tenth{also}."
+        return f"Learning rates {_learning_rates(configs)}: try a tenth{also}."
     if cause == ONE_CLASS and configs:
         plain = sum(getattr(config.network, "norm", "batch") != "batch" for config in configs)
         small = sum(config.init == "normal0.01" for config in configs)
-        return (
-            f"{plain} of {len(configs)} have no BatchNorm, {small} begin with weights of deviation "
-            "0.01: try BatchNorm, and kaiming_uniform weights."
-        )
+        # What all of them had already is no advice.
+        facts = [f"{plain} of {len(configs)} have no BatchNorm"] if plain else []
+        facts += [f"{small} begin with weights of deviation 0.01"] if small else []
+        tries = ["BatchNorm"] if plain else []
+        tries += ["kaiming_uniform weights"] if small else []
+        rates = _learning_rates(configs)
+        facts += [] if facts else [f"learning rates {rates}"]
+        tries += [] if tries else ["ten times these, a tenth of these, or more epochs"]
+        said = ", ".join(facts)
+        return f"{said[0].upper()}{said[1:]}: try {', and '.join(tries)}."
     return "The attributes of the trial have the traceback (stderr)."
+
+
+def _learning_rates(configs: Sequence[TrainConfig]) -> str:
+    """Lowest to highest."""
+    rates = [config.optimizer.lr for config in configs]
+    low, high = min(rates), max(rates)
+    return f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.training import recalls
+from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.story import sizes_by_number, story_among
-from search.reporting.text import front_table, ledger_lines, study_lines, target_verdict
+from search.reporting.text import (
+    front_table,
+    guessing_line,
+    ledger_lines,
+    study_lines,
+    target_verdict,
+)
 from search.reporting.verdicts import verdicts
 from search.study.attributes import CONFUSION, PER_CLASS, PROVENANCE
 from search.study.records import read_record
@@ -22,20 +29,27 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
     """The study's note: status, front, verdicts, commands. `report`: where its HTML report is
     served."""
     state = "The search is running." if snapshot.running else "No search is running."
-    target = [target_verdict(snapshot.finished, snapshot.min_acc)] if snapshot.min_acc else []
+    chance, finished = snapshot.chance, snapshot.finished
+    target = []
+    if snapshot.min_acc:
+        target = [target_verdict(finished, snapshot.min_acc, chance)]
     columns, rows = front_table(snapshot)
+    nothing = nothing_learned_from(snapshot.attrs, snapshot.trials)
+    no_front = "No trial has finished yet." if not finished else "No network is on it yet."
+    guessing = guessing_line(finished, chance) if nothing is None else []
+    export = [f"python -m search.export {snapshot.options} --knee --out best.yaml"]
+    export += ["python -m paretrain best.yaml", f"python -m search.confirm {snapshot.options}"]
     parts = [
+        *([f"**{plain(nothing.headline)}**", _bullets(nothing.tries)] if nothing else []),
         f"**{state}**",
         _bullets(study_lines(snapshot)),
         f"[Report as of now]({report}): one HTML page, to pass on.",
         "### Pareto front",
-        *([_table(columns, rows)] if rows else ["No trial has finished yet."]),
-        _bullets([*target, *verdicts(snapshot.finished), *ledger_lines(snapshot.ledger)]),
+        *([_table(columns, rows)] if rows else [no_front]),
+        _bullets([*target, *guessing, *verdicts(finished, chance), *ledger_lines(snapshot.ledger)]),
         "### Commands",
         _commands(
-            f"python -m search.export {snapshot.options} --knee --out best.yaml",
-            "python -m paretrain best.yaml",
-            f"python -m search.confirm {snapshot.options}",
+            *([] if nothing else export),
             f"python -m search.report {snapshot.options}",
         ),
     ]
@@ -54,13 +68,24 @@ class TrialNotes:
     def __call__(self, trial: FrozenTrial) -> str:
         """A trial's note: verdict, story, classes, and the commands that train it."""
         epochs = self._snapshot.epochs
-        lines = story_among(trial, self._finished, epochs, self._objective, self._sizes)
+        lines = story_among(
+            trial,
+            self._finished,
+            epochs,
+            self._objective,
+            self._sizes,
+            self._snapshot.chance,
+        )
         story, record = "```\n" + "\n".join(lines) + "\n```", read_record(trial)
         if record is None:
             return f"{story}\n"
         verdict = _STATES[trial.state]
         if trial.number in self._front:
             verdict = "On the Pareto front"
+        elif trial.state == TrialState.COMPLETE and not self._snapshot.chance.beaten_by(
+            record.val_acc
+        ):
+            verdict = "Finished, no better than guessing"
         options, file = self._snapshot.options, f"trial-{trial.number}.yaml"
         parts = [
             f"**{verdict}**: {record.val_acc:.2%} of the validation images right, "

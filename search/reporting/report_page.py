@@ -24,7 +24,15 @@ from search.reporting.html import (
     table,
 )
 from search.reporting.importance import LEAST_TRIALS, Importance
-from search.reporting.text import front_rows, front_table, ledger_lines, study_lines, target_verdict
+from search.reporting.nothing_learned import NothingLearned, nothing_learned_from
+from search.reporting.text import (
+    front_rows,
+    front_table,
+    guessing_line,
+    ledger_lines,
+    study_lines,
+    target_verdict,
+)
 from search.reporting.verdicts import verdicts
 from search.study.records import TrialRecord
 from search.study.snapshot import StudySnapshot
@@ -32,7 +40,8 @@ from search.study.snapshot import StudySnapshot
 
 def report_page(snapshot: StudySnapshot) -> str:
     """The report as the text of an HTML file."""
-    parts = [*_head(snapshot), *_front(snapshot)]
+    nothing = nothing_learned_from(snapshot.attrs, snapshot.trials)
+    parts = [*_head(snapshot, nothing), *_front(snapshot)]
     if snapshot.records:
         parts += [
             figure_block(pareto_figure(snapshot), "pareto"),
@@ -57,10 +66,11 @@ def report_page(snapshot: StudySnapshot) -> str:
     return html_page(f"{snapshot.name} - paretrain", parts)
 
 
-def _head(snapshot: StudySnapshot) -> list[str]:
+def _head(snapshot: StudySnapshot, nothing: NothingLearned | None) -> list[str]:
     when = f"{datetime.now():%Y-%m-%d %H:%M}, paretrain {__version__}"
     return [
         f"<h1>{escape(snapshot.name)}</h1>",
+        *([paragraph(nothing.headline), bullets(nothing.tries)] if nothing else []),
         *map(paragraph, study_lines(snapshot)),
         paragraph(f"As of {when}. All accuracies are on validation images, in percent.", note=True),
     ]
@@ -69,10 +79,13 @@ def _head(snapshot: StudySnapshot) -> list[str]:
 def _front(snapshot: StudySnapshot) -> list[str]:
     columns, rows = front_table(snapshot)
     if not rows:
-        return [heading("Pareto front"), paragraph("No trial has finished, so there is no front.")]
+        why = "no network is better than guessing" if snapshot.finished else "no trial has finished"
+        return [heading("Pareto front"), paragraph(f"There is no front yet: {why}.")]
     parts = [heading("Pareto front")]
     if snapshot.min_acc:
-        parts.append(paragraph(target_verdict(snapshot.finished, snapshot.min_acc)))
+        verdict = target_verdict(snapshot.finished, snapshot.min_acc, snapshot.chance)
+        parts.append(paragraph(verdict))
+    parts += map(paragraph, guessing_line(snapshot.finished, snapshot.chance))
     return [
         *parts,
         table(columns, rows),
@@ -99,7 +112,7 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
             snapshot.claims.get(record.baseline or "", ""),
             _who(on_front, record),
         ]
-        for on_front, record in front_rows(records)
+        for on_front, record in front_rows(records, snapshot.chance)
     ]
     rows += [
         [
@@ -113,7 +126,7 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
     ]
     return [
         heading("Baselines beside the found networks"),
-        bullets(verdicts(records)),
+        bullets(verdicts(records, snapshot.chance)),
         table(["Parameters", "Val. acc.", "Claim", "Network"], rows),
         paragraph("Claim: what the course report measured, on its own images.", note=True),
     ]

@@ -12,7 +12,10 @@ FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so 
 
 def status_row(snapshot: StudySnapshot) -> list[str]:
     """The cells of COLUMNS."""
-    front, ledger = snapshot.front, snapshot.ledger
+    front, finished, ledger = snapshot.front, snapshot.finished, snapshot.ledger
+    best = f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-"
+    if finished and not front:
+        best = "nothing learned"
     control = control_arm(snapshot.trials)
     counted = sum(trial.state in COUNTED for trial in snapshot.trials)
     still_open = sum(not trial.state.is_finished() for trial in snapshot.trials)
@@ -23,7 +26,7 @@ def status_row(snapshot: StudySnapshot) -> list[str]:
         "running" if snapshot.running else "idle",
         trials + (f", {failed} failed" if failed else ""),
         str(len(front)),
-        f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-",
+        best,
         f"{ledger.spent.epochs:,}",
         f"{ledger.saved.epochs:,}",
         f"{control.ended_above} of {control.would_stop}" if control.would_stop else "-",

@@ -7,11 +7,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.formatting import percent, short_count
+from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
+from search.reporting.nothing_learned import no_better_than_guessing
 from search.stopping.rule import Decision, Evidence
 from search.study import attributes as attr
 from search.study.decisions import read_decisions
+from search.study.images import chance_of
 from search.study.records import TrialRecord, read_record, read_records, size_of
 from search.study.snapshot import objective_of
 
@@ -29,6 +32,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
         int(identity.get("epochs", 0)),
         objective,
         sizes_by_number(study.get_trials(deepcopy=False), objective),
+        chance_of(study),
     )
 
 
@@ -47,9 +51,10 @@ def story_among(
     epochs: int,
     objective: Objective,
     sizes: Mapping[int, str],
+    chance: Chance,
 ) -> list[str]:
-    """The same as `story`, where the finished trials and `sizes_by_number` have been read already.
-    `epochs`: the number that a trial has if it is not stopped."""
+    """The same as `story`, where the finished trials, `sizes_by_number` and chance have been read
+    already. `epochs`: the number that a trial has if it is not stopped."""
     record = read_record(trial)
     if record is None:
         words = trial.user_attrs.get(attr.WORDS)
@@ -67,7 +72,7 @@ def story_among(
         lines.append("Baseline: the rule leaves it alone, others are measured against it.")
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
-    return lines + _wrapped(_end(trial, record, finished, epochs))
+    return lines + _wrapped(_end(trial, record, chance.finds(finished), epochs, chance))
 
 
 def _own_size(record: TrialRecord, objective: Objective) -> str:
@@ -78,12 +83,19 @@ def _own_size(record: TrialRecord, objective: Objective) -> str:
 
 
 def _end(
-    trial: FrozenTrial, record: TrialRecord, finished: Sequence[TrialRecord], epochs: int
+    trial: FrozenTrial,
+    record: TrialRecord,
+    finds: Sequence[TrialRecord],
+    epochs: int,
+    chance: Chance,
 ) -> str:
     """How the trial ended, or that it has not."""
     match trial.state:
         case TrialState.COMPLETE:
-            others = [other for other in finished if other.number != trial.number]
+            if not chance.beaten_by(record.val_acc):
+                guesses = no_better_than_guessing(chance)
+                return f"Finished at {record.val_acc:.1%}: not on the front, {guesses}."
+            others = [other for other in finds if other.number != trial.number]
             rival = best_at_size(others, record.size)
             if rival is None or rival.val_acc < record.val_acc:
                 return f"Finished at {record.val_acc:.1%}: on the front."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from optuna.trial import TrialState
 
 from paretrain.formatting import count_of, duration, percent
+from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.problem.objective import TITLES, WORDS, shown
 from search.problem.target import closest, smallest_with
@@ -13,6 +14,9 @@ from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from search.study.repeats import confirm, describe_confirmed, read_repeats
 from search.study.snapshot import StudySnapshot
+
+MOST_NAMED = 6
+"""So many trials are named, the others counted."""
 
 _STATES = (
     (TrialState.COMPLETE, "finished"),
@@ -64,10 +68,10 @@ def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
     return ["Trial", "Parameters", *size_title, "Val. acc.", "Network", "Other seeds"], rows
 
 
-def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]:
+def front_rows(records: Sequence[TrialRecord], chance: Chance) -> list[tuple[bool, TrialRecord]]:
     """The trials of the front and all measured baselines, smallest first, each after whether it is
-    on the front."""
-    front = pareto_front(records)
+    on the front. `records`: the finished trials."""
+    front = pareto_front(chance.finds(records))
     numbers = {record.number for record in front}
     others = [r for r in records if r.baseline is not None and r.number not in numbers]
     return sorted(
@@ -76,10 +80,27 @@ def front_rows(records: Sequence[TrialRecord]) -> list[tuple[bool, TrialRecord]]
     )
 
 
-def target_verdict(records: Sequence[TrialRecord], min_acc: float) -> str:
+def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
+    """A line that names the finished trials that are no better than guessing; empty where there are
+    none."""
+    guessing = [record for record in records if not chance.beaten_by(record.val_acc)]
+    if not guessing:
+        return []
+    named = ", ".join(f"#{record.number}" for record in guessing[:MOST_NAMED])
+    more = f" and {len(guessing) - MOST_NAMED} more" if len(guessing) > MOST_NAMED else ""
+    is_are = "is" if len(guessing) == 1 else "are"
+    return [
+        f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} no better than "
+        f"guessing, so not on the front: {chance.words()}"
+    ]
+
+
+def target_verdict(records: Sequence[TrialRecord], min_acc: float, chance: Chance) -> str:
     """A sentence that names the smallest network with the target accuracy, or how far the best got.
-    `min_acc`: the target, 0 to 1."""
+    `min_acc`: the target, 0 to 1. What does not beat chance has reached nothing."""
     asked = f"{percent(min_acc)} or more"
+    if records and not (records := chance.finds(records)):
+        return f"No network with {asked}: none is better than guessing"
     if reached := smallest_with(records, min_acc):
         return (
             f"Smallest network with {asked}: {_name(reached)}, {reached.num_params:,} parameters, "

@@ -21,6 +21,7 @@ from search.session.trial_queue import TrialQueue
 from search.stopping.rule import DivergenceRule, Rule, expected_end
 from search.study import attributes as attr
 from search.study.decisions import evidence_attributes
+from search.study.images import chance_on
 from search.study.owner import BEAT_EVERY_S, beat
 from search.study.provenance import checkpoint_folder
 from search.study.records import TrialRecord
@@ -84,6 +85,7 @@ class Coordinator:
         )
         self._supervisor = Supervisor(pool, run.plan.stall_s, " (--stall)", run.plan.microbatch)
         self._history = History(run.plan, run.constraints)
+        self._chance = chance_on(run.data)
         self._trials: dict[int, RunningTrial] = {}
         """Those that have begun and not ended, by number."""
         self._failures_in_a_row, self._last_failure = 0, ""
@@ -294,5 +296,6 @@ class Coordinator:
                 record,
                 self._budget.done,
                 self._plan.trials,
+                guesses=ending == "finished" and not self._chance.beaten_by(trial.curve.val_acc),
             )
         )

@@ -40,6 +40,8 @@ class TrialEnded:
     record: TrialRecord | None
     done: int
     trials: int
+    guesses: bool = False
+    """It finished no better than guessing."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import Space
 from search.session.plan import Plan, Stored, refuse_other_study
 from search.study import attributes as attr
+from search.study.images import images_of
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
 from search.study.storage import exists, open_storage
@@ -98,7 +99,8 @@ def _completed(
 
 
 def _store_settings(study: optuna.Study, plan: Plan, data: ImageData) -> None:
-    """Settings that the next run may change."""
+    """Settings that the next run may change, and what earlier versions did not store."""
+    study.set_user_attr(attr.IMAGES, images_of(data).model_dump())
     study.set_user_attr(attr.MIN_ACC, plan.min_acc)
     study.set_user_attr(attr.WEIGHTS_DIR, plan.weights_dir)
     study.set_user_attr(attr.MAX_PARAMS, plan.max_params)

@@ -21,7 +21,8 @@ def trial_line(event: TrialEnded) -> str:
     """One line a trial: number, size, how it ended, and accuracy with network, or the reason."""
     head = f"{event.done}/{event.trials} #{event.number:<3} {short_count(event.num_params):>6}"
     if event.ending == "finished" and event.record is not None:
-        return f"{head} finished {event.record.val_acc:.1%}  {event.network}"
+        guesses = " (no better than guessing)" if event.guesses else ""
+        return f"{head} finished {event.record.val_acc:.1%}{guesses}  {event.network}"
     return f"{head} {event.ending:<8} {event.reason}"
 
 
@@ -103,6 +104,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "reason": event.reason,
             "params": event.num_params,
             "val_acc": None if event.record is None else event.record.val_acc,
+            "guesses": event.guesses,
             "network": event.network,
             "done": event.done,
             "trials": event.trials,

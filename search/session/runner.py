@@ -17,6 +17,7 @@ from paretrain.formatting import count_of
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
+from search.reporting.nothing_learned import nothing_learned
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
@@ -33,6 +34,7 @@ from search.session.worker_count import choose
 from search.stopping.pruners import WithControlArm, make_rule
 from search.study.attributes import OWNER
 from search.study.decisions import read_memory
+from search.study.images import chance_on
 from search.study.ledger import ledger
 from search.study.owner import refuse_unless_owned, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
@@ -137,6 +139,8 @@ def _finish(
         refused,
         ledger(trials, run.plan.epochs),
         control_arm(trials),
+        chance_on(run.data),
+        nothing_learned(study),
     )
     if style == "json":
         emit(as_event(run.plan, ending))

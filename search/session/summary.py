@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from search.problem.chance import Chance
 from search.problem.constraints import refusal_words
 from search.problem.front import pareto_front
 from search.problem.objective import METRICS, TITLES, Objective, in_database, shown
 from search.problem.target import closest, smallest_with
 from search.reporting.control_arm import ControlArm
-from search.reporting.text import front_rows, ledger_lines, target_verdict
+from search.reporting.nothing_learned import NothingLearned
+from search.reporting.text import front_rows, guessing_line, ledger_lines, target_verdict
 from search.reporting.verdicts import verdicts
 from search.session.outcome import Outcome
 from search.session.plan import Plan
@@ -34,18 +36,30 @@ class Ending:
     """Proposals that did not pass, by reason."""
     spent: Ledger
     control: ControlArm
+    chance: Chance
+    nothing_learned: NothingLearned | None
+
+    @property
+    def finds(self) -> list[TrialRecord]:
+        """Those that beat chance."""
+        return self.chance.finds(self.finished)
 
 
 def print_front(
     console: Console,
     records: Sequence[TrialRecord],
     claims: Mapping[str, str],
+    chance: Chance,
     objective: Objective = "params",
 ) -> None:
-    """The table: parameters, validation accuracy, what the course report claims, trial, network."""
-    rows = front_rows(records)
+    """The table: parameters, validation accuracy, what the course report claims, trial, network.
+    Nothing where there is no front and no baseline."""
+    rows = front_rows(records, chance)
+    if not rows:
+        return
     claimed = any(record.baseline in claims for _, record in rows)
-    table = Table(title="Pareto front (*) and baselines", title_justify="left", box=None)
+    title = "Pareto front (*) and baselines" if any(on for on, _ in rows) else "Baselines"
+    table = Table(title=title, title_justify="left", box=None)
     table.add_column("")
     table.add_column("Parameters", justify="right")
     if objective != "params":
@@ -76,23 +90,28 @@ def print_front(
 def print_summary(console: Console, run: PreparedRun, ending: Ending) -> None:
     """Everything after the last trial."""
     plan, finished = run.plan, ending.finished
+    if ending.nothing_learned is not None:
+        for line in ending.nothing_learned.lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not finished:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, finished, plan.space.claims, plan.objective)
+        print_front(console, finished, plan.space.claims, ending.chance, plan.objective)
     for line in _closing_lines(run, ending):
         console.print(line, highlight=False, markup=False)
     if finished:
         console.print("Next:", highlight=False)
-        for command in _next_commands(plan, finished):
+        for command in _next_commands(plan, ending):
             console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
     lines = []
     if run.plan.min_acc is not None:
-        lines.append(target_verdict(ending.finished, run.plan.min_acc))
-    lines += verdicts(ending.finished)
+        lines.append(target_verdict(ending.finished, run.plan.min_acc, ending.chance))
+    if ending.nothing_learned is None:
+        lines += guessing_line(ending.finished, ending.chance)
+    lines += verdicts(ending.finished, ending.chance)
     for obstacle in dict.fromkeys(base.obstacle for base in run.baselines if base.obstacle):
         names = ", ".join(base.name for base in run.baselines if base.obstacle == obstacle)
         lines.append(f"Not run, {refusal_words(obstacle)}: {names}")
@@ -105,9 +124,11 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
     return lines
 
 
-def _next_commands(plan: Plan, finished: Sequence[TrialRecord]) -> list[str]:
+def _next_commands(plan: Plan, ending: Ending) -> list[str]:
     study = study_options(plan.storage, plan.study_name)
-    smallest = smallest_with(finished, plan.min_acc)
+    if ending.nothing_learned is not None:  # there is nothing to confirm or to export
+        return [f"python -m search.status {study}", f"python -m search.dashboard {study}"]
+    smallest = smallest_with(ending.finds, plan.min_acc)
     which = "--knee" if smallest is None else f"--trial {smallest.number}"
     return [
         f"python -m search.dashboard {study}",
@@ -134,10 +155,12 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
                 "claim": plan.space.claims.get(record.baseline or ""),
                 "network": describe(record.config),
             }
-            for record in pareto_front(ending.finished)
+            for record in pareto_front(ending.finds)
         ],
-        "aim": _target_event(ending.finished, plan.min_acc),
-        "verdicts": verdicts(ending.finished),
+        "chance": {"val_acc": ending.chance.share, "answer": ending.chance.answer},
+        "nothing_learned": ending.nothing_learned and ending.nothing_learned.lines,
+        "aim": _target_event(ending.finds, plan.min_acc),
+        "verdicts": verdicts(ending.finished, ending.chance),
         "refused": dict(ending.refused),
         "ledger": ending.spent.as_dict(),
         "control_arm": asdict(ending.control),

@@ -1,4 +1,5 @@
-"""Which trial to take from a front."""
+"""Which trial to take from a front. All but `by_number` are given the finished trials that beat
+chance."""
 
 from collections.abc import Sequence
 
@@ -27,7 +28,7 @@ def under_limit(records: Sequence[TrialRecord], max_params: int) -> TrialRecord:
     fits = [record for record in front if record.num_params <= max_params]
     if not fits:
         raise UserError(
-            f"no finished trial has at most {max_params:,} parameters: the smallest has "
+            f"no network of the front has at most {max_params:,} parameters: the smallest has "
             f"{front[0].num_params:,} (#{front[0].number}, {front[0].val_acc:.2%})"
         )
     return fits[-1]
@@ -39,7 +40,7 @@ def accurate_enough(records: Sequence[TrialRecord], least: float) -> TrialRecord
     fits = [record for record in front if record.val_acc >= least - ROUNDING]
     if not fits:
         raise UserError(
-            f"no finished trial has {percent(least)}: the most accurate one has "
+            f"no network of the front has {percent(least)}: the most accurate one has "
             f"{front[-1].val_acc:.2%} (#{front[-1].number}, {front[-1].num_params:,} parameters)"
         )
     return fits[0]

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.problem.chance import Chance
 from search.problem.constraints import Constraints
 from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
 from search.problem.front import pareto_front
@@ -18,6 +19,7 @@ from search.problem.known_spaces import known_space
 from search.problem.objective import OBJECTIVES, Objective
 from search.problem.space import Space, built_in_spaces, load_space
 from search.study import attributes as attr
+from search.study.images import read_chance
 from search.study.ledger import Ledger, ledger
 from search.study.owner import STALE_AFTER_S
 from search.study.records import TrialRecord, read_record
@@ -114,10 +116,20 @@ class StudySnapshot:
         """Trials that ran to their end."""
         return [record for record in self.records if record.state == TrialState.COMPLETE]
 
+    @cached_property
+    def chance(self) -> Chance:
+        """What guessing gives on the validation images."""
+        return read_chance(self.attrs, self.trials)
+
+    @property
+    def finds(self) -> list[TrialRecord]:
+        """Finished trials that beat chance."""
+        return self.chance.finds(self.finished)
+
     @property
     def front(self) -> list[TrialRecord]:
-        """The Pareto front, smallest first."""
-        return pareto_front(self.finished)
+        """The Pareto front of the finds, smallest first."""
+        return pareto_front(self.finds)
 
     @property
     def ledger(self) -> Ledger:

@@ -9,17 +9,16 @@ from paretrain.data.load import load_data
 from paretrain.training import Training
 from search.confirm import main as confirm
 from search.export import main as export
-from search.problem.front import pareto_front
 from search.session import confirming
 from search.study.repeats import as_attribute, fresh_seeds, read_repeats
-from tests.harness import STUDY, RunMain, empty_study, finished_trials, study
+from tests.harness import STUDY, RunMain, empty_study, finished_trials, stored_front, study
 
 
 def test_a_front_is_confirmed_by_the_workers_and_goes_on_after_ctrl_c(
     command: RunMain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = finished_trials()
-    front = pareto_front(before)
+    front = stored_front()
     wanted = 2 * len(front)
 
     with monkeypatch.context() as context:

@@ -6,12 +6,11 @@ import pytest
 
 from paretrain.config import TrainConfig
 from search.export import main as export
-from search.problem.front import pareto_front
-from tests.harness import STUDY, RunMain, empty_study, finished_trials
+from tests.harness import STUDY, RunMain, empty_study, finished_trials, stored_front
 
 
 def test_every_way_to_choose(command: RunMain) -> None:
-    front = pareto_front(finished_trials())
+    front = stored_front()
     best, smallest = front[-1], front[0]
 
     def chosen(*options: object) -> int:
@@ -38,7 +37,7 @@ def test_every_way_to_choose(command: RunMain) -> None:
 
 
 def test_the_neighbours_on_the_front_are_named_with_their_margins(command: RunMain) -> None:
-    front = pareto_front(finished_trials())
+    front = stored_front()
     assert len(front) > 1, "another seed is needed"
     code, out, _ = command(export, *STUDY, "--best", "--out", "my best.yaml")
     assert code == 0
@@ -53,8 +52,11 @@ def test_the_neighbours_on_the_front_are_named_with_their_margins(command: RunMa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--min-acc", "100%"), "no finished trial has 100%: the most accurate one has"),
-        (("--max-params", "10"), "no finished trial has at most 10 parameters: the smallest has"),
+        (("--min-acc", "100%"), "no network of the front has 100%: the most accurate one has"),
+        (
+            ("--max-params", "10"),
+            "no network of the front has at most 10 parameters: the smallest has",
+        ),
         (("--trial", "77"), "no trained trial 77 in this study: there are trials 0 to 4"),
         (("--within", "none"), "--within none: must be more than 0 and at most 100%"),
         (("--min-acc", "95"), "--min-acc 95: must be more than 0 and at most 100%"),

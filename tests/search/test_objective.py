@@ -18,7 +18,7 @@ def suggest(trial):
 
 def test_a_search_measures_latency_and_keeps_the_best_epoch(search: RunMain) -> None:
     Path("mine.py").write_text(SPACE)
-    words = "--space mine.py --data digits --fraction 0.1 --image-size 16 --epochs 6 --trials 4"
+    words = "--space mine.py --data digits --fraction 0.5 --image-size 16 --epochs 6 --trials 4"
     done = search(*words.split(), "--objective", "latency", "--json")
     assert done.code == 0, done.err
     stored = study("mine-digits")

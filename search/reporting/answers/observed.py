@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from search.problem.chance import Chance
 from search.stopping.rule import expected_end
 from search.study.attributes import NUMBERS
 from search.study.decisions import read_evidence
@@ -28,32 +29,32 @@ class Observed:
     deviation: float
     """Standard deviation of that expectation; 0 for a trial that finished."""
     learned: bool
-    """Whether it did better than chance and predicts more than one class."""
+    """Whether it beat chance, by LEARNED_MARGIN too, and predicts more than one class."""
     num_params: int
     """Exact number of parameters."""
 
 
-def observed(trials: Sequence[FrozenTrial], classes: int) -> list[Observed]:
-    """The trials that count for `--trials` and have an epoch, in the order given. `classes`: number
-    of classes, which says what chance is."""
+def observed(trials: Sequence[FrozenTrial], chance: Chance) -> list[Observed]:
+    """The trials that count for `--trials` and have an epoch, in the order given."""
     ended = [trial for trial in trials if trial.state in COUNTED]
     return [
-        _observed(trial, record, classes)
+        _observed(trial, record, chance)
         for trial in ended
         if (record := read_record(trial)) is not None
     ]
 
 
-def _observed(trial: FrozenTrial, record: TrialRecord, classes: int) -> Observed:
+def _observed(trial: FrozenTrial, record: TrialRecord, chance: Chance) -> Observed:
     acc, deviation = record.val_acc, 0.0
     if trial.state == TrialState.PRUNED:
         evidence = read_evidence(trial.user_attrs.get(NUMBERS, {}))
         acc, deviation = expected_end(evidence, acc)
     curve = record.curve
-    learned = curve.learned and not curve.diverged and has_learned(record.val_acc, classes)
+    learned = curve.learned and not curve.diverged and chance.beaten_by(record.val_acc)
+    learned = learned and has_learned(record.val_acc, chance.share)
     return Observed(trial.params, trial.distributions, acc, deviation, learned, record.num_params)
 
 
-def has_learned(val_acc: float, classes: int) -> bool:
-    """Whether an accuracy is above chance by LEARNED_MARGIN."""
-    return val_acc > 1 / classes + min(LEARNED_MARGIN, 0.5 / classes)
+def has_learned(val_acc: float, share: float) -> bool:
+    """Whether an accuracy is above chance, which is `share`, by LEARNED_MARGIN."""
+    return val_acc > share + min(LEARNED_MARGIN, share / 2)

@@ -43,7 +43,7 @@ class Answers:
 def answers(snapshot: StudySnapshot) -> Answers:
     """What a study says, from the trials that have ended so far."""
     return answers_of(
-        observed(snapshot.trials, snapshot.classes),
+        observed(snapshot.trials, snapshot.chance),
         snapshot.space,
         size_of(snapshot),
         snapshot.description.worded_questions,

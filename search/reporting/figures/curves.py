@@ -30,10 +30,11 @@ def curves_figure(snapshot: StudySnapshot) -> go.Figure:
         kind, colour, width = _kind(record, front)
         _add_curve(figure, record, kind, colour, width, showlegend=kind not in in_legend)
         in_legend.add(kind)
-    chance = 100 / snapshot.classes
-    figure.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 1})
-    right = {"x": 1.0, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
-    figure.add_annotation(**right, y=chance, text="chance", showarrow=False)
+    if snapshot.chance.share:  # 0 where nothing is known of the classes
+        chance = round(100 * snapshot.chance.share, 3)
+        figure.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 1})
+        right = {"x": 1.0, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
+        figure.add_annotation(**right, y=chance, text="chance", showarrow=False)
     longest = max((len(record.curve.accs) for record in shown), default=0)
     ticks = {"dtick": 1} if longest <= FEW_EPOCHS else {}  # else plotly takes whole ones by itself
     figure.update_xaxes(**axis(title="Epoch (number)", **ticks))

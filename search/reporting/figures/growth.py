@@ -22,15 +22,15 @@ def growth(snapshot: StudySnapshot, largest: int | None = None) -> list[tuple[in
     ended = [trial for trial in snapshot.trials if trial.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
     epochs, seconds, volume = 0, 0.0, 0.0
-    rows, finished_so_far = [], []
+    rows, finds, chance = [], [], snapshot.chance
     for trial in ended:
         spent = trial.user_attrs.get(SPENT, {})
         epochs += int(spent.get("epochs", 0))
         seconds += float(spent.get("seconds", 0.0))
         record = read_record(trial) if trial.state == TrialState.COMPLETE else None
-        if record is not None:
-            finished_so_far.append(record)
-            volume = hypervolume(finished_so_far, 1 / snapshot.classes, end)
+        if record is not None and chance.beaten_by(record.val_acc):
+            finds.append(record)
+            volume = hypervolume(finds, chance.share, end)
         rows.append((epochs, seconds, volume))
     return rows
 

@@ -45,7 +45,7 @@ def space() -> Space:
 
 def trial(acc: float, deviation: float = 0.0, **params: object) -> Observed:
     of = {name: KNOWN[name] for name in params}
-    return Observed(params, of, acc, deviation, has_learned(acc, 10), 1000)
+    return Observed(params, of, acc, deviation, has_learned(acc, 1 / 10), 1000)
 
 
 def some(count: int, gain: float, seed: int = 0, deviation: float = 0.0) -> list[Observed]:

@@ -30,7 +30,9 @@ def test_commands_are_quoted_for_a_shell(
     made = plan("vgg_reduce", storage=named.storage, study_name="my study")
     run = PreparedRun(made, data, made.constraints(data), ())
     outcome, spent = Outcome("done"), snapshot.ledger
-    ending = Ending(snapshot.finished, outcome, {}, spent, control_arm(snapshot.trials))
+    ending = Ending(
+        snapshot.finished, outcome, {}, spent, control_arm(snapshot.trials), snapshot.chance, None
+    )
     print_summary(Console(file=written, width=80), run, ending)
     lines = [line for line in written.getvalue().splitlines() if "search.confirm" in line]
     options = ["--study-name", "my study", "--storage", "my [red] studies.db"]
@@ -39,7 +41,7 @@ def test_commands_are_quoted_for_a_shell(
 
 def test_the_front_on_a_terminal_names_whole_networks(snapshot: StudySnapshot) -> None:
     written = StringIO()
-    print_front(Console(file=written, width=50), snapshot.finished, {})
+    print_front(Console(file=written, width=50), snapshot.finished, {}, snapshot.chance)
     text = "".join(written.getvalue().split())
     for record in snapshot.front:
         assert "".join(record.words.split()) in text

@@ -1,0 +1,85 @@
+"""What guessing gives, and whether a network has learned more than that. What is shown or handed
+out as found asks here and nowhere else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+LEVEL = 0.001
+"""Guessing may get as many images right as a network once in a thousand times. A front shows the
+best of dozens of networks: at the usual 2.5 %, one of 40 that guess would be on it."""
+
+
+class Accurate(Protocol):
+    """Anything with a final accuracy."""
+
+    @property
+    def val_acc(self) -> float:
+        """Final validation accuracy, 0 to 1."""
+        ...
+
+
+A = TypeVar("A", bound=Accurate)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What guessing gives on the validation images of a study."""
+
+    share: float
+    """Chance: the accuracy of always answering the most frequent class of the validation images, 0
+    to 1. No way to guess without looking at an image is right more often."""
+    images: int | None = None
+    """Number of validation images; None = not known."""
+    answer: str | None = None
+    """Name of the most frequent class; None = not known."""
+    exact: bool = True
+    """False where a study did not store its classes' shares: chance is `share` or more."""
+
+    def beaten_by(self, val_acc: float) -> bool:
+        """Whether an accuracy is above chance by more than its own error.
+
+        n validation images have k = n * val_acc right answers. Guessing gets k or more right with
+        probability P = sum over i >= k of (n choose i) c^i (1 - c)^(n - i), where c is `share`.
+        Beaten means P <= LEVEL: the exact one-sided binomial test (Clopper & Pearson 1934,
+        Biometrika 26, 404). Without the number of images it means an accuracy above `share`.
+        """
+        if self.images is None:
+            return val_acc > self.share
+        from scipy.special import bdtrc  # slow to import
+
+        right = round(val_acc * self.images)
+        return right > 0 and float(bdtrc(right - 1, self.images, self.share)) <= LEVEL
+
+    def finds(self, networks: Iterable[A]) -> list[A]:
+        """Those that beat chance, in their order."""
+        return [network for network in networks if self.beaten_by(network.val_acc)]
+
+    @property
+    def least(self) -> float | None:
+        """The smallest accuracy that beats chance. None where no accuracy does, because there are
+        too few images, or where their number is not known."""
+        if self.images is None or not self.beaten_by(1.0):
+            return None
+        low, high = 0, self.images  # `high` right answers beat chance, `low` do not
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.beaten_by(middle / self.images):
+                high = middle
+            else:
+                low = middle
+        return high / self.images
+
+    @property
+    def too_few_images(self) -> bool:
+        """Whether even a network without an error could not be told from guessing."""
+        return self.images is not None and self.least is None
+
+    def words(self) -> str:
+        """`always answering 'cat' is right for 23.8% of the 80 validation images`."""
+        images = "the validation images"
+        if self.images is not None:
+            images = f"the {self.images:,} validation images"
+        what = f"always answering '{self.answer}'" if self.answer else "guessing"
+        at_least = "" if self.exact else "at least "
+        return f"{what} is right for {at_least}{self.share:.1%} of {images}"
