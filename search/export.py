@@ -15,9 +15,10 @@ from typer import Option
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
+from paretrain.data.amount import with_all_images
 from paretrain.formatting import percent
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
-from search.reporting.export_text import file_head, screen_lines
+from search.reporting.export_text import file_head, images_lines, screen_lines
 from search.reporting.nothing_learned import nothing_learned
 from search.study.attributes import THREADS
 from search.study.images import chance_of
@@ -54,6 +55,9 @@ def export(
         bool, Option("--knee", help="Take the knee: beyond it, more parameters add little.")
     ] = False,
     best: Annotated[bool, Option("--best", help="Take the most accurate.")] = False,
+    all_images: Annotated[
+        bool, Option("--all-images", help="Train it on all images, where the search used a part.")
+    ] = False,
     out: Annotated[
         Path | None, Option(help="YAML file to write. [default: standard output]")
     ] = None,
@@ -88,16 +92,19 @@ def export(
     else:
         chosen = criterion.choose(finds)
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
-    head = file_head(study, chosen, criterion.words, confirmed, chance)
+    head = file_head(study, chosen, criterion.words, confirmed, chance, all_images)
     # The trial's own number of threads: with another one the last digits differ.
     config = chosen.config.model_copy(update={"threads": study.user_attrs.get(THREADS)})
+    config = with_all_images(config) if all_images else config
     text = "".join(f"# {line}\n" for line in head) + config.to_yaml()
     if out is None:
         typer.echo(text, nl=False)
     else:
         _write(out, text)
     # What is piped into a file is the configuration alone.
-    for line in screen_lines(out, finds, chosen, confirmed, chance):
+    lines = screen_lines(out, finds, chosen, confirmed, chance)
+    lines[-1:-1] = images_lines(study, chosen, all_images)
+    for line in lines:
         typer.echo(line, err=out is None)
     return 0
 

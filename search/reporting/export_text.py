@@ -7,10 +7,12 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
+from paretrain.data.amount import amount_used
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.reporting.nothing_learned import no_better_than_guessing
 from search.study.attributes import PROVENANCE
+from search.study.images import read_images
 from search.study.records import TrialRecord
 from search.study.repeats import Confirmed, describe_confirmed
 from search.study.selection import neighbours
@@ -22,9 +24,10 @@ def file_head(
     criterion: str,
     confirmed: Confirmed | None,
     chance: Chance,
+    all_images: bool,
 ) -> list[str]:
     """Lines that say how the trial was found; the model card repeats them. `criterion`: how it was
-    chosen."""
+    chosen. `all_images`: whether the file asks for all images, whatever the search used."""
     trials = study.get_trials(deepcopy=False)
     finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
     origin = study.user_attrs.get(PROVENANCE, {})
@@ -40,11 +43,36 @@ def file_head(
             f"sampler {origin.get('sampler')}, seed {origin.get('seed')}, on "
             f"{origin.get('device')}; data fingerprint {origin.get('data_fingerprint')}"
         )
+    if part := _part_of_images(study, chosen):
+        lines.append(f"Searched on {part}" + ("; trains on all (--all-images)" * all_images))
     if not chance.beaten_by(chosen.val_acc):
         lines.append(f"In that search it was {no_better_than_guessing(chance)}")
     if confirmed is not None:
         lines.append(f"Trained again with {describe_confirmed(confirmed)}")
     return lines
+
+
+def images_lines(study: optuna.Study, chosen: TrialRecord, all_images: bool) -> list[str]:
+    """A line that says so where the search used a part of the images."""
+    part = _part_of_images(study, chosen)
+    if not part:
+        return []
+    if all_images:
+        return [f"  the search used {part}; this trains on all of them (--all-images)"]
+    return [f"  trains on {part}, as the search did: --all-images trains on all of them"]
+
+
+def _part_of_images(study: optuna.Study, chosen: TrialRecord) -> str:
+    """`400 of 48,000 training images (per_class 40)`; empty where the trial used all."""
+    stored = read_images(study.user_attrs)
+    used, in_all = None, None
+    if stored is not None:
+        used, in_all = stored.training.images, stored.training.in_all
+    elif (count := study.user_attrs.get(PROVENANCE, {}).get("training_images")) is not None:
+        used = int(count)
+    if chosen.config.share < 1:  # of those, and its choice is rounded for each class
+        used = None
+    return amount_used(chosen.config, used, in_all)
 
 
 def screen_lines(

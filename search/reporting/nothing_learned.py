@@ -128,10 +128,12 @@ def _images(attrs: Mapping[str, Any], finished: Sequence[TrialRecord]) -> list[s
     if not images or not classes or images >= FEW_IMAGES * classes:
         return []
     each = f"{count_of(images, 'training image')} of {classes:,} classes are few"
+    in_all = stored.training.in_all if stored else None
     options = [f"--per-class {data.per_class}"] if data.per_class else []
     options += [f"--fraction {data.fraction:g}"] if data.fraction < 1 else []
-    if options:
-        return [f"more images in a new study: {each} ({' and '.join(options)} left out others)"]
+    if options and in_all != images:
+        left = f"left out {in_all - images:,}" if in_all is not None else "left out others"
+        return [f"more images in a new study: {each} ({' and '.join(options)} {left})"]
     return [f"more images: {each}; published weights learn from fewer (--space finetune)"]
 
 

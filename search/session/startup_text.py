@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from paretrain import __version__
-from paretrain.formatting import count_of, duration, short_count
+from paretrain.data.parts import ImageData
+from paretrain.formatting import count_of, duration, percent, short_count
 from paretrain.safe_text import one_line
 from search.problem.objective import WORDS
+from search.reporting.nothing_learned import UNEVEN
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.study.images import chance_on
 from search.study.storage_url import VARIABLE
 from search.workers.forecast import Forecast
 
 LABEL = 9
 """Characters."""
+MUCH = 3
+"""A pass over an image for training takes about as long as three for validation."""
 SHOWN = 12
 """Most classes that are named."""
 
@@ -33,7 +38,8 @@ def say_first(screen: Console, run: PreparedRun, done: int) -> None:
 def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
     plan, data = run.plan, run.data
     side, epochs = plan.data.image_size, count_of(plan.epochs, "epoch")
-    images = f"{len(data.train):,} training, {len(data.val):,} validation"
+    images = f"{_of(len(data.train), data.all_training)} training, "
+    images += f"{_of(len(data.val), data.all_validation)} validation"
     trials = count_of(plan.trials, "trial") + (f", {done} done" if done else "")
     limit = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     lines = [
@@ -42,7 +48,9 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         ("", f"images of {len(data.classes)} classes, {side}x{side}, {epochs} a trial"),
         ("classes", class_names(data.classes)),
         *([("parts", data.parts)] if data.parts else []),
+        *(("chance", text) for text in _of_chance(plan, data)),
         *(("note", note) for note in [*_of_secrets(plan), *data.warnings]),
+        *(("note", note) for note in _of_validation(plan, data)),
         ("device", plan.describe_device()),
         ("limit", limit),
     ]
@@ -56,6 +64,38 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         names = ", ".join(fitting) or "none"
         lines.append(("baselines", f"{len(fitting)} of {len(run.baselines)} fit: {names}"))
     return lines
+
+
+def _of(used: int, in_all: int | None) -> str:
+    """`400 of 48,000`, or `400` where no image is left out."""
+    return f"{used:,}" if in_all in (None, used) else f"{used:,} of {in_all:,}"
+
+
+def _of_chance(plan: Plan, data: ImageData) -> list[str]:
+    """What guessing gives, where classes are uneven, or where no more is asked for."""
+    chance = chance_on(data)
+    lines = [chance.words()] if chance.share * len(data.classes) >= UNEVEN else []
+    if plan.min_acc is not None and not chance.beaten_by(plan.min_acc):
+        lines.append(f"{percent(plan.min_acc)} is asked for, which guessing may reach")
+    return lines
+
+
+def _of_validation(plan: Plan, data: ImageData) -> list[str]:
+    """How validation is bounded, or that it is large beside training."""
+    train, val = len(data.train), len(data.val)
+    if plan.data.val_least is not None and data.all_validation not in (None, val):
+        return [
+            "--per-class bounds validation too: as many images as train, "
+            f"{plan.data.val_least} at least, in the proportion of the classes"
+        ]
+    if val <= MUCH * train or plan.data.val_least is not None:
+        return []
+    # A study of an earlier version may have --per-class without a bound.
+    cure = "a new study leaves some out"
+    if plan.data.per_class is None:
+        cure = "--per-class in a new study leaves some out, or move some to training"
+    times = f"{val / train:.0f} times as many images validate as train"
+    return [f"{times}, which takes most of the time: {cure}"]
 
 
 def class_names(classes: Sequence[str]) -> str:

@@ -27,6 +27,8 @@ class PartOfImages(BaseModel):
     """Its name."""
     fewest: Count
     """Images of the rarest class."""
+    in_all: int | None = None
+    """Images of the part before some were chosen; None = not known."""
 
 
 class ImagesOfStudy(BaseModel):
@@ -43,8 +45,8 @@ def images_of(data: ImageData) -> ImagesOfStudy:
     """What is stored of these images."""
     return ImagesOfStudy(
         classes=len(data.classes),
-        training=_part(data.classes, data.train),
-        validation=_part(data.classes, data.val),
+        training=_part(data.classes, data.train, data.all_training),
+        validation=_part(data.classes, data.val, data.all_validation),
     )
 
 
@@ -53,11 +55,13 @@ def chance_on(data: ImageData) -> Chance:
     return _chance(images_of(data))
 
 
-def _part(classes: Sequence[str], part: Part) -> PartOfImages:
+def _part(classes: Sequence[str], part: Part, in_all: int | None) -> PartOfImages:
     counts = Counter(part.labels_N.tolist())
     label, most = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     fewest = min(counts.get(label, 0) for label in range(len(classes)))
-    return PartOfImages(images=len(part), most=most, most_of=classes[label], fewest=fewest)
+    return PartOfImages(
+        images=len(part), most=most, most_of=classes[label], fewest=fewest, in_all=in_all
+    )
 
 
 def read_images(attrs: Mapping[str, Any]) -> ImagesOfStudy | None:

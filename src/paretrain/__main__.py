@@ -17,6 +17,7 @@ from typer import Argument, Option
 from paretrain.checkpoint import load_checkpoint
 from paretrain.cli import UserError, help_text, run_command, terminable
 from paretrain.config import TrainConfig
+from paretrain.data.amount import amount_used, with_all_images
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
@@ -53,6 +54,10 @@ def train(
         int | None,
         Option(min=1, max=1024, help="Number of CPU threads, instead of the configuration's."),
     ] = None,
+    all_images: Annotated[
+        bool,
+        Option("--all-images", help="Train on all images, also where the search used a part."),
+    ] = False,
     with_validation: Annotated[
         bool, Option("--with-validation", help="Train on the validation images too.")
     ] = False,
@@ -65,6 +70,8 @@ def train(
     stored = TrainConfig.from_file(config)
     changes = {"epochs": epochs, "seed": seed, "threads": threads}
     wanted = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    if all_images:
+        wanted = with_all_images(wanted)
     chosen = pick_device(device)
     if wanted.precision == "bf16" and native_precision(chosen) != "bf16":
         raise UserError(
@@ -175,6 +182,8 @@ def _say_first(
         soft_wrap=True,
     )
     notes = list(data.warnings)
+    if part := amount_used(config, training.images_used, images.all_training):
+        notes.append(f"trains on {part}, as its search did: --all-images trains on all of them")
     if with_validation:
         notes.append(
             f"{len(images.val):,} validation images are trained on too: there will be no "

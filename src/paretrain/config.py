@@ -54,6 +54,9 @@ class DataConfig(Frozen):
     one split seed a smaller share is part of a larger one."""
     per_class: PositiveInt | None = None
     """Largest number of training images of each class; None = all."""
+    val_least: PositiveInt | None = None
+    """Where `per_class` is set: no more validation images than training images, but so many at
+    least, in the proportion of the classes; None = all of them."""
     skip_broken: bool = False
     """Whether images that cannot be decoded are left out in every part instead of refused."""
 

@@ -74,3 +74,19 @@ def test_choices_that_cannot_be_made(
 def test_a_study_without_a_finished_trial_has_nothing_to_choose_from(command: RunMain) -> None:
     code, _, err = command(export, "--study-name", empty_study(), "--knee")
     assert code == 2 and "no finished trial to choose from (0 in all)" in err
+
+
+def test_a_search_on_a_part_of_the_images_is_exported_with_how_many_of_how_many(
+    command: RunMain,
+) -> None:
+    part = "200 of 1,034 training images (per_class 20)"
+    code, out, _ = command(export, *STUDY, "--best", "--out", "part.yaml")
+    assert code == 0 and f"trains on {part}, as the search did: --all-images" in out
+    text = Path("part.yaml").read_text()
+    assert f"# Searched on {part}\n" in text and TrainConfig.from_yaml(text).data.per_class == 20
+    code, out, _ = command(export, *STUDY, "--best", "--all-images", "--out", "all.yaml")
+    assert code == 0 and f"the search used {part}; this trains on all of them" in out
+    text = Path("all.yaml").read_text()
+    whole = TrainConfig.from_yaml(text).data
+    assert f"# Searched on {part}; trains on all (--all-images)\n" in text
+    assert (whole.per_class, whole.val_least, whole.fraction) == (None, None, 1.0)

@@ -21,7 +21,8 @@ def load_data(config: DataConfig) -> ImageData:
     or images of more than eight bits that use hardly any of them.
     """
     source = open_source(config)
-    train, val = _parts(source.train_part(), source.val_part(), config)
+    all_train, all_val = _parts(source.train_part(), source.val_part(), config)
+    train, val = _chosen(all_train, all_val, config)
     train_part, train_digest = train.decode(config)
     val_part, val_digest = val.decode(config)
     for name, part in (("training", train_part), ("validation", val_part)):
@@ -38,15 +39,14 @@ def load_data(config: DataConfig) -> ImageData:
         std,
         digest[:16],
         parts=one_line(source.origin.in_words(config.val_fraction)),
+        all_training=len(all_train.labels),
+        all_validation=len(all_val.labels),
         warnings=tuple(map(one_line, notes)),
     )
 
 
 def _parts(train: Items, val: Items | None, config: DataConfig) -> tuple[Items, Items]:
-    """Choose the images that are used.
-
-    Which images are broken is not known yet, so skipping them does not change the choice of others.
-    """
+    """Return all images of both parts; validation is split off where there is none."""
     if val is None:
         if max(Counter(train.labels).values(), default=0) < 2:
             raise UserError(
@@ -54,9 +54,23 @@ def _parts(train: Items, val: Items | None, config: DataConfig) -> tuple[Items, 
                 "has an image to validate with: classes need two or more, or a validation part"
             )
         rest, held_out = split_off(train.labels, config.val_fraction, config.split_seed)
-        train, val = train.choose(rest), train.choose(held_out)
-    train = train.choose(subset(train.labels, config.fraction, config.split_seed, config.per_class))
-    return train, val.choose(subset(val.labels, config.fraction, config.split_seed))
+        return train.choose(rest), train.choose(held_out)
+    return train, val
+
+
+def _chosen(train: Items, val: Items, config: DataConfig) -> tuple[Items, Items]:
+    """Choose the images that are used.
+
+    Which images are broken is not known yet, so skipping them does not change the choice of others.
+    Validation images keep the proportion of their classes, so that accuracy means the same with few
+    of them as with all.
+    """
+    seed, fraction = config.split_seed, config.fraction
+    train = train.choose(subset(train.labels, fraction, seed, config.per_class))
+    if config.per_class is not None and config.val_least is not None:
+        most = max(len(train.labels), config.val_least)
+        fraction = min(fraction, most / max(1, len(val.labels)))
+    return train, val.choose(subset(val.labels, fraction, seed))
 
 
 def _refuse_missing_class(classes: tuple[str, ...], name: str, part: Part) -> None:

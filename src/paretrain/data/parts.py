@@ -56,6 +56,10 @@ class ImageData:
     """Hash of image contents, labels and parts. It is equal if and only if the data are equal."""
     parts: str = ""
     """Where training, validation and test images come from, in words."""
+    all_training: int | None = None
+    """Number of images in the training part, before some were chosen; None = not known."""
+    all_validation: int | None = None
+    """The same of the validation part."""
     warnings: tuple[str, ...] = ()
     """What the user should know about these images, one sentence each."""
 
@@ -74,7 +78,9 @@ class ImageData:
             self.train.deep + self.val.deep,
         )
         mean, std = channel_statistics(train.images_NCHW)
-        return replace(self, train=train, mean=mean, std=std)
+        in_all = (self.all_training, self.all_validation)
+        total = None if None in in_all else sum(count or 0 for count in in_all)
+        return replace(self, train=train, mean=mean, std=std, all_training=total)
 
     def to(self, device: torch.device) -> "ImageData":
         """Return the same data on the device, where they fit."""

@@ -9,6 +9,8 @@ from paretrain.data.parts import Part
 
 UNEVEN = 10
 """Classes are called uneven where the largest has at least so many times the smallest's images."""
+SHIFTED = 0.2
+"""Share of the validation images that a class may have beyond its share of the training images."""
 FEW = 5
 """A class with fewer training images than this is warned of: it will hardly be learned."""
 DARK = 16
@@ -26,6 +28,7 @@ def quality_warnings(classes: tuple[str, ...], train: Part, val: Part) -> tuple[
         *_nearly_black(train),
         *identical_images("training", train, "validation", val),
         *_uneven_classes(classes, train),
+        *_uneven_validation(classes, train, val),
         *_small_classes(classes, train),
         *skipped_images("training", train),
         *skipped_images("validation", val),
@@ -114,6 +117,21 @@ def _uneven_classes(classes: tuple[str, ...], train: Part) -> list[str]:
         f"classes are uneven: '{classes[largest]}' has {_images(most, 'training ')}, "
         f"'{classes[smallest]}' {fewest:,}: accuracy counts images, so it says little about "
         "small classes"
+    ]
+
+
+def _uneven_validation(classes: tuple[str, ...], train: Part, val: Part) -> list[str]:
+    """Say so where one class has far more of the validation images than of the training images."""
+    in_train, in_val = Counter(train.labels_N.tolist()), Counter(val.labels_N.tolist())
+    label, most = in_val.most_common()[0]
+    share, trained = most / len(val), in_train[label] / len(train)
+    fewest = min(in_val.values())
+    if share - trained < SHIFTED and (most < UNEVEN * fewest or share < 2 * trained):
+        return []
+    return [
+        f"validation is uneven where training is not: '{classes[label]}' has {share:.0%} of the "
+        f"validation images, {trained:.0%} of the training images: who always answers "
+        f"'{classes[label]}' has {share:.1%} validation accuracy"
     ]
 
 

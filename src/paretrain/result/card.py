@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from paretrain.config import TrainConfig
+from paretrain.data.amount import amount_used, leaves_out
 from paretrain.data.locate import is_csv, short_name
 from paretrain.data.published import SIDES
 from paretrain.describe import describe
@@ -121,9 +122,12 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
     names = metrics["classes"]
     listed = ", ".join(f"`{name}`" for name in names[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    used, in_all = metrics["training_images"], metrics["training_images_in_all"]
+    total = f" of {in_all:,}" if amount_used(config, used, in_all) and in_all is not None else ""
+    why = f" ({leaves_out(config)})" if total else ""
     return (
-        f"`{short_name(source)}`{kind}: trained on {metrics['training_images']:,} "
-        f"{metrics['trained_on']} of {config.data.image_size}x{config.data.image_size} pixels. "
+        f"`{short_name(source)}`{kind}: trained on {used:,}{total} {metrics['trained_on']}{why} "
+        f"of {config.data.image_size}x{config.data.image_size} pixels. "
         f"Fingerprint of training and validation images: `{metrics['data_fingerprint']}`.\n\n"
         f"Classes: {listed}{more}."
     )

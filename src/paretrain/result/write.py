@@ -106,6 +106,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
         if done.with_validation
         else "training images",
         "training_images": done.training.images_used,
+        "training_images_in_all": data.all_training,
         "validation_images": 0 if done.with_validation else len(data.val),
         "classes": list(data.classes),
         "mean": list(mean),

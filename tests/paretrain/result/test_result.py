@@ -62,6 +62,10 @@ def metrics() -> dict[str, Any]:
     return found
 
 
+def card() -> str:
+    return (RESULT / "README.md").read_text()
+
+
 def curve() -> list[list[str]]:
     """But for the seconds."""
     header, *epochs = rows(RESULT / "curve.csv")
@@ -325,12 +329,30 @@ def test_a_share_of_the_training_images_is_what_is_said(
 ) -> None:
     root = image_folder("pets", train=8, val=3)
     data = DataConfig(source=str(root), image_size=8)
-    Path("best.yaml").write_text(tiny_config(data=data, share=0.5, threads=1).to_yaml())
+    Path("tiny.yaml").write_text(tiny_config(data=data, share=0.5, threads=1).to_yaml())
     code, _, err = train()
     assert code == 0, err
     used = metrics()["training_images"]
-    assert 0 < used < 8 * len(metrics()["classes"])
-    assert f"trained on {used} training images" in (RESULT / "README.md").read_text()
+    assert used == 8
+    assert f"trained on {used} of 16 training images (share 0.5)" in card()
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_a_search_on_a_part_trains_on_that_part_and_says_so_or_on_all(
+    train: RunMain, image_folder: Callable[..., Path], tiny_config: MakeConfig
+) -> None:
+    root = image_folder("pets", train=8, val=6)
+    data = DataConfig(source=str(root), image_size=8, per_class=3, val_least=4)
+    Path("tiny.yaml").write_text(tiny_config(data=data, threads=1).to_yaml())
+    code, _, err = train()
+    part = "6 of 16 training images (per_class 3)"
+    assert code == 0 and f"note: trains on {part}, as its search did: --all-images" in err
+    assert metrics()["validation_images"] == 6 and f"trained on {part}" in card()
+    code, _, err = train("--all-images", "--overwrite")
+    assert code == 0 and "--all-images" not in err
+    assert (metrics()["training_images"], metrics()["validation_images"]) == (16, 12)
+    assert "trained on 16 training images of 8x8 pixels" in card()
+    assert TrainConfig.from_file(RESULT / "config.yaml").data.per_class is None
 
 
 @pytest.mark.usefixtures("no_onnx")

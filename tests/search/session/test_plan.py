@@ -11,7 +11,7 @@ from paretrain.config import DataConfig
 from search.problem.space import load_space
 from search.session.budget import Limits
 from search.session.options import Options
-from search.session.plan import CPU_SIDE, Plan, Stored, differences, settle
+from search.session.plan import CPU_SIDE, VAL_LEAST, Plan, Stored, differences, settle
 
 MakePlan = Callable[..., Plan]
 
@@ -48,6 +48,17 @@ def test_a_study_from_before_images_could_be_skipped_goes_on() -> None:
     assert differences({"epochs": 2}, {"epochs": 2, "skip_broken": False}) == []
     (said,) = differences({"epochs": 2}, {"epochs": 2, "skip_broken": True})
     assert said == "skip_broken (study: False, now: True)"
+
+
+def test_per_class_bounds_the_validation_images_of_new_studies_only(plan: MakePlan) -> None:
+    assert settle(options(per_class=40), None).data.val_least == VAL_LEAST
+    assert settle(options(), None).data.val_least is None
+    begun = plan(data=DataConfig(per_class=40, val_least=300)).identity("f")
+    assert settle(options(), stored(begun)).data.val_least == 300
+    before = {key: value for key, value in begun.items() if key != "val_least"}
+    again = settle(options(per_class=40), stored(before))
+    assert again.data.per_class == 40 and again.data.val_least is None
+    assert "val_least" not in " ".join(differences(before, again.identity("f")))
 
 
 def test_a_space_has_defaults_of_its_own() -> None:

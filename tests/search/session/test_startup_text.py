@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
+from paretrain.data.parts import ImageData
 from search.session.prepared_run import PreparedRun
 from search.session.startup_text import say_first, say_labelled, say_time
 from search.workers.forecast import Forecast
@@ -57,3 +59,45 @@ def test_no_time_is_told_where_nothing_is_left(
     console, written = screen(terminal=False)
     say_time(console, plan("vgg_reduce"), None, done)
     assert written.getvalue().strip().removeprefix("time").strip() == words
+
+
+def first_lines(plan: Any, data: ImageData) -> str:
+    console, written = screen(terminal=False)
+    say_first(console, PreparedRun(plan, data, plan.constraints(data), ()), done=0)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("least", "val", "expected"),
+    [
+        (6, 80, "6 of 80 validation"),
+        (None, 80, "20 times as many images validate as train, which takes most of the time"),
+        (500, 80, "4 of 12 training, 80 validation"),
+    ],
+)
+def test_how_many_images_are_used_and_what_bounds_validation_is_said(
+    plan: Callable[..., Any],
+    image_folder: Callable[..., Path],
+    least: int | None,
+    val: int,
+    expected: str,
+) -> None:
+    source = str(image_folder(train=6, val=val // 2))
+    config = DataConfig(source=source, image_size=32, per_class=2, val_least=least)
+    said = first_lines(plan("vgg_reduce", data=config), load_data(config))
+    assert expected in said
+    assert ("--per-class bounds validation too" in said) == (least == 6)
+    assert ("times as many" in said) == (least is None)
+
+
+def test_what_guessing_gives_is_said_where_classes_are_uneven(
+    plan: Callable[..., Any], image_folder: Callable[..., Path]
+) -> None:
+    root = image_folder(train=6, val=20)
+    even = DataConfig(source=str(root), image_size=32)
+    said = first_lines(plan("vgg_reduce", data=even, min_acc=0.6), load_data(even))
+    assert "60% is asked for, which guessing may reach" in said and "always" not in said
+    for number in range(15):
+        (root / "val" / "dog" / f"{number:03}.png").unlink()
+    said = first_lines(plan("vgg_reduce", data=even), load_data(even))
+    assert "chance    always answering 'cat' is right for 80.0% of the 25 validation" in said
