@@ -19,8 +19,9 @@ from search.reporting.failures import diagnose
 from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
 from search.reporting.text import ledger_lines
+from search.study.checked_storage import damage_of
 from search.study.snapshot import snapshot_of
-from search.study.storage import load_study, open_studies
+from search.study.storage import load_study, open_studies, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -34,6 +35,8 @@ def status(
     if study_name is None:
         opened, names = open_studies(storage)
         studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
+        for study in studies:
+            say(damage_of(study))
     else:
         studies = [load_study(storage, study_name)]
     snapshots = [snapshot_of(study, storage) for study in studies]

@@ -5,14 +5,15 @@ import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from paretrain.cli import UserError
+from paretrain.formatting import visible
 from search.problem.baselines import load_baselines
 from search.problem.constraints import Constraints
 from search.problem.space import Space
 
-Words = Annotated[str, Field(max_length=2_000)]
+Words = Annotated[str, Field(max_length=2_000), AfterValidator(visible)]
 Size = Annotated[int, Field(ge=0, le=10**18)]
 Value = bool | int | float | Words | None
 """What a parameter may be."""

@@ -3,13 +3,14 @@ may (tests/project/test_layers.py holds that)."""
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy as _FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -33,6 +34,42 @@ def id_of(thing: FrozenTrial | FrozenStudy) -> int:
 def storage_of(study: optuna.Study) -> BaseStorage:
     """The database of a study."""
     return study._storage
+
+
+def backend_of(study: optuna.Study) -> tuple[BaseStorage, int]:
+    """The database of a study without Optuna's memory of it, and the study's id there."""
+    return getattr(study._storage, "_backend", study._storage), study._study_id
+
+
+def frozen_study(
+    id_: int,
+    name: str,
+    directions: Sequence[StudyDirection],
+    user_attrs: Mapping[str, Any],
+    system_attrs: Mapping[str, Any],
+) -> FrozenStudy:
+    """A study as Optuna's storages list it."""
+    attrs = dict(user_attrs), dict(system_attrs)
+    return _FrozenStudy(name, None, *attrs, id_, directions=directions)
+
+
+class OwnReading(RDBStorage):
+    """Optuna's storage for those who read its trials themselves."""
+
+    def read_trials(self, study_id: int, after: int, also: set[int]) -> list[FrozenTrial]:
+        """Trials of a study whose id is larger than `after`, or among `also`, by their ids."""
+        raise NotImplementedError
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        """What Optuna reads trials with."""
+        trials = self.read_trials(study_id, trial_id_greater_than, included_trial_ids)
+        return [trial for trial in trials if states is None or trial.state in states]
 
 
 def set_attributes(study: optuna.Study, id_: int, attributes: Mapping[str, Any]) -> None:

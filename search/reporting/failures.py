@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import TrainConfig
 from search.study.attributes import CONFIG, CURVE, INFEASIBLE, VERDICT
+from search.study.reader import DAMAGED
 
 AT_ONCE = 2
 """Diverging within so many epochs speaks for the learning rate."""
@@ -52,6 +53,8 @@ def _cause(trial: FrozenTrial) -> str:
     health = attrs.get(CURVE, {}).get("health") or [""]
     if INFEASIBLE in attrs:
         return MEMORY
+    if str(attrs.get(VERDICT, "")).startswith(DAMAGED):
+        return DAMAGED
     if health[-1] == "diverged":
         return DIVERGED if len(health) <= AT_ONCE else LATER
     if health[-1] == "one class":
@@ -86,6 +89,8 @@ def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
         tries += [] if tries else ["ten times these, a tenth of these, or more epochs"]
         said = ", ".join(facts)
         return f"{said[0].upper()}{said[1:]}: try {', and '.join(tries)}."
+    if cause == DAMAGED:
+        return "Restore the database from a copy; all others count as they are."
     return "The attributes of the trial have the traceback (stderr)."
 
 

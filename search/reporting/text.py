@@ -27,6 +27,10 @@ _STATES = (
 )
 
 
+_ORIGIN = {"training_images", "validation_images", "data", "device", "torch", "seed"}
+"""What a study of ours notes of its origin, where that is not damaged."""
+
+
 def study_lines(snapshot: StudySnapshot) -> list[str]:
     """Lines that say what is searched, how far the search is, and on which images."""
     origin, states = snapshot.attrs.get(PROVENANCE, {}), [trial.state for trial in snapshot.trials]
@@ -37,13 +41,14 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
         f"Space {snapshot.identity.get('space', '?')}{summary}",
         f"{trials}; at most {snapshot.epochs} epochs each; small: {WORDS[snapshot.objective]}.",
     ]
-    if origin:
+    if origin.keys() >= _ORIGIN:
         lines.append(
             f"{origin['training_images']:,} training and {origin['validation_images']:,} "
             f"validation images of {snapshot.classes} classes ({origin['data']}); "
             f"{origin['device']}; torch {origin['torch']}, seed {origin['seed']}."
         )
-    return [*lines, *([snapshot.left_out] if snapshot.left_out else [])]
+    left_out = [snapshot.left_out] if snapshot.left_out else []
+    return [*lines, *left_out, *(f"Note: {line}" for line in snapshot.damage)]
 
 
 def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:

@@ -9,11 +9,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from paretrain.cli import UserError
 from paretrain.describe import describe
 from search.problem.baselines import Baseline
+from search.problem.constraints import UNBUILDABLE
 from search.problem.optuna_internals import id_of, set_attributes, set_params, set_state
 from search.problem.random_trial import RandomTrial
 from search.session.prepared_run import PreparedRun
 from search.study import attributes as attr
 from search.study.records import size_attributes
+from search.study.stored import short
 
 
 def requeue_interrupted(study: optuna.Study) -> int:
@@ -26,17 +28,19 @@ def requeue_interrupted(study: optuna.Study) -> int:
     return len(left)
 
 
-def enqueue(study: optuna.Study, run: PreparedRun) -> None:
+def enqueue(study: optuna.Study, run: PreparedRun) -> list[str]:
     """Complete what waits: trials that somebody enqueued by Optuna's own `enqueue_trial`, and
-    baselines that can run and have not."""
-    trials = study.get_trials(deepcopy=False)
+    baselines that can run and have not. Gives what the user must be told of them, a line each."""
+    trials, notes = study.get_trials(deepcopy=False), []
     for trial in trials:
-        if trial.state == TrialState.WAITING and attr.CONFIG not in trial.user_attrs:
-            _adopt(study, run, trial)
+        # The size is stored last: without it, an earlier run was killed before it had completed.
+        if trial.state == TrialState.WAITING and attr.SIZE not in trial.user_attrs:
+            notes += _adopt(study, run, trial)
     known = {trial.user_attrs.get(attr.BASELINE) for trial in trials}
     for baseline in run.baselines:
         if not baseline.obstacle and baseline.name not in known:
             _add(study, run, baseline)
+    return notes
 
 
 def _add(study: optuna.Study, run: PreparedRun, baseline: Baseline) -> None:
@@ -58,24 +62,46 @@ def _add(study: optuna.Study, run: PreparedRun, baseline: Baseline) -> None:
     )
 
 
-def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> None:
-    """Parameters that were not fixed are drawn at random."""
-    seed = run.plan.trial_seed(enqueued.number)
-    drawn = RandomTrial(random.Random(seed), enqueued.system_attrs.get("fixed_params", {}))
-    config = run.constraints.complete(run.plan.space.suggest(drawn))
+def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> list[str]:
+    """Parameters that were not fixed are drawn at random. Gives notes."""
+    seed, id_ = run.plan.trial_seed(enqueued.number), id_of(enqueued)
+    fixed = enqueued.system_attrs.get("fixed_params", {})
+    drawn = RandomTrial(random.Random(seed), fixed)
+    try:
+        config = run.constraints.complete(run.plan.space.suggest(drawn))
+    except UserError as error:
+        return [_give_up(study, enqueued, str(error))]
     config = config.model_copy(update={"seed": seed})
-    size, id_ = run.constraints.size(config), id_of(enqueued)
-    set_params(study, id_, drawn.params, drawn.distributions)
-    set_attributes(study, id_, {attr.CONFIG: config.to_dict()})
+    size = run.constraints.size(config)
     if size is None:
-        raise UserError(
-            f"the enqueued trial {enqueued.number} cannot take images of "
-            f"{config.data.image_size} pixels: delete it, or use a larger --image-size in a new "
-            "study"
-        )
+        return [_give_up(study, enqueued, UNBUILDABLE)]
+    missing = {k: d for k, d in drawn.distributions.items() if k not in enqueued.params}
+    set_params(study, id_, drawn.params, missing)
+    sizes = size_attributes(run.constraints, config, size)
     attributes = {
-        **size_attributes(run.constraints, config, size),
+        attr.CONFIG: config.to_dict(),
         attr.WORDS: describe(config),
         attr.ORIGIN: "enqueued",
+        **{key: value for key, value in sizes.items() if key != attr.SIZE},
+        attr.SIZE: sizes[attr.SIZE],
     }
     set_attributes(study, id_, attributes)
+    return [
+        f"trial {enqueued.number} was enqueued with {name} = {short(value)}, "
+        + (
+            f"which is outside its range: {drawn.params[name]!r} was drawn in its place"
+            if name in drawn.params
+            else "which the space does not ask for with its other parameters: it is left out"
+        )
+        for name, value in fixed.items()
+        if drawn.params.get(name, drawn) != value
+    ]
+
+
+def _give_up(study: optuna.Study, enqueued: FrozenTrial, why: str) -> str:
+    """A waiting trial that no run can begin is failed, or it would keep every run from going on.
+    Gives a note."""
+    set_state(study, id_of(enqueued), TrialState.RUNNING)
+    set_attributes(study, id_of(enqueued), {attr.VERDICT: f"not run: {why}"})
+    study.tell(enqueued.number, state=TrialState.FAIL)
+    return f"the enqueued trial {enqueued.number} is not run: {why}"

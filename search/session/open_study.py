@@ -15,10 +15,11 @@ from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import Space
 from search.session.plan import Plan, Stored, refuse_other_study
 from search.study import attributes as attr
+from search.study.checked_storage import damage_of
 from search.study.images import images_of
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
-from search.study.storage import exists, open_storage
+from search.study.storage import exists, open_storage, refuse_damaged
 from search.study.storage_url import StorageUrl
 
 
@@ -28,11 +29,13 @@ def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
         return None
     opened = open_storage(storage)
     try:
+        refuse_damaged(opened, name)
         if name not in optuna.study.get_all_study_names(opened):
             return None
         study = optuna.load_study(study_name=name, storage=opened)
         if _half_made(study):
             return None
+        _refuse_damaged_settings(study)
         attrs = study.user_attrs
         return Stored(
             identity=attrs.get(attr.IDENTITY, {}),
@@ -60,6 +63,8 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
             return _completed(study, plan, data, wanted)
         refuse_other_study(plan.study_name, study.user_attrs.get(attr.IDENTITY, {}), wanted)
         study.set_user_attr(attr.OWNER, beat())
+        if attr.UID not in study.user_attrs:  # damaged: it names the folder of the checkpoints
+            study.set_user_attr(attr.UID, uuid.uuid4().hex)
         _store_settings(study, plan, data)
         return study
     with quiet_optuna():
@@ -73,6 +78,13 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
                 "run the command again, or use another --study-name"
             ) from None
     return _completed(study, plan, data, wanted)
+
+
+def _refuse_damaged_settings(study: optuna.Study) -> None:
+    """A search that went on with other settings than the stored ones would be another search."""
+    damage_of_settings = [line for line in damage_of(study) if ": setting " in line]
+    if damage_of_settings and not all("'uid'" in line for line in damage_of_settings):
+        raise UserError(damage_of_settings[0])
 
 
 def _half_made(study: optuna.Study) -> bool:

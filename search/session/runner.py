@@ -33,6 +33,7 @@ from search.session.weights import with_weights
 from search.session.worker_count import choose
 from search.stopping.pruners import WithControlArm, make_rule
 from search.study.attributes import OWNER
+from search.study.checked_storage import damage_of
 from search.study.decisions import read_memory
 from search.study.images import chance_on
 from search.study.ledger import ledger
@@ -110,11 +111,14 @@ def _search(
 ) -> tuple[Outcome, dict[str, int]]:
     plan = run.plan
     refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
+    for line in damage_of(study):
+        _note(style, screen, line)
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if left := requeue_interrupted(study):
         screen.print(f"{count_of(left, 'interrupted trial')} queued again")
-    enqueue(study, run)
+    for line in enqueue(study, run):
+        _note(style, screen, line)
     trials, done = study.get_trials(deepcopy=False), _count(study)
     limited = plan.limits.seconds is not None or plan.limits.epochs is not None
     recalled = read_memory(trials, plan.min_acc)
@@ -127,6 +131,13 @@ def _search(
         coordinator = Coordinator(run, study, rule, budget, pool, tell)
         outcome = coordinator.run()
     return outcome, coordinator.refused
+
+
+def _note(style: Style, screen: Console, text: str) -> None:
+    if style == "json":
+        emit({"event": "note", "text": text})
+    else:
+        screen.print(f"note: {text}", markup=False, highlight=False)
 
 
 def _finish(

@@ -114,8 +114,8 @@ class TrialQueue:
         while self._waiting:
             trial = self._waiting.popleft()
             obstacle = self._constraints.obstacle(trial.config, trial.num_params)
+            self._writer.begin(trial.number, {})  # Optuna ends no trial that has not begun
             if obstacle is None:
-                self._writer.begin(trial.number, {})
                 return trial
             verdict = {attr.VERDICT: f"not run: {obstacle}, {trial.num_params} parameters"}
             self._writer.end(trial.number, verdict, TrialState.FAIL)

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import optuna
 from optuna.trial import FrozenTrial
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from paretrain.data.parts import ImageData, Part
+from paretrain.formatting import visible
 from search.problem.chance import Chance
 from search.study import attributes as attr
 
@@ -20,15 +21,21 @@ class PartOfImages(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    images: Annotated[int, Field(gt=0)]
-    most: Annotated[int, Field(gt=0)]
+    images: Annotated[int, Field(gt=0, le=10**12)]
+    most: Annotated[int, Field(gt=0, le=10**12)]
     """Images of the most frequent class."""
-    most_of: str
+    most_of: Annotated[str, AfterValidator(visible)]
     """Its name."""
     fewest: Count
     """Images of the rarest class."""
     in_all: int | None = None
     """Images of the part before some were chosen; None = not known."""
+
+    @model_validator(mode="after")
+    def _no_class_has_more_than_all(self) -> "PartOfImages":
+        if not self.fewest <= self.most <= self.images:
+            raise ValueError(f"classes of {self.fewest} to {self.most} among {self.images} images")
+        return self
 
 
 class ImagesOfStudy(BaseModel):
@@ -36,7 +43,7 @@ class ImagesOfStudy(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    classes: Annotated[int, Field(gt=0)]
+    classes: Annotated[int, Field(gt=0, le=10**12)]
     training: PartOfImages
     validation: PartOfImages
 

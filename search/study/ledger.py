@@ -84,6 +84,6 @@ def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
         if spent["epochs"] > on_curve or spent["lost_seconds"] > 0:
             rows["lost"] += Entry(1, spent["epochs"] - on_curve, spent["lost_seconds"])
         if trial.state == TrialState.PRUNED:
-            left = epochs - on_curve
+            left = max(0, epochs - on_curve)
             rows["saved"] += Entry(1, left, left * seconds / max(on_curve, 1))
     return Ledger(**rows)

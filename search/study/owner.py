@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psutil
@@ -36,9 +36,15 @@ def beat() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
 
 
+def is_fresh(last: Mapping[str, Any]) -> bool:
+    """Whether a beat is of now. One of the future is of a wrong clock: it would hold a study until
+    that time comes."""
+    return abs(time.time() - float(last["time"])) <= STALE_AFTER_S
+
+
 def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
     """Raises UserError when the last beat is fresh and its process is not known to be dead."""
-    if not last or time.time() - last["time"] > STALE_AFTER_S:
+    if not last or not is_fresh(last):
         return
     here = last["host"] == socket.gethostname()
     if here and (last["pid"] == os.getpid() or not _alive(last["pid"])):

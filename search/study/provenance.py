@@ -10,6 +10,7 @@ import optuna
 import torch
 
 import paretrain
+from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
 from paretrain.device import device_name
 from search.study.attributes import UID
@@ -31,5 +32,12 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def checkpoint_folder(study: optuna.Study) -> Path:
     """Where the running trials of this study keep their state: in the cache, because it is worth
-    nothing once they have ended."""
-    return cache_folder() / "running" / str(study.user_attrs[UID])
+    nothing once they have ended. Its name was checked when it was read, so it is no path elsewhere.
+    Raises UserError for a study without a name for it."""
+    name = study.user_attrs.get(UID)
+    if name is None:
+        raise UserError(
+            f"study '{study.study_name}' has no valid '{UID}', so no place for checkpoints: go on "
+            "with it once by python -m search.run, which gives it a new one"
+        )
+    return cache_folder() / "running" / str(name)

@@ -1,8 +1,7 @@
 """What a study holds, read once, for everything that shows it."""
 
 import shlex
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +18,10 @@ from search.problem.known_spaces import known_space
 from search.problem.objective import OBJECTIVES, Objective
 from search.problem.space import Space, built_in_spaces, load_space
 from search.study import attributes as attr
+from search.study.checked_storage import damage_of
 from search.study.images import read_chance
 from search.study.ledger import Ledger, ledger
-from search.study.owner import STALE_AFTER_S
+from search.study.owner import is_fresh
 from search.study.records import TrialRecord, read_record
 from search.study.storage import Given, load_study
 from search.study.storage_url import StorageUrl
@@ -35,6 +35,8 @@ class StudySnapshot:
     study: optuna.Study
     trials: list[FrozenTrial]
     attrs: Mapping[str, Any]
+    damage: Sequence[str] = ()
+    """What could not be read, a line each."""
 
     @property
     def name(self) -> str:
@@ -68,7 +70,7 @@ class StudySnapshot:
     def running(self) -> bool:
         """Whether its coordinator gives signs of life."""
         last = self.attrs.get(attr.OWNER)
-        return last is not None and time.time() - float(last["time"]) < STALE_AFTER_S
+        return last is not None and is_fresh(last)
 
     @property
     def objective(self) -> Objective:
@@ -207,6 +209,6 @@ def read_snapshot(storage: Given, name: str) -> StudySnapshot:
 
 def snapshot_of(study: optuna.Study, storage: Given) -> StudySnapshot:
     """Read an opened study."""
-    attrs = study.user_attrs
+    damage = damage_of(study)
     trials = study.get_trials(deepcopy=False)
-    return StudySnapshot(StorageUrl.of(storage), study, trials, attrs)
+    return StudySnapshot(StorageUrl.of(storage), study, trials, study.user_attrs, damage)

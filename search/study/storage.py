@@ -4,20 +4,21 @@ import contextlib
 import errno
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, hidden, nearest
+from search.study.checked_storage import CheckedStorage, damage_of
 from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
@@ -57,7 +58,7 @@ def _check_database(path: Path) -> None:
             f"--storage {path} cannot be opened: {error}: mend its permissions, or choose another "
             "file"
         ) from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise UserError(
             f"--storage {path} is not a SQLite database, or is damaged: {error}: choose another "
             "file name"
@@ -108,7 +109,7 @@ def exists(given: Given) -> bool:
     return path is None or (path.exists() and path.stat().st_size > 0)
 
 
-def open_storage(given: Given) -> RDBStorage:
+def open_storage(given: Given) -> CheckedStorage:
     """Open or create. SQLite runs in WAL mode, so readers and the writer do not block each other.
     A SQLite file that cannot be written, as on a read-only disk, is opened for reading.
 
@@ -133,10 +134,11 @@ def open_storage(given: Given) -> RDBStorage:
 def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, ImportError, RuntimeError, OSError, TypeError, ValueError) as error:
+    except Exception as error:  # what Optuna and Alembic raise for foreign tables is anything
         if new:
             _remove_empty(storage)
-        cause = hidden(str(error.__cause__ or error).splitlines()[0])
+        lines = str(error.__cause__ or error).splitlines()
+        cause = hidden(lines[0] if lines else type(error).__name__)
         mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
         mend = mend if storage.path is None else "choose another file"
         raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
@@ -156,16 +158,16 @@ def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
     return url.replace("{", "{{").replace("}", "}}"), arguments
 
 
-def _opened(url: str, arguments: dict[str, Any]) -> RDBStorage:
+def _opened(url: str, arguments: dict[str, Any]) -> CheckedStorage:
     for _ in range(TRIES):
         try:
-            return RDBStorage(url, engine_kwargs=arguments)
+            return CheckedStorage(url, engine_kwargs=arguments)
         except (IntegrityError, OperationalError) as error:
             # Another program is creating the same tables at this moment.
             if not any(sign in str(error) for sign in ("UNIQUE constraint", "already exists")):
                 raise
             time.sleep(0.2)
-    return RDBStorage(url, engine_kwargs=arguments)
+    return CheckedStorage(url, engine_kwargs=arguments)
 
 
 def _remove_empty(storage: StorageUrl) -> None:
@@ -191,13 +193,29 @@ def _write_ahead(engine: Engine) -> None:
 def load_study(storage: Given, name: str) -> optuna.Study:
     """An existing study. Raises UserError naming the ones that there are."""
     opened, names = _existing(StorageUrl.of(storage))
+    refuse_damaged(opened, name)
     check_name(storage, name, names)
-    return optuna.load_study(study_name=name, storage=opened)
+    study = optuna.load_study(study_name=name, storage=opened)
+    say(damage_of(study))
+    return study
 
 
-def open_studies(storage: Given) -> tuple[RDBStorage, list[str]]:
+def refuse_damaged(opened: CheckedStorage, name: str) -> None:
+    """Raises UserError when there is such a study, but nothing of it can be read."""
+    if line := opened.damaged_studies().get(name):
+        raise UserError(line)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Tells, on standard error, what is left out of all that is shown."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
+def open_studies(storage: Given) -> tuple[CheckedStorage, list[str]]:
     """An existing database, and the names of its studies. Raises UserError when it has none."""
     opened, names = _existing(StorageUrl.of(storage))
+    say(opened.damaged_studies().values())
     if not names:
         raise UserError(f"no study in {StorageUrl.of(storage)}: run python -m search.run first")
     return opened, names
@@ -211,7 +229,7 @@ def check_name(storage: Given, name: str, names: Sequence[str]) -> None:
         raise UserError(f"no study '{name}' in {where}{hint}: there are {listed}")
 
 
-def _existing(storage: StorageUrl) -> tuple[RDBStorage, list[str]]:
+def _existing(storage: StorageUrl) -> tuple[CheckedStorage, list[str]]:
     check_storage(storage)
     if not exists(storage):
         raise UserError(f"no database {storage}: run python -m search.run first")

@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
 from search.study.attributes import IDENTITY
+from search.study.checked_storage import CheckedStorage
 from search.study.storage import Given, connection
 from search.study.storage_url import StorageUrl
 
 
-class DashboardStorage(RDBStorage):
+class DashboardStorage(CheckedStorage):
     """A storage that reads without locking. It writes only what a person does in the dashboard."""
 
     def __init__(self, given: Given) -> None:

@@ -1,0 +1,279 @@
+"""The database of studies, read with every value checked. What cannot be true is never handed on:
+a damaged trial stands there as failed, a damaged study is left out, and both are said."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from sqlalchemy import TableClause, event, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
+
+from paretrain.cli import UserError, hidden
+from paretrain.formatting import visible
+from search.problem.optuna_internals import FrozenStudy, OwnReading, backend_of, frozen_study
+from search.study import attributes as attr
+from search.study import tables
+from search.study.reader import (
+    MOST_TRIALS,
+    TrialRows,
+    damaged_trial,
+    read_name,
+    read_trial,
+    read_whole,
+    study_attribute,
+    system_attribute,
+)
+from search.study.stored import short
+
+MOST_SAID = 5
+"""So many damaged parts of a study are named, the others counted."""
+CURE = "restore the database from a copy, or go on without it"
+
+
+class CheckedStorage(OwnReading):
+    """Optuna's storage, whose reading is ours. Writing is Optuna's."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._damage: dict[int, dict[str, str]] = {}
+        if self.engine.name == "sqlite":
+            event.listen(self.engine, "connect", _lenient)
+            self.scoped_session.remove()
+            self.engine.dispose()  # for connections that were made before
+
+    def damage(self, study_id: int) -> list[str]:
+        """What could not be read of a study so far, a line each."""
+        lines = list(self._damage.get(study_id, {}).values())
+        more = len(lines) - MOST_SAID
+        return lines[:MOST_SAID] + ([f"and {more:,} more like these"] if more > 0 else [])
+
+    def damaged_studies(self) -> dict[str, str]:
+        """Why, in a line, for each study that cannot be read at all, by its name."""
+        damaged = {}
+        for study_id, stored in self._names():
+            name = visible(stored) if isinstance(stored, str) else short(stored)
+            try:
+                self._refuse_damaged(study_id, stored)
+            except ValueError as error:
+                damaged[name] = str(error)
+        return damaged
+
+    # --- what Optuna asks for
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """All studies that can be read."""
+        found = []
+        for study_id, name in self._names():
+            try:
+                directions = self._refuse_damaged(study_id, name)
+            except UserError:
+                continue
+            user, system = self.get_study_user_attrs(study_id), self._system(study_id, directions)
+            found.append(frozen_study(study_id, name, directions, user, system))
+        return found
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """Raises KeyError when there is no such study."""
+        for row in self._rows(tables.STUDIES, "study_id", study_id):
+            return str(row["study_name"])
+        raise KeyError(f"no study with id {study_id}")
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """Likewise."""
+        for row in self._rows(tables.STUDIES, "study_name", study_name):
+            return int(row["study_id"])
+        raise KeyError(f"no study {study_name}")
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Raises KeyError when there is no such study, UserError when it is damaged."""
+        for row in self._rows(tables.STUDIES, "study_id", study_id):
+            return self._refuse_damaged(study_id, row["study_name"])
+        raise KeyError(f"no study with id {study_id}")
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """Those that can be read; the others are in `damage`."""
+        rows = self._rows(tables.STUDY_USER, "study_id", study_id)
+        ours = any(row["key"] == attr.IDENTITY for row in rows)
+        return self._attributes(study_id, rows, study_attribute, said=ours)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Likewise."""
+        return self._system(study_id, self.get_study_directions(study_id))
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Raises KeyError when there is none."""
+        for row in self._rows(tables.TRIALS, "trial_id", trial_id):
+            for trial in self._trials(row["study_id"], tables.TRIALS.c.trial_id == trial_id):
+                return trial
+        raise KeyError(f"no trial with id {trial_id}")
+
+    def get_trial_user_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Of a trial as `get_trial` gives it."""
+        return self.get_trial(trial_id).user_attrs
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Of a trial as `get_trial` gives it."""
+        return self.get_trial(trial_id).system_attrs
+
+    def read_trials(self, study_id: int, after: int, also: set[int]) -> list[FrozenTrial]:
+        """Trials of a study whose id is larger than `after`, or among `also`."""
+        self.get_study_name_from_id(study_id)  # raises KeyError
+        id_ = tables.TRIALS.c.trial_id
+        return self._trials(study_id, or_(id_ > after, id_.in_(also)) if also else id_ > after)
+
+    # --- rows
+
+    def _trials(self, study_id: int, which: ColumnElement[bool]) -> list[FrozenTrial]:
+        chosen = (tables.TRIALS.c.study_id == study_id) & which
+        ids = select(tables.TRIALS.c.trial_id).where(chosen)
+        with self._reading() as read:
+            rows = {row["trial_id"]: TrialRows(row) for row in read(tables.TRIALS, chosen)}
+            for table, part in _PARTS.items():
+                for row in read(table, table.c.trial_id.in_(ids)):
+                    if row["trial_id"] in rows:  # else it began after the first query
+                        getattr(rows[row["trial_id"]], part).append(row)
+        ours = any(
+            row["key"] == attr.IDENTITY
+            for row in self._rows(tables.STUDY_USER, "study_id", study_id)
+        )
+        found: dict[int, FrozenTrial] = {}
+        for trial_id, of_trial in rows.items():
+            trial = self._trial(study_id, of_trial, ours)
+            if trial is not None and trial.number in found:
+                self._say(study_id, f"row {trial_id}", f"a second trial {trial.number}")
+            elif trial is not None:
+                found[trial.number] = trial
+        return list(found.values())
+
+    def _trial(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
+        """None where not even its number is known."""
+        number = rows.row["number"]
+        try:
+            trial = read_trial(rows, ours)
+        except ValueError as error:
+            what = str(error)
+        else:
+            self._damage.get(study_id, {}).pop(f"trial {trial.number}", None)
+            return trial
+        try:
+            self._say(study_id, f"trial {read_whole(number, MOST_TRIALS)}", what)
+        except ValueError:
+            self._say(study_id, f"trial in row {rows.row['trial_id']}", what)
+            return None
+        return damaged_trial(rows, number, what)
+
+    def _names(self) -> list[tuple[int, Any]]:
+        with self._reading() as read:
+            return [(row["study_id"], row["study_name"]) for row in read(tables.STUDIES, None)]
+
+    def _refuse_damaged(self, study_id: int, stored: object) -> list[StudyDirection]:
+        """The directions of a study. Raises UserError for a study of which nothing can be shown,
+        because its name, its directions or what it is cannot be read."""
+        name = visible(stored) if isinstance(stored, str) else short(stored)
+        try:
+            read_name(stored)
+            directions = _directions(self._rows(tables.DIRECTIONS, "study_id", study_id))
+            for row in self._rows(tables.STUDY_USER, "study_id", study_id):
+                if row["key"] == attr.IDENTITY:
+                    study_attribute(attr.IDENTITY, row["value_json"])
+        except ValueError as error:
+            raise UserError(
+                f"study '{name}' is damaged and left out: {error}: restore the database from a "
+                "copy, or search under another --study-name"
+            ) from None
+        return directions
+
+    def _system(self, study_id: int, directions: Sequence[StudyDirection]) -> dict[str, Any]:
+        rows = self._rows(tables.STUDY_SYSTEM, "study_id", study_id)
+        return self._attributes(
+            study_id, rows, lambda key, text: system_attribute(key, text, len(directions)), True
+        )
+
+    def _attributes(
+        self,
+        study_id: int,
+        rows: Sequence[Any],
+        read: Callable[[str, object], Any],
+        said: bool,
+    ) -> dict[str, Any]:
+        found = {}
+        for row in rows:
+            try:
+                key = read_name(row["key"])
+                found[key] = read(key, row["value_json"])
+            except ValueError as error:
+                if said:
+                    self._say(study_id, f"setting {short(row['key'])}", str(error))
+        return found
+
+    def _say(self, study_id: int, part: str, what: str) -> None:
+        name = visible(self.get_study_name_from_id(study_id))
+        line = f"study '{name}': {part} is damaged and left out: {what}: {CURE}"
+        self._damage.setdefault(study_id, {})[part] = " ".join(line.split())
+
+    def _rows(self, table: TableClause, key: str, value: object) -> list[Any]:
+        with self._reading() as read:
+            return read(table, table.c[key] == value)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Callable[[TableClause, ColumnElement[bool] | None], list[Any]]]:
+        """Gives rows of a table, as they are stored, in the order of their first column. Raises
+        UserError when the database cannot be read."""
+        session = self.scoped_session()
+
+        def read(table: TableClause, which: ColumnElement[bool] | None) -> list[Any]:
+            query = select(*table.c).order_by(next(iter(table.c)))
+            if which is not None:
+                query = query.where(which)
+            return list(session.execute(query).mappings())
+
+        try:
+            yield read
+        except SQLAlchemyError as error:
+            cause = hidden(visible(str(error.__cause__ or error)).splitlines()[0])
+            raise UserError(
+                f"the database cannot be read: {cause}: restore it from a copy"
+            ) from None
+        finally:
+            session.close()
+
+
+_PARTS = {
+    tables.PARAMS: "params",
+    tables.VALUES: "values",
+    tables.INTERMEDIATE: "intermediate",
+    tables.TRIAL_USER: "user",
+    tables.TRIAL_SYSTEM: "system",
+}
+
+
+def _directions(rows: Sequence[Any]) -> list[StudyDirection]:
+    """Raises ValueError."""
+    ordered = sorted(rows, key=lambda row: str(row["objective"]))
+    names = [row["direction"] for row in ordered]
+    if not names or [row["objective"] for row in ordered] != list(range(len(names))):
+        raise ValueError("directions of its objectives are missing")
+    for name in names:
+        if not isinstance(name, str) or name not in StudyDirection.__members__:
+            raise ValueError(f"direction of an objective is {short(name)}")
+    return [StudyDirection[name] for name in names]
+
+
+def _lenient(connection: Any, _: Any) -> None:
+    """One text that is no UTF-8 must not make a whole table unreadable."""
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+
+
+def damage_of(study: optuna.Study) -> list[str]:
+    """Lines that name what could not be read of a study, after all of it has been read."""
+    storage, study_id = backend_of(study)
+    if not isinstance(storage, CheckedStorage):
+        return []
+    study.get_trials(deepcopy=False)
+    storage.get_study_user_attrs(study_id)
+    storage.get_study_system_attrs(study_id)
+    return storage.damage(study_id)

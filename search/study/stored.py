@@ -1,0 +1,290 @@
+"""What every stored attribute may hold. A database may be damaged, of another program, or made by
+somebody to mislead: SQLite keeps text in a column of numbers, and JSON has no types at all. So
+everything passes one of these types before the program sees it."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, NotRequired, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
+from typing_extensions import TypedDict
+
+from paretrain.cli import UserError
+from paretrain.config import TrainConfig
+from paretrain.formatting import visible
+from paretrain.health import Health
+from search.problem.description import SpaceDescription
+from search.study import attributes as attr
+from search.study.images import ImagesOfStudy
+
+MOST_EPOCHS, MOST_CLASSES = 100_000, 1_000_000
+LONGEST = 1_000_000
+"""Characters of a text; a traceback is shorter."""
+
+
+def _one_line(text: str) -> str:
+    return visible(text).replace("\n", " ").replace("\t", " ")
+
+
+def _of_trial(pair: list[float]) -> list[float]:
+    if pair[0] < 0 or pair[0] != int(pair[0]):
+        raise ValueError("must begin with the number of a trial")
+    return pair
+
+
+def _hexadecimal(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", text):
+        raise ValueError("must be 32 hexadecimal digits")
+    return text
+
+
+Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(visible)]
+Line = Annotated[str, Field(max_length=10_000), AfterValidator(_one_line)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Size = Annotated[int, Field(ge=0, le=10**18)]
+Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
+Number = Annotated[int, Field(ge=0, le=2**62)]
+Whole = Annotated[float, Field(ge=0, le=2**53, multiple_of=1)]
+"""Whole numbers of a decision, which are stored as floats."""
+Real = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+"""Seconds and learning rates."""
+Loss = Annotated[float, AfterValidator(lambda loss: _not_negative(loss))]
+"""Of a diverged training it is not finite."""
+
+
+def _not_negative(value: float) -> float:
+    if value < 0:
+        raise ValueError("must not be below 0")
+    return value
+
+
+PerEpoch: TypeAlias = Annotated[list[Share], Field(max_length=MOST_EPOCHS)]
+Losses: TypeAlias = Annotated[list[Loss], Field(max_length=MOST_EPOCHS)]
+Rates: TypeAlias = Annotated[list[Positive], Field(max_length=MOST_EPOCHS)]
+_STRICT = ConfigDict(strict=True)
+_OPEN = ConfigDict(strict=True, extra="allow")
+
+
+@with_config(_STRICT)
+class StoredCurve(TypedDict):
+    """Lists with one value an epoch."""
+
+    val_acc: PerEpoch
+    health: Annotated[list[Health], Field(max_length=MOST_EPOCHS)]
+    train_loss: NotRequired[Losses]
+    train_acc: NotRequired[PerEpoch]
+    val_loss: NotRequired[Losses]
+    lr: NotRequired[Rates]
+    seconds: NotRequired[Rates]
+
+
+@with_config(_STRICT)
+class StoredSpent(TypedDict):
+    """What a trial has cost."""
+
+    epochs: Count
+    seconds: Positive
+    lost_seconds: Positive
+
+
+@with_config(_STRICT)
+class StoredEvidence(TypedDict):
+    """The numbers behind a decision, under their stored names."""
+
+    epoch: NotRequired[Annotated[Whole, Field(ge=1, le=MOST_EPOCHS)]]
+    val_acc: NotRequired[Share]
+    min_acc: NotRequired[Share]
+    expected: NotRequired[Share]
+    low: NotRequired[Share]
+    high: NotRequired[Share]
+    front: NotRequired[Share]
+    rival: NotRequired[Whole]
+    probability: NotRequired[Share]
+    gain: NotRequired[Real]
+    rate: NotRequired[Real]
+    rate_needed: NotRequired[Real]
+    start_chance: NotRequired[Share]
+    latest_start: NotRequired[Whole]
+    waiting_share: NotRequired[Share]
+
+
+Pair: TypeAlias = Annotated[
+    list[Real], Field(min_length=2, max_length=2), AfterValidator(_of_trial)
+]
+Pairs: TypeAlias = Annotated[list[Pair], Field(max_length=1_000_000)]
+
+
+@with_config(_STRICT)
+class StoredMemory(TypedDict):
+    """What the rule learned beside a decision."""
+
+    order: Annotated[int, Field(ge=1, le=2**53)]
+    first_gains: NotRequired[Pairs]
+    ends: NotRequired[Pairs]
+    ended: NotRequired[Annotated[list[Number], Field(min_length=2, max_length=2)]]
+    realised: NotRequired[Real | None]
+
+
+@with_config(_STRICT)
+class StoredDecision(StoredEvidence):
+    """A decision in full."""
+
+    reason: Line
+    why: NotRequired[Line]
+    stop: bool
+    would_stop: NotRequired[Real]
+    memory: NotRequired[StoredMemory]
+
+
+@with_config(_OPEN)
+class StoredIdentity(TypedDict):
+    """What a study is; other settings are compared with those of the next run and shown nowhere
+    else."""
+
+    space: NotRequired[Annotated[str, Field(max_length=1_000), AfterValidator(visible)]]
+    epochs: NotRequired[Annotated[int, Field(ge=1, le=MOST_EPOCHS)]]
+    image_size: NotRequired[Annotated[int, Field(ge=1, le=100_000)]]
+    objectives: NotRequired[Annotated[list[Line], Field(max_length=10)]]
+    data: NotRequired[Line]
+
+
+@with_config(_OPEN)
+class StoredProvenance(TypedDict):
+    """Where results come from."""
+
+    training_images: NotRequired[Count]
+    validation_images: NotRequired[Count]
+    data: NotRequired[Line]
+    device: NotRequired[Line]
+    torch: NotRequired[Line]
+    seed: NotRequired[Number]
+    classes: NotRequired[Annotated[list[Line], Field(max_length=MOST_CLASSES)]]
+    data_fingerprint: NotRequired[Line]
+    space_fingerprint: NotRequired[Line]
+
+
+@with_config(_STRICT)
+class StoredOwner(TypedDict):
+    """The last sign of life of the process that runs a study."""
+
+    host: Line
+    pid: Annotated[int, Field(ge=1, lt=2**31)]
+    time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+
+
+@with_config(_STRICT)
+class StoredSpaceFile(TypedDict):
+    """The file of a space that is not built in."""
+
+    path: Line
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+@with_config(_STRICT)
+class StoredRepeat(TypedDict):
+    """A training with another seed."""
+
+    trial: Number
+    seed: Number
+    val_accs: Annotated[list[Share], Field(min_length=1, max_length=MOST_EPOCHS)]
+    health: Health
+    seconds: Positive
+
+
+def _as(model: type[BaseModel], value: Any) -> Any:
+    """A dictionary of what a model reads from it."""
+    try:
+        return model.model_validate(value).model_dump()
+    except ValidationError as error:
+        raise ValueError(_in_a_line(error)) from None
+
+
+def _configuration(value: Any) -> Any:
+    TrainConfig.from_dict(value)
+    return value
+
+
+_TRIAL: dict[str, Any] = {
+    attr.CONFIG: Annotated[dict[str, Any], AfterValidator(_configuration)],
+    attr.SIZE: Size,
+    attr.AXIS: Size,
+    attr.MEASURED: bool,
+    attr.TRAINABLE: Size,
+    attr.WORDS: Line,
+    attr.ORIGIN: Line,
+    attr.BASELINE: Line | None,
+    attr.CURVE: StoredCurve,
+    attr.PER_CLASS: Annotated[list[Share], Field(max_length=MOST_CLASSES)],
+    attr.CONFUSION: Annotated[list[list[Count]], Field(max_length=100_000)],
+    attr.HEALTH: Health,
+    attr.BEST_ACC: Share,
+    attr.BEST_EPOCH: Annotated[int, Field(ge=1, le=MOST_EPOCHS)],
+    attr.LOWEST_LOSS_ACC: Share,
+    attr.LAST_ACC: Share,
+    attr.SECONDS: Positive,
+    attr.SPENT: StoredSpent,
+    attr.VERDICT: Text,
+    attr.NUMBERS: StoredEvidence,
+    attr.DECISIONS: Annotated[list[StoredDecision], Field(max_length=MOST_EPOCHS)],
+    attr.INFEASIBLE: Text,
+    attr.STDERR: Text,
+}
+_STUDY: dict[str, Any] = {
+    attr.IDENTITY: StoredIdentity,
+    attr.PROVENANCE: StoredProvenance,
+    attr.THREADS: Annotated[int, Field(ge=1, le=1024)],
+    attr.REFUSED: dict[Line, Count],
+    attr.OWNER: StoredOwner | None,
+    attr.UID: Annotated[str, AfterValidator(_hexadecimal)],
+    attr.MIN_ACC: Share | None,
+    attr.WEIGHTS_DIR: Line | None,
+    attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=10**12)] | None,
+    attr.SPACE_FILE: StoredSpaceFile | None,
+    attr.IMAGES: Annotated[dict[str, Any], AfterValidator(partial(_as, ImagesOfStudy))],
+    attr.DESCRIPTION: Annotated[dict[str, Any], AfterValidator(partial(_as, SpaceDescription))],
+}
+
+
+def _adapters(types: Mapping[str, Any]) -> dict[str, TypeAdapter[Any]]:
+    """Reading types of pydantic for them; a strict one where the type itself does not say."""
+    return {name: TypeAdapter(type_) for name, type_ in types.items()}
+
+
+TRIAL, STUDY = _adapters(_TRIAL), _adapters(_STUDY)
+REPEAT = TypeAdapter(StoredRepeat)
+
+
+def typed(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """The value as its type has it. Raises ValueError that says in a line what is wrong."""
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(_in_a_line(error)) from None
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+def _in_a_line(error: ValidationError) -> str:
+    """The first fault: where, what is allowed, what is there."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = visible(".".join(str(part) for part in first["loc"]))[:200]
+    seen = "" if isinstance(first["input"], dict | list) else f", not {short(first['input'])}"
+    words = visible(first["msg"].removeprefix("Value error, ").removeprefix("Input "))
+    return f"{place + ': ' if place else ''}{words}{seen}"
+
+
+def short(value: object) -> str:
+    """A value as it is shown in a line."""
+    text = visible(repr(value))
+    return text if len(text) <= 40 else text[:37] + "..."
