@@ -96,7 +96,7 @@ def _train_a_step(draw: _Draw, data: ImageData) -> None:
     batch_size = min(draw.config.batch_size, len(data.train))
     config = draw.config.model_copy(update={"batch_size": batch_size})
     try:
-        loss, _ = next(Training(config, data, torch.device("cpu")).steps(1))
+        loss = next(Training(config, data, torch.device("cpu")).steps(1)).loss
     except (ValueError, RuntimeError) as error:
         cause = " ".join(str(error).split())
         raise UserError(f"{draw.where}: a training step fails: {cause}") from None

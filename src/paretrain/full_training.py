@@ -53,7 +53,7 @@ class _Bar:
     """A progress bar over the batches of all epochs, with the time left; only on a terminal."""
 
     def __init__(self, training: Training, console: Console) -> None:
-        each = training.batches_per_epoch
+        each = training.pulses_per_epoch
         percent = TextColumn("{task.percentage:>3.0f}%,")
         self._bar = time_left_bar(console, "training", percent)
         self._task = self._bar.add_task(

@@ -1,9 +1,10 @@
 """A training as a generator of epochs. Its caller ends it by not asking for the next epoch."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -26,11 +27,14 @@ from paretrain.optim import build_optimizer, build_schedule
 # from the thread that starts them.
 torch.set_flush_denormal(True)
 
-EVALUATION_PIXELS = 512 * 32 * 32
-"""Most pixels in an evaluation batch. It limits memory and changes no result."""
+EVALUATION_PIXELS = 4096 * 32 * 32
+"""Most pixels in an evaluation batch on a GPU. It limits memory and changes no result."""
 CPU_EVALUATION = 64
 """Most images in an evaluation batch on the CPU, unless training batches are larger. With more,
 validation is hardly faster and needs more memory than training, which shows only after an epoch."""
+PREPARED_PIXELS = 8192 * 32 * 32
+"""Most pixels that are augmented at once on a GPU, unless a batch is larger. Small batches cost a
+GPU little more than the calls, of which there are then fewer a batch."""
 
 
 class EpochResult(BaseModel):
@@ -104,6 +108,17 @@ def patience_is_over(config: TrainConfig, results: Sequence[EpochResult]) -> boo
     return epochs_without_better(accs, losses, config.keep) >= config.patience
 
 
+class Step(NamedTuple):
+    """What one batch gave."""
+
+    loss: Tensor
+    """Mean loss of the batch, in nats."""
+    logits: Tensor
+    """(B, num_classes), of the weights before the step."""
+    labels: Tensor
+    """(B)"""
+
+
 class Training:
     """One training of one configuration on one device.
 
@@ -174,7 +189,8 @@ class Training:
         """Train; yield each epoch's result.
 
         Ends after the last epoch, when patience is over, or when the training has diverged. `pulse`
-        is called after every batch. An exception that it raises ends the training at once.
+        is called after every batch, on a GPU after those that are prepared together. An exception
+        that it raises ends the training at once.
         """
         if self.device.type == "cuda":
             # Validation may need more memory than a training step. A lack of memory is to show
@@ -184,7 +200,9 @@ class Training:
             if patience_is_over(self.config, self.curve):
                 break
             start = time.perf_counter()
-            train_loss, train_acc = self._train_epoch(epoch, pulse)
+            losses, right = self.train_epoch(epoch, pulse)
+            images = min(len(self._chosen), self._steps * self.config.batch_size)
+            train_loss, train_acc = float(losses) / self._steps, int(right) / images
             on_val = self.evaluate(self.data.val, pulse)
             health = judge(train_loss, on_val.loss, train_acc, on_val.acc, on_val.classes_predicted)
             result = EpochResult(
@@ -239,8 +257,8 @@ class Training:
         self.confusion = state.get("confusion")
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
-    def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Train one epoch; yield (loss, number right) of each batch as tensors on the device."""
+    def steps(self, epoch: int) -> Iterator[Step]:
+        """Train one epoch; yield what each batch gave, as tensors on the device."""
         # One seed an epoch: it is the same whether or not the ones before it ran in this process.
         seed = (self.config.seed * 1_000_003 + epoch) % 2**63
         torch.manual_seed(seed)  # dropout
@@ -250,11 +268,21 @@ class Training:
         self.network.train()
         for layer in self._still:
             layer.eval()  # BatchNorm's statistics stay, too
-        for batch in torch.split(self._chosen[order], config.batch_size)[: self._steps]:
-            images = take_batch(part.images_NCHW, batch, config.augment, draws)
-            labels = part.labels_N[batch]
+        order = self._chosen[order][: self._steps * config.batch_size]
+        for some in torch.split(order, config.batch_size * self.batches_prepared):
+            images = take_batch(part.images_NCHW, some, config.augment, draws)
+            yield from self._steps_over(self._normalised(images), part.labels_N[some])
+
+    def _steps_over(self, images: Tensor, labels: Tensor) -> Iterator[Step]:
+        """Train on prepared images, batch by batch."""
+        config = self.config
+        for some, truth in zip(
+            torch.split(images, config.batch_size),
+            torch.split(labels, config.batch_size),
+            strict=True,
+        ):
             self._optimizer.zero_grad(set_to_none=True)
-            loss, right = self._gradients(images, labels)
+            loss, logits = self._gradients(some, truth)
             if config.clip.value is not None:
                 nn.utils.clip_grad_value_(self.network.parameters(), config.clip.value)
             if config.clip.norm is not None:
@@ -262,40 +290,52 @@ class Training:
             self._lr = float(self._optimizer.param_groups[0]["lr"])
             self._optimizer.step()
             self._schedule.step()
-            yield loss, right
+            yield Step(loss, logits, truth)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """uint8 images -> what the network takes, in the precision in which it computes."""
+        pixels = normalise(images, self._mean, self._std)
+        if self.config.precision == "bf16":  # its first layer would convert each batch
+            return pixels.bfloat16()
+        return pixels
 
     def _gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the forward and backward pass of a batch; return its mean loss and number right.
+        """Run the forward and backward pass of a batch; return its mean loss and its logits.
 
         The batch goes through in pieces of at most `micro_batch` images. Their weighted gradients
         add up to the batch's, but BatchNorm sees one piece at a time.
         """
         pieces = -(-len(labels) // (self.config.micro_batch or len(labels)))
         smoothing = self.config.regularisation.label_smoothing
-        loss = torch.zeros((), device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        losses, answers = [], []
         for some, truth in zip(
             torch.tensor_split(images, pieces), torch.tensor_split(labels, pieces), strict=True
         ):
             with self._autocast():
-                logits = self.network(normalise(some, self._mean, self._std))
-                part = F.cross_entropy(logits, truth, label_smoothing=smoothing)
+                logits = self.network(some)
+                loss = F.cross_entropy(logits, truth, label_smoothing=smoothing)
             if pieces > 1:
-                part = part * (len(truth) / len(labels))
-            part.backward()  # type: ignore[no-untyped-call]
-            loss += part.detach()
-            right += (logits.detach().argmax(1) == truth).sum()
-        return loss, right
+                loss = loss * (len(truth) / len(labels))
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            answers.append(logits.detach())
+        if pieces == 1:
+            return losses[0], answers[0]
+        return sum(losses[1:], losses[0]), torch.cat(answers)
 
-    def _train_epoch(self, epoch: int, pulse: Callable[[], None]) -> tuple[float, float]:
+    def train_epoch(self, epoch: int, pulse: Callable[[], None]) -> tuple[Tensor, Tensor]:
+        """Train one epoch; return the sum of its batches' losses, and the number of images that
+        were right, as tensors on the device. Nothing in it waits for the device."""
         losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for loss, hits in self.steps(epoch):
-            losses += loss
-            right += hits
+        steps = self.steps(epoch)
+        # On a GPU each call costs, so the batches that were prepared together are counted together.
+        while together := list(itertools.islice(steps, self.batches_prepared)):
+            losses += torch.stack([step.loss for step in together]).sum(dtype=losses.dtype)
+            answers = torch.cat([step.logits for step in together]).argmax(1)
+            right += (answers == torch.cat([step.labels for step in together])).sum()
             pulse()
-        images = min(len(self._chosen), self._steps * self.config.batch_size)
-        return float(losses) / self._steps, int(right) / images
+        return losses, right
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
@@ -314,13 +354,27 @@ class Training:
         Images are not augmented and the network is in evaluation mode. `pulse` is called after
         every batch.
         """
+        if batches is not None:
+            most = batches * self._evaluation_size
+            part = Part(part.images_NCHW[:most], part.labels_N[:most])
+        losses, confusion = self.answers(part, pulse)
+        rows = confusion.tolist()
+        right = sum(rows[i][i] for i in range(len(rows)))
+        return Evaluation(
+            float(losses) / len(part), right / len(part), tuple(tuple(row) for row in rows)
+        )
+
+    @torch.no_grad()
+    def answers(
+        self, part: Part, pulse: Callable[[], None] = lambda: None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the sum of the losses on a part, and its confusion matrix, as tensors on the
+        device. Nothing in it waits for the device."""
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         size = self._evaluation_size
         self.network.eval()
-        if batches is not None:
-            part = Part(part.images_NCHW[: batches * size], part.labels_N[: batches * size])
         for images, labels in zip(
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
@@ -331,16 +385,21 @@ class Training:
             cell = labels * classes + logits.argmax(1)
             confusion.index_add_(0, cell, torch.ones_like(cell))
             pulse()
-        rows = confusion.view(classes, classes).tolist()
-        right = sum(rows[i][i] for i in range(classes))
-        return Evaluation(
-            float(losses) / len(part), right / len(part), tuple(tuple(row) for row in rows)
-        )
+        return losses, confusion.view(classes, classes)
 
     @property
-    def batches_per_epoch(self) -> int:
-        """Batches of training and validation together: how often `pulse` is called in an epoch."""
-        return self._steps - (-len(self.data.val) // self._evaluation_size)
+    def batches_prepared(self) -> int:
+        """Batches whose images are augmented, and whose results are counted, at once."""
+        if self.device.type == "cpu":
+            return 1  # what is prepared stays in the cache
+        pixels = self.config.batch_size * self.config.data.image_size**2
+        return max(1, PREPARED_PIXELS // pixels)
+
+    @property
+    def pulses_per_epoch(self) -> int:
+        """How often `pulse` is called in an epoch of training and validation."""
+        training = -(-self._steps // self.batches_prepared)
+        return training - (-len(self.data.val) // self._evaluation_size)
 
     @property
     def _evaluation_size(self) -> int:

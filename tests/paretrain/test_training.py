@@ -145,9 +145,10 @@ def test_epoch_reports_the_mean_of_its_batches_and_the_last_rate(
     first, second = Training(config, digits, CPU).epochs()
     batches = list(Training(config, digits, CPU).steps(1))
     assert len(batches) == math.ceil(len(digits.train) / 32)
-    losses = [float(loss) for loss, _ in batches]
+    losses = [float(step.loss) for step in batches]
     assert first.train_loss == pytest.approx(sum(losses) / len(losses))
-    assert first.train_acc == sum(int(hits) for _, hits in batches) / len(digits.train)
+    right = sum(int((step.logits.argmax(1) == step.labels).sum()) for step in batches)
+    assert first.train_acc == right / len(digits.train)
     total = 2 * len(batches)
     for result, step in ((first, len(batches) - 1), (second, total - 1)):
         assert result.lr == pytest.approx(0.025 * (1 + math.cos(math.pi * step / total)))
@@ -325,7 +326,7 @@ def test_every_image_is_seen_once_an_epoch(tiny_config: ConfigMaker, digits: Ima
     )
     data = first_images(digits, 92)
     training = Training(config, data, CPU)
-    losses = [float(loss) for loss, _ in training.steps(1)]
+    losses = [float(step.loss) for step in training.steps(1)]
     assert sum(losses) / len(losses) == pytest.approx(training.evaluate(data.train).loss, rel=1e-5)
 
 

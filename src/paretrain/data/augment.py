@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from paretrain.config import AugmentConfig
-from paretrain.data.colour import grayscale, jitter
+from paretrain.data.colour import draw_places, grayscale, jitter
 from paretrain.device import widest_float
 
 
@@ -49,10 +49,11 @@ def _recoloured(batch: Tensor, augment: AugmentConfig, generator: Generator) -> 
     if any(strengths):
         # (4, B), from -1 to 1: brightness, contrast, saturation, hue
         draws = 2 * torch.rand(4, count, generator=generator, device=device) - 1
-        change = draws * torch.tensor(strengths, device=device)[:, None]
+        # One by one: a tensor of the strengths would be copied from the host.
+        change = torch.stack([row * most for row, most in zip(draws, strengths, strict=True)])
         change[:3] += 1.0
-        order = torch.rand(count, 4, generator=generator, device=device).argsort(1)
-        batch = jitter(batch, change, order, [strength > 0 for strength in strengths])
+        places = draw_places(count, generator, device)
+        batch = jitter(batch, change, places, [strength > 0 for strength in strengths])
     if augment.grayscale:
         gray_B = torch.rand(count, generator=generator, device=device) < augment.grayscale
         batch = torch.where(gray_B[:, None, None, None], grayscale(batch), batch)

@@ -4,16 +4,22 @@ Each operation rounds to eight bits as torchvision's does with the same factor
 (tests/paretrain/data/test_colour.py).
 """
 
+import itertools
+import random
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 Operation = Callable[[Tensor, Tensor], Tensor]
 
 
+Places = Sequence[Sequence[Tensor]]
+"""For each place in the order of changes, and each operation: whose turn it is, int64."""
+
+
 def jitter(
-    images_BCHW: Tensor, change_4B: Tensor, order_B4: Tensor, wanted: Sequence[bool]
+    images_BCHW: Tensor, change_4B: Tensor, places: Places, wanted: Sequence[bool]
 ) -> Tensor:
     """Change brightness, contrast, saturation and hue of each image, in an order of its own.
 
@@ -21,14 +27,51 @@ def jitter(
     left out. Images with the same operation at the same place go through it together.
     """
     batch = images_BCHW.clone()
-    orders = order_B4.cpu()  # once a batch: each group would wait for the device
-    for place in range(4):
-        for number, operation in enumerate(OPERATIONS):
-            if wanted[number]:
-                some = (orders[:, place] == number).nonzero()[:, 0].to(batch.device)
-                if len(some):
-                    batch[some] = operation(batch[some], change_4B[number, some])
+    numbers = [number for number in range(4) if wanted[number]]
+    for turns in places if numbers else ():
+        # All that change at this place are read and written at once: on a GPU each call costs.
+        some = torch.cat([turns[number] for number in numbers])
+        parts = torch.split(batch[some], [len(turns[number]) for number in numbers])
+        changes = torch.split(change_4B[:, some], [len(part) for part in parts], dim=1)
+        batch[some] = torch.cat(
+            [
+                OPERATIONS[number](part, change[number])
+                for number, part, change in zip(numbers, parts, changes, strict=True)
+            ]
+        )
     return batch
+
+
+def draw_places(count: int, generator: Generator, device: torch.device) -> Places:
+    """Draw an order of the four operations for each of `count` images.
+
+    On the CPU the orders are independent, as in torchvision's ColorJitter. How many images have the
+    same order is then known only after the draw, and a GPU would have to be waited for. There the
+    images are mixed and dealt to the 24 orders in equal shares. So each image still has each order
+    with the same probability.
+    """
+    if device.type == "cpu":
+        order_B4 = torch.rand(count, 4, generator=generator).argsort(1)
+        return [
+            [(order_B4[:, place] == number).nonzero()[:, 0] for number in range(4)]
+            for place in range(4)
+        ]
+    mixed_B = torch.randperm(count, generator=generator, device=device)
+    return dealt_places(mixed_B, generator.initial_seed())
+
+
+def dealt_places(mixed_B: Tensor, seed: int) -> Places:
+    """Deal images, in their mixed order, to the 24 orders of the operations in equal shares.
+
+    Which orders get one image more than others is drawn with the seed.
+    """
+    orders = list(itertools.permutations(range(4)))
+    random.Random(seed).shuffle(orders)
+    dealt = list(zip(torch.tensor_split(mixed_B, len(orders)), orders, strict=True))
+    return [
+        [torch.cat([some for some, order in dealt if order[place] == now]) for now in range(4)]
+        for place in range(4)
+    ]
 
 
 def grayscale(images_BCHW: Tensor) -> Tensor:
@@ -38,7 +81,7 @@ def grayscale(images_BCHW: Tensor) -> Tensor:
 
 def brightness(images_BCHW: Tensor, factor_B: Tensor) -> Tensor:
     """Mix each image with black. A factor above 1 makes it brighter."""
-    return _blend(images_BCHW, torch.zeros((), device=images_BCHW.device), factor_B)
+    return (factor_B[:, None, None, None] * images_BCHW).clamp(0, 255).to(torch.uint8)
 
 
 def contrast(images_BCHW: Tensor, factor_B: Tensor) -> Tensor:
@@ -61,7 +104,7 @@ def hue(images_BCHW: Tensor, shift_B: Tensor) -> Tensor:
     red, green, blue = (images_BCHW.float() / 255).unbind(1)
     value = torch.maximum(torch.maximum(red, green), blue)
     chroma = value - torch.minimum(torch.minimum(red, green), blue)
-    divisor = torch.where(chroma == 0, 1.0, chroma)
+    divisor = chroma.clamp_min(1 / 512)  # it is 0, or 1/255 at least
     sixths = torch.where(
         value == red,
         (green - blue) / divisor,

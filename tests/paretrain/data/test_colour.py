@@ -1,6 +1,8 @@
 """Colour changes and rotations of a batch equal torchvision's functions on each image."""
 
+import itertools
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -27,6 +29,13 @@ def torchvision_jitter(image: Tensor, number: int, factor: float) -> Tensor:
     names = ("brightness", "contrast", "saturation", "hue")
     changed: Tensor = getattr(reference, f"adjust_{names[number]}")(image, factor)
     return changed
+
+
+def places_of(order_B4: Tensor) -> colour.Places:
+    return [
+        [(order_B4[:, place] == number).nonzero()[:, 0] for number in range(4)]
+        for place in range(4)
+    ]
 
 
 def assert_close(ours: Tensor, expected: Tensor, share: float = 0.002) -> None:
@@ -67,7 +76,7 @@ def test_each_image_has_its_own_order_of_changes() -> None:
     factors[3] *= 0.5
     order = torch.stack([torch.randperm(4, generator=draws) for _ in range(24)])
     assert len({tuple(row) for row in order.tolist()}) > 10
-    ours = colour.jitter(images, factors, order, [True] * 4)
+    ours = colour.jitter(images, factors, places_of(order), [True] * 4)
     for i, image in enumerate(images):
         for number in order[i].tolist():
             image = torchvision_jitter(image, number, float(factors[number, i]))
@@ -76,11 +85,45 @@ def test_each_image_has_its_own_order_of_changes() -> None:
 
 
 def test_changes_that_are_not_wanted_are_left_out() -> None:
-    images, order = random_images(6, 8), torch.arange(4).repeat(6, 1)
+    images, places = random_images(6, 8), places_of(torch.arange(4).repeat(6, 1))
     factors = torch.full((4, 6), 0.5)
-    ours = colour.jitter(images, factors, order, [False, False, True, False])
+    ours = colour.jitter(images, factors, places, [False, False, True, False])
     assert torch.equal(ours, colour.saturation(images, factors[2]))
-    assert torch.equal(colour.jitter(images, factors, order, [False] * 4), images)
+    assert torch.equal(colour.jitter(images, factors, places, [False] * 4), images)
+
+
+def orders_of(places: colour.Places, count: int) -> list[tuple[int, ...]]:
+    """The operations of each image, in their order."""
+    orders = torch.full((count, 4), -1)
+    for place, turns in enumerate(places):
+        for number, some in enumerate(turns):
+            assert (orders[some, place] == -1).all()
+            orders[some, place] = number
+    return [tuple(row) for row in orders.tolist()]
+
+
+def test_orders_are_drawn_image_by_image_on_the_cpu() -> None:
+    places = colour.draw_places(2400, Generator().manual_seed(0), torch.device("cpu"))
+    times = Counter(orders_of(places, 2400))
+    assert set(times) == set(itertools.permutations(range(4)))
+    chi_square = sum((n - 100) ** 2 / 100 for n in times.values())
+    assert 8 < chi_square < 50  # 23 degrees of freedom: 0.1 % lie below 8, and 0.1 % above 50
+
+
+def test_dealt_orders_are_shared_out_equally_and_each_image_can_have_each() -> None:
+    """As on a GPU, where drawing image by image would wait for the device."""
+    seen: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(30)]
+    for seed in range(2000):
+        mixed = torch.randperm(30, generator=Generator().manual_seed(seed))
+        orders = orders_of(colour.dealt_places(mixed, seed), 30)
+        times = Counter(orders)
+        assert set(times.values()) == {1, 2} and len(times) == 24
+        for image, order in enumerate(orders):
+            seen[image][order] += 1
+    for times in seen:
+        assert len(times) == 24
+        chi_square = sum((n - 2000 / 24) ** 2 / (2000 / 24) for n in times.values())
+        assert chi_square < 58  # less than one of 10,000 draws with equal chances lies above
 
 
 @pytest.mark.parametrize("size", [8, 15, 32])
