@@ -80,6 +80,8 @@ class TrialNotes:
         if record is None:
             return f"{story}\n"
         verdict = _STATES[trial.state]
+        if trial.state == TrialState.RUNNING and not self._snapshot.running:
+            verdict = "Interrupted"
         if trial.number in self._front:
             verdict = "On the Pareto front"
         elif trial.state == TrialState.COMPLETE and not self._snapshot.chance.beaten_by(

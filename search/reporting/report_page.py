@@ -5,19 +5,24 @@ from datetime import datetime
 from html import escape
 
 from paretrain import __version__
+from paretrain.formatting import count_of
 from search.reporting.answers.section import answers_section
 from search.reporting.control_arm import control_arm
 from search.reporting.failures import diagnose
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
-from search.reporting.figures.importances import importances_by_objective, importances_figure
+from search.reporting.figures.importances import accuracy_importances, importance_figures
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
+from search.reporting.headline import headline as sentence_of
 from search.reporting.html import (
+    beside,
     bullets,
     commands,
     figure_block,
+    folded,
     heading,
+    headline,
     html_page,
     paragraph,
     picker,
@@ -25,6 +30,7 @@ from search.reporting.html import (
 )
 from search.reporting.importance import LEAST_TRIALS, Importance
 from search.reporting.nothing_learned import NothingLearned, nothing_learned_from
+from search.reporting.size_effects import size_effects
 from search.reporting.text import (
     front_rows,
     front_table,
@@ -34,8 +40,23 @@ from search.reporting.text import (
     target_verdict,
 )
 from search.reporting.verdicts import verdicts
+from search.study.attributes import PROVENANCE
 from search.study.records import TrialRecord
 from search.study.snapshot import StudySnapshot
+
+MOST_NAMED = 4
+"""So many parameters are named in a sentence, and baselines before the fold."""
+FRONT = (
+    "The front: networks that no other one beats in both accuracy and size. Each line up on the "
+    "scale of the accuracy is a share fewer errors, so that 99 and 99.9 % are far apart."
+)
+HYPERVOLUME = (
+    "Hypervolume: the area between the front and what guessing gives, with sizes on a logarithmic "
+    "scale. It grows whenever a network is better than all of its size or below; 1 would be 100 "
+    "points of accuracy over a tenfold range of sizes."
+)
+SHOWN = 8
+"""So many rows of the front are seen without unfolding the rest."""
 
 
 def report_page(snapshot: StudySnapshot) -> str:
@@ -44,57 +65,71 @@ def report_page(snapshot: StudySnapshot) -> str:
     parts = [*_head(snapshot, nothing), *_front(snapshot)]
     if snapshot.records:
         parts += [
-            figure_block(pareto_figure(snapshot), "pareto"),
-            picker(
-                "pareto",
-                [
-                    f"python -m search.explain {snapshot.options} --trial NUMBER",
-                    f"python -m search.export {snapshot.options} --trial NUMBER --out best.yaml",
-                    "python -m paretrain best.yaml",
-                ],
-            ),
             *_baselines(snapshot),
             *answers_section(snapshot),
-            heading("Learning curves"),
-            figure_block(curves_figure(snapshot), "curves"),
-            *_what_mattered(snapshot),
-            heading("What it took"),
-            bullets(_costs(snapshot)),
-            figure_block(growth_figure(snapshot), "growth"),
-            figure_block(spending_figure(snapshot), "spending"),
+            heading("Learning curves and progress"),
+            beside(
+                [figure_block(curves_figure(snapshot), "curves")],
+                [
+                    figure_block(growth_figure(snapshot), "growth"),
+                    paragraph(HYPERVOLUME, note=True),
+                ],
+            ),
+            beside(
+                [*_what_mattered(snapshot), heading("What it took"), bullets(_costs(snapshot))],
+                [figure_block(spending_figure(snapshot), "spending")],
+            ),
         ]
+    parts += _about(snapshot)
     return html_page(f"{snapshot.name} - paretrain", parts)
 
 
 def _head(snapshot: StudySnapshot, nothing: NothingLearned | None) -> list[str]:
-    when = f"{datetime.now():%Y-%m-%d %H:%M}, paretrain {__version__}"
+    found = headline(nothing.headline if nothing else sentence_of(snapshot))
     return [
         f"<h1>{escape(snapshot.name)}</h1>",
-        *([paragraph(nothing.headline), bullets(nothing.tries)] if nothing else []),
-        *map(paragraph, study_lines(snapshot)),
-        paragraph(f"As of {when}. All accuracies are on validation images, in percent.", note=True),
+        found,
+        *([bullets(nothing.tries)] if nothing else []),
+        *(paragraph(line, note=True) for line in study_lines(snapshot)),
     ]
 
 
 def _front(snapshot: StudySnapshot) -> list[str]:
     columns, rows = front_table(snapshot)
+    parts = [heading("Pareto front")]
     if not rows:
         why = "no network is better than guessing" if snapshot.finished else "no trial has finished"
-        return [heading("Pareto front"), paragraph(f"There is no front yet: {why}.")]
-    parts = [heading("Pareto front")]
-    if snapshot.min_acc:
+        parts.append(paragraph(f"There is no front yet: {why}."))
+    elif snapshot.min_acc:
         verdict = target_verdict(snapshot.finished, snapshot.min_acc, snapshot.chance)
         parts.append(paragraph(verdict))
-    parts += map(paragraph, guessing_line(snapshot.finished, snapshot.chance))
+    parts += map(paragraph, guessing_line(snapshot.finished, snapshot.chance) if rows else [])
+    options = snapshot.options
+    if rows:
+        ways_on = [
+            f"python -m search.export {options} --knee --out best.yaml",
+            f"python -m search.confirm {options}",
+        ]
+        parts += [*_front_table(columns, rows), commands(ways_on)]
+    if snapshot.records:
+        of_trial = [
+            f"python -m search.explain {options} --trial NUMBER",
+            f"python -m search.export {options} --trial NUMBER --out best.yaml",
+            "python -m paretrain best.yaml",
+        ]
+        figure = figure_block(pareto_figure(snapshot), "pareto")
+        parts += [figure, picker("pareto", of_trial), paragraph(FRONT, note=True)]
+    return parts
+
+
+def _front_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The whole table; with many rows, the most accurate ones first and all of them folded."""
+    if len(rows) <= SHOWN:
+        return [table(columns, rows, "front")]
     return [
-        *parts,
-        table(columns, rows),
-        commands(
-            [
-                f"python -m search.export {snapshot.options} --knee --out best.yaml",
-                f"python -m search.confirm {snapshot.options}",
-            ]
-        ),
+        paragraph(f"The {SHOWN} most accurate of {len(rows)}:", note=True),
+        table(columns, rows[-SHOWN:]),
+        folded(f"All {len(rows)} networks of the front", [table(columns, rows, "front")]),
     ]
 
 
@@ -124,11 +159,18 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
         for baseline in snapshot.baselines()
         if baseline.name in snapshot.claims and baseline.name not in measured
     ]
+    said = verdicts(records, snapshot.chance)
     return [
         heading("Baselines beside the found networks"),
-        bullets(verdicts(records, snapshot.chance)),
-        table(["Parameters", "Val. acc.", "Claim", "Network"], rows),
-        paragraph("Claim: what the course report measured, on its own images.", note=True),
+        bullets(said[:MOST_NAMED]),
+        folded(
+            f"All {len(rows)}, smallest first",
+            [
+                bullets(said[MOST_NAMED:]),
+                table(["Parameters", "Val. acc.", "Claim", "Network"], rows, "baselines"),
+                paragraph("Claim: what the course report measured, on its own images.", note=True),
+            ],
+        ),
     ]
 
 
@@ -139,31 +181,58 @@ def _who(on_front: bool, record: TrialRecord) -> str:
 
 
 def _what_mattered(snapshot: StudySnapshot) -> list[str]:
-    by_objective = importances_by_objective(snapshot)
-    if not by_objective:
-        return [
-            heading("What mattered"),
-            paragraph(f"Cannot tell yet: that takes {LEAST_TRIALS} finished trials."),
-        ]
-    parts = [heading("What mattered")]
-    for name, (objective, importances) in by_objective.items():
-        parts += [
-            paragraph(_standing_out(importances, objective)),
-            figure_block(importances_figure(importances, objective), name),
-        ]
-    reading = (
-        "From finished trials alone, and for parameters that all of them have. The search chose "
-        "these trials, so this says what tells its better ones from its worse ones, not what would "
-        "happen elsewhere."
+    """Which parameters tell accurate trials from others, and which decide of the size."""
+    ranked, effects = accuracy_importances(snapshot), size_effects(snapshot)
+    lines = [_for_accuracy(ranked)]
+    if effects:
+        largest = ", ".join(f"{e.name} ({e.factor:.3g} times)" for e in effects[:MOST_NAMED])
+        lines.append(
+            f"For the size, which is a formula: {largest}. So much changes when one of them alone "
+            "is drawn anew from the space, typically."
+        )
+    figures = [figure_block(figure, name) for name, figure in importance_figures(snapshot).items()]
+    how = paragraph(
+        "For the accuracy: from finished trials alone, and for parameters that all of them have. "
+        "It compares the best tenth with all of them, one parameter at a time (PED-ANOVA, Watanabe "
+        "et al. 2023), and with what shuffled accuracies give. The search chose these trials, so "
+        "this says what tells its better ones from its worse ones, not what would happen "
+        "elsewhere.",
+        note=True,
     )
-    return [*parts, paragraph(reading, note=True)]
+    folds = [folded("Figures and how to read them", [*figures, how])] if figures else []
+    return [heading("What mattered"), bullets(lines), *folds]
 
 
-def _standing_out(importances: Sequence[Importance], objective: str) -> str:
-    names = [importance.name for importance in importances if importance.told]
+def _for_accuracy(ranked: Sequence[Importance]) -> str:
+    if not ranked:
+        return f"For the accuracy: cannot tell yet, that takes {LEAST_TRIALS} finished trials."
+    names = [importance.name for importance in ranked if importance.told]
     if not names:
-        return f"For {objective}, no parameter stands out from chance yet."
-    return f"For {objective}, these stand out from chance: {', '.join(names)}."
+        return "For the accuracy, no parameter stands out from chance."
+    return f"For the accuracy, these stand out from chance: {', '.join(names)}."
+
+
+def _about(snapshot: StudySnapshot) -> list[str]:
+    """Test accuracy, hardware, how to cite, what to take away."""
+    origin = snapshot.attrs.get(PROVENANCE, {})
+    cores = f", {count_of(int(origin['cores']), 'core')}" if origin.get("cores") else ""
+    made = f"Trained on {origin['device']}{cores}, torch {origin['torch']}. " if origin else ""
+    when = f"{datetime.now():%Y-%m-%d}"
+    return [
+        heading("About this report"),
+        bullets(
+            [
+                "Accuracies are those on the validation images, by which the networks were chosen. "
+                "A search looks at no test image: python -m paretrain best.yaml trains a network "
+                "in full, measures its test accuracy once, and writes both into its folder.",
+                f"{made}As of {datetime.now():%Y-%m-%d %H:%M}.",
+                f'To cite: "{snapshot.name}", searched with paretrain {__version__}, {when}.',
+                "To take away: the button above a figure saves it as PNG, the link below a table "
+                "as CSV. All numbers, one row a trial, an epoch and an answer: "
+                f"python -m search.report {snapshot.options} --csv numbers",
+            ]
+        ),
+    ]
 
 
 def _costs(snapshot: StudySnapshot) -> list[str]:

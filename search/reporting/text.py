@@ -18,13 +18,29 @@ from search.study.snapshot import StudySnapshot
 MOST_NAMED = 6
 """So many trials are named, the others counted."""
 
-_STATES = (
-    (TrialState.COMPLETE, "finished"),
-    (TrialState.PRUNED, "stopped early"),
-    (TrialState.FAIL, "failed"),
-    (TrialState.RUNNING, "running"),
-    (TrialState.WAITING, "waiting"),
-)
+_STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "stopped early",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+def state_word(state: TrialState, searching: bool) -> str:
+    """What a trial is. `searching`: whether a search of its study is going on; without one, a trial
+    that calls itself running was interrupted."""
+    return "interrupted" if state == TrialState.RUNNING and not searching else _STATES[state]
+
+
+def state_counts(snapshot: StudySnapshot) -> str:
+    """`11 finished, 13 stopped early`; empty where there is no trial."""
+    states = [trial.state for trial in snapshot.trials]
+    return ", ".join(
+        f"{states.count(state)} {state_word(state, snapshot.running)}"
+        for state in _STATES
+        if state in states
+    )
 
 
 _ORIGIN = {"training_images", "validation_images", "data", "device", "torch", "seed"}
@@ -33,13 +49,13 @@ _ORIGIN = {"training_images", "validation_images", "data", "device", "torch", "s
 
 def study_lines(snapshot: StudySnapshot) -> list[str]:
     """Lines that say what is searched, how far the search is, and on which images."""
-    origin, states = snapshot.attrs.get(PROVENANCE, {}), [trial.state for trial in snapshot.trials]
-    counts = [f"{states.count(state)} {word}" for state, word in _STATES if state in states]
+    origin = snapshot.attrs.get(PROVENANCE, {})
     summary = f" - {snapshot.description.summary}" if snapshot.description.summary else ""
-    trials = f"{len(snapshot.trials)} trials: {', '.join(counts) or 'none yet'}"
+    trials = f"{count_of(len(snapshot.trials), 'trial')}: {state_counts(snapshot) or 'none yet'}"
     lines = [
         f"Space {snapshot.identity.get('space', '?')}{summary}",
-        f"{trials}; at most {snapshot.epochs} epochs each; small: {WORDS[snapshot.objective]}.",
+        f"{trials}; at most {count_of(snapshot.epochs, 'epoch')} each; "
+        f"small: {WORDS[snapshot.objective]}.",
     ]
     if origin.keys() >= _ORIGIN:
         lines.append(
@@ -130,6 +146,7 @@ def ledger_lines(ledger: Ledger) -> list[str]:
         "finished": ledger.kept,
         "stopped": ledger.stopped,
         "failed": ledger.failed,
+        "running": ledger.running,
         "interrupted": ledger.waiting,
         "lost": ledger.lost,
     }

@@ -26,13 +26,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """kept + stopped + failed + waiting + lost = spent."""
+    """kept + stopped + failed + running + waiting + lost = spent."""
 
     kept: Entry = Entry()
     """Trials that ran to their last epoch."""
     stopped: Entry = Entry()
     """What stopped trials had taken until then."""
     failed: Entry = Entry()
+    running: Entry = Entry()
+    """Trials that are being trained at this moment."""
     waiting: Entry = Entry()
     """Interrupted trials, which go on from there."""
     lost: Entry = Entry()
@@ -44,7 +46,7 @@ class Ledger:
     @property
     def spent(self) -> Entry:
         """All epochs and seconds of training."""
-        total = self.kept + self.stopped + self.failed + self.waiting
+        total = self.kept + self.stopped + self.failed + self.running + self.waiting
         return Entry(
             total.trials, total.epochs + self.lost.epochs, total.seconds + self.lost.seconds
         )
@@ -67,12 +69,13 @@ _ROW = {
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "failed",
     TrialState.WAITING: "waiting",
-    TrialState.RUNNING: "waiting",
+    TrialState.RUNNING: "running",
 }
 
 
-def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
-    """Add up trials that would each take `epochs` if none were stopped."""
+def ledger(trials: Iterable[FrozenTrial], epochs: int, searching: bool = False) -> Ledger:
+    """Add up trials that would each take `epochs` if none were stopped. `searching`: whether a
+    search of theirs is going on; without one, what calls itself running was interrupted."""
     rows = {field.name: Entry() for field in fields(Ledger)}
     for trial in trials:
         spent = trial.user_attrs.get(SPENT)
@@ -80,7 +83,10 @@ def ledger(trials: Iterable[FrozenTrial], epochs: int) -> Ledger:
             continue
         on_curve = epochs_of(trial)
         seconds = spent["seconds"] - spent["lost_seconds"]
-        rows[_ROW[trial.state]] += Entry(1, on_curve, seconds)
+        row = _ROW[trial.state]
+        if row == "running" and not searching:
+            row = "waiting"
+        rows[row] += Entry(1, on_curve, seconds)
         if spent["epochs"] > on_curve or spent["lost_seconds"] > 0:
             rows["lost"] += Entry(1, spent["epochs"] - on_curve, spent["lost_seconds"])
         if trial.state == TrialState.PRUNED:

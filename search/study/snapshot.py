@@ -136,7 +136,7 @@ class StudySnapshot:
     @property
     def ledger(self) -> Ledger:
         """Where epochs and seconds went."""
-        return ledger(self.trials, self.epochs)
+        return ledger(self.trials, self.epochs, searching=self.running)
 
     @property
     def _space_file(self) -> Mapping[str, Any] | None:

@@ -1,8 +1,18 @@
 """`python -m search.report`: one file about one real study."""
 
+import csv
+import html
+import io
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from search.report import main as report
+from search.reporting.answers.study import answers
+from search.reporting.answers.words import sentence
+from search.reporting.html import table
+from search.reporting.report_page import report_page
+from search.reporting.text import front_table
 from search.study.snapshot import StudySnapshot
 from tests.harness import STUDY, RunMain
 
@@ -25,6 +35,52 @@ def test_the_report_is_one_file_that_needs_no_network(
     numbers = tmp_path / "numbers"
     assert run_main(report, *name, "--csv", numbers).code == 0
     assert {p.name for p in numbers.iterdir()} == {"trials.csv", "epochs.csv", "answers.csv"}
+
+
+def read(page: str) -> tuple[str, str]:
+    """What is seen at first, and what is folded, without scripts and marks."""
+    body = re.sub(r"<script.*?</script>", "", page.split("</head>", 1)[1], flags=re.DOTALL)
+    folded = "".join(re.findall(r"<details>.*?</details>", body, flags=re.DOTALL))
+    seen = re.sub(r"<details>.*?</details>", "", body, flags=re.DOTALL)
+    return tuple(html.unescape(re.sub(r"<.*?>", " ", part)) for part in (seen, folded))  # type: ignore[return-value]
+
+
+def test_the_report_begins_with_what_was_found_and_folds_what_it_cannot_tell(
+    snapshot: StudySnapshot,
+) -> None:
+    page = report_page(snapshot)
+    best = snapshot.front[-1]
+    first = re.findall(r'<p class="headline">(.*?)</p>', page)
+    assert len(first) == 1 and f"{best.val_acc:.1%} of the validation images right" in first[0]
+    assert page.index('headline">') < page.index("<h2>")
+    seen, folded = read(page)
+    told = [c for c in answers(snapshot).comparisons if c.told]
+    assert seen.count("cannot tell yet") == (0 if importances_told(seen) else 1)
+    assert "cannot tell yet" in folded and "What saves most" in folded
+    for comparison in told:
+        assert sentence(comparison) in seen
+    for jargon in ("Holm", "PED-ANOVA", "Lever", "decades", "bootstrap"):
+        assert jargon not in seen
+    for word in ("measures its test accuracy once", "To cite", "Trained on cpu"):
+        assert word in seen
+
+
+def importances_told(seen: str) -> bool:
+    return "For the accuracy: cannot tell yet" not in seen
+
+
+def test_a_table_of_the_report_can_be_saved_and_holds_no_formula(snapshot: StudySnapshot) -> None:
+    def saved(page: str, name: str) -> list[list[str]]:
+        (address,) = re.findall(
+            rf'download="{name}" href="data:text/csv;charset=utf-8,(.*?)"', page
+        )
+        return list(csv.reader(io.StringIO(unquote(html.unescape(address)))))
+
+    rows = saved(report_page(snapshot), "front.csv")
+    columns, cells = front_table(snapshot)
+    assert rows == [columns, *cells]
+    rows = saved(table(["a", "b"], [["=1+1", "-2.5"], ["@x", "-x"], ['"', "+3%"]], "t"), "t.csv")
+    assert rows == [["a", "b"], ["'=1+1", "-2.5"], ["'@x", "'-x"], ['"', "+3%"]]
 
 
 def test_a_report_that_cannot_be_written_says_so(

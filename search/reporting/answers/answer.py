@@ -53,12 +53,19 @@ class Comparison:
     more: int | None
     """How many more random trials would tell, roughly. None where the verdict is known already, or
     where no number of them would tell."""
+    study: int = 0
+    """Number of the study's trials."""
     holds: bool = False
     """Whether better or worse holds for all comparisons of the study together (Holm 1979)."""
 
     def points(self, value: float) -> float:
         """A change of `value` in `log_error`, as accuracy points from the typical accuracy."""
         return 100 * accuracy_change(value, self.typical)
+
+    @property
+    def told(self) -> bool:
+        """Whether the trials tell the answer."""
+        return self.verdict in ("better", "worse", "same")
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -137,7 +144,8 @@ def _compared(
     rate, short = _random_trials(question, wanted, all_levels, drawn or [t.params for t in trials])
     verdict, more = judge(on_error, typical, rate, short)
     return Comparison(
-        question, *words, counts, on_error, on_learned, shares, typical, verdict, more
+        *(question, *words, counts, on_error, on_learned, shares, typical, verdict, more),
+        study=len(trials),
     )
 
 

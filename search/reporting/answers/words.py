@@ -6,10 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from paretrain.formatting import count_of
 from search.reporting.answers.answer import PRACTICAL, Comparison
 from search.reporting.answers.savings import LEAST, Saving, Savings
 from search.reporting.answers.study import Answers
 
+REACH = 10
+"""So many times a study's trials, and no more, are asked for."""
 COLUMNS = ("Comparison", "Trials", "Errors times", "Points", "Learned at all", "Verdict")
 
 
@@ -23,7 +26,8 @@ def named(comparison: Comparison) -> str:
 
 def sentence(comparison: Comparison) -> str:
     """The effect with its interval, or how many more trials would tell."""
-    name, verdict, more = named(comparison), comparison.verdict, wanted(comparison.more)
+    name, verdict = named(comparison), comparison.verdict
+    more = wanted(comparison.more, comparison.study)
     if verdict == "untried":
         return f"{name}: cannot tell, the space does not draw both."
     if comparison.effect is None:
@@ -39,11 +43,18 @@ def sentence(comparison: Comparison) -> str:
     return f"{name}: {verdict}, {effect}{_learning(comparison)}."
 
 
-def wanted(more: int | None) -> str:
-    """How many trials more would tell."""
+def in_reach(more: int | None, trials: int) -> bool:
+    """Whether so many more trials are not absurdly many beside those that a study has."""
+    return more is not None and more <= REACH * max(1, trials)
+
+
+def wanted(more: int | None, trials: int) -> str:
+    """How many trials more would tell. `trials`: those of the study."""
     if more is None:
         return "and no trials of this space would"
-    return f"about {more:,} more trials" if more != 1 else "about one more trial"
+    if not in_reach(more, trials):
+        return "that takes more than this study can tell"
+    return f"about {count_of(more, 'more trial')}"
 
 
 def verdict(comparison: Comparison) -> str:
@@ -51,10 +62,10 @@ def verdict(comparison: Comparison) -> str:
     if comparison.verdict == "untried":
         return "not tried"
     if comparison.verdict == "unknown":
-        return f"cannot tell yet: {wanted(comparison.more)}"
+        return f"cannot tell yet: {wanted(comparison.more, comparison.study)}"
     if comparison.verdict == "same":
         return f"no difference of {100 * PRACTICAL:g} points"
-    return comparison.verdict + (", holds for all together" if comparison.holds else "")
+    return comparison.verdict + (", certain among all" if comparison.holds else "")
 
 
 def row(comparison: Comparison) -> list[str]:
@@ -118,13 +129,13 @@ def saving_words(savings: Savings, trials: int) -> str:
     ranked = savings.cheapest
     if len(ranked) < 2:
         missing = f"; a comparison takes {LEAST}, {savings.more} more" if savings.more else ""
-        return f"{question} Cannot tell yet from {trials} trials{missing}."
+        return f"{question} Cannot tell yet from {count_of(trials, 'trial')}{missing}."
     first, second = ranked[0].lever.name, ranked[1].lever.name
     beaten = [dear for cheap, dear in savings.dearer if cheap == first]
     if second in beaten:
         return f"{question} {first.capitalize()}, before all others."
     certain = f"; {first} for certain before {' and '.join(beaten)}" if beaten else ""
-    more = f", {wanted(savings.more)}" if savings.more else ""
+    more = f", {wanted(savings.more, trials)}" if savings.more else ""
     return f"{question} Cannot tell {first} from {second} yet{more}{certain}."
 
 

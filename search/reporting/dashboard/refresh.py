@@ -17,9 +17,10 @@ from search.reporting.dashboard.artifacts import report_path
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
-from search.reporting.figures.importances import importances_by_objective, importances_figure
+from search.reporting.figures.importances import importance_figures
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
+from search.reporting.importance import LEAST_TRIALS
 from search.reporting.notes import TrialNotes, study_note
 from search.study.attributes import CURVE, IDENTITY, OWNER
 from search.study.snapshot import StudySnapshot, snapshot_of
@@ -67,9 +68,12 @@ class _Drawn:
     """What a study was like when it was drawn last."""
 
     quick: object = None
-    """All that figures and notes show."""
+    """All that figures and notes show, as it was when they were drawn."""
     slow: object = None
     """Numbers of the finished trials, on which importances depend."""
+    slow_at_work: bool = False
+    complaint: str = ""
+    """Why the last drawing failed; empty where it did not."""
     notes: dict[int | None, str] = field(default_factory=dict)
     """The notes of trials by id; None: the note of the study."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,7 +113,7 @@ class Refresher:
         try:
             self._draw(study_id, snapshot, drawn)
         except Exception as error:  # the rest of the dashboard goes on without it
-            _complain(snapshot, error)
+            _complain(snapshot, drawn, error)
         finally:
             drawn.lock.release()
 
@@ -120,31 +124,40 @@ class Refresher:
         now = (snapshot.running, [trial.state for trial in snapshot.trials], epochs, attrs)
         finished = [record.number for record in snapshot.finished]
         first = drawn.quick is None
-        if drawn.quick != now and (first or not snapshot.running or self.quick.due):
+        # What failed is tried again, but costs no more than what goes well while a search runs.
+        at_leisure = not snapshot.running and not drawn.complaint
+        if drawn.quick != now and ((first and not drawn.complaint) or at_leisure or self.quick.due):
             start = time.thread_time()
-            drawn.quick = now
-            self._draw_quick(study_id, snapshot, drawn)
-            self.quick.took(time.thread_time() - start)
-        if drawn.slow != finished and (not snapshot.running or self.slow.due):
-            drawn.slow = finished
+            try:
+                self._draw_quick(study_id, snapshot, drawn)
+            finally:
+                self.quick.took(time.thread_time() - start)
+            drawn.quick, drawn.complaint = now, ""
+        due = drawn.slow != finished and not drawn.slow_at_work
+        if due and (at_leisure or self.slow.due):
+            drawn.slow_at_work = True
             threading.Thread(
-                target=self._draw_slow, args=(study_id, snapshot, drawn), daemon=True
+                target=self._draw_slow, args=(study_id, snapshot, drawn, finished), daemon=True
             ).start()
 
-    def _draw_slow(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
+    def _draw_slow(
+        self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn, finished: list[int]
+    ) -> None:
         """Draws the importances; runs in a thread of its own."""
         start = time.thread_time()
         try:
-            figures = {
-                name: importances_figure(ranked, objective)
-                for name, (objective, ranked) in importances_by_objective(snapshot).items()
-            }
-            with drawn.lock, self._storage.sheet(study_id) as sheet:
+            # Those of the size need no trial, but alone they would be taken for all that matters.
+            enough = len(finished) >= LEAST_TRIALS
+            figures = importance_figures(snapshot) if enough else {}
+            with drawn.lock, self._storage.sheet(study_id, without=IMPORTANCES) as sheet:
                 for name, figure in figures.items():
                     self._save(sheet, name, figure)
+            drawn.slow = finished
         except Exception as error:
-            _complain(snapshot, error)
-        self.slow.took(time.thread_time() - start)
+            _complain(snapshot, drawn, error)
+        finally:
+            self.slow.took(time.thread_time() - start)
+            drawn.slow_at_work = False
 
     def _draw_quick(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
         """Draws all other figures, and writes the notes that have changed."""
@@ -164,5 +177,9 @@ class Refresher:
         save_plotly_graph_object(sheet, figure, graph_object_id=name)
 
 
-def _complain(snapshot: StudySnapshot, error: Exception) -> None:
-    print(f"cannot draw '{snapshot.name}': {type(error).__name__}: {error}", file=sys.stderr)
+def _complain(snapshot: StudySnapshot, drawn: _Drawn, error: Exception) -> None:
+    """Says why, once."""
+    said = f"cannot draw '{snapshot.name}': {type(error).__name__}: {error}"
+    if drawn.complaint != said:
+        drawn.complaint = said
+        print(said, file=sys.stderr)

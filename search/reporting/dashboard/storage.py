@@ -3,7 +3,7 @@ artifacts that are in memory only. A search and its database never notice that s
 
 import copy
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,9 @@ from search.study.attributes import IDENTITY
 from search.study.checked_storage import CheckedStorage
 from search.study.storage import Given, connection
 from search.study.storage_url import StorageUrl
+
+PLOT = "dashboard:plot_data:"
+"""Begins the names of attributes in which optuna-dashboard keeps figures."""
 
 
 class DashboardStorage(CheckedStorage):
@@ -43,11 +46,14 @@ class DashboardStorage(CheckedStorage):
             return self._opened[study_id]
 
     @contextmanager
-    def sheet(self, study_id: int) -> Iterator[optuna.Study]:
+    def sheet(self, study_id: int, without: Sequence[str] = ()) -> Iterator[optuna.Study]:
         """A sheet to draw a study on: the study as optuna-dashboard's functions that save figures
         and notes need it. What they save is pinned in memory. All of it is shown at once, when the
-        context ends."""
-        study, attrs = self.study(study_id), dict(self._pinned.get(study_id, {}))
+        context ends. `without`: ids of figures that are taken off the sheet first."""
+        gone = tuple(f"{PLOT}{name}:" for name in without)
+        pinned = self._pinned.get(study_id, {})
+        attrs = {key: value for key, value in pinned.items() if not key.startswith(gone)}
+        study = self.study(study_id)
         memory: Any = _Sheet(storage_of(study), attrs)
         yield optuna.Study(study_name=study.study_name, storage=memory)
         self._pinned[study_id] = attrs

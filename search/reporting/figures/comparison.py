@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from search.problem.objective import in_database
+from search.reporting.figures.front_axes import accuracy_axis, region_of, size_axis
 from search.reporting.figures.growth import growth
+from search.reporting.figures.pareto import validation_images
 from search.reporting.figures.style import (
-    AXES,
     BLUE,
     GREEN,
     ORANGE,
@@ -25,22 +26,27 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 
 
 def fronts_figure(studies: Sequence[StudySnapshot]) -> go.Figure:
-    """The front of each study as a step line: accuracy in percent against size."""
+    """The front of each study as a step line: accuracy in percent, its error on a logarithmic
+    scale, against size."""
     figure = empty_figure("Fronts")
+    objective = studies[0].objective
+    images = [count for study in studies if (count := validation_images(study))]
+    every = [record for study in studies for record in study.front]
+    region = region_of(objective, every, min(images, default=None))
     for index, study in enumerate(studies):
         figure.add_scatter(
             x=[in_database(study.objective, r.size) for r in study.front],
-            y=[round(100 * r.val_acc, 3) for r in study.front],
+            y=[region.error(r.val_acc) for r in study.front],
             text=[f"{study.name} #{r.number} {r.words}" for r in study.front],
-            hovertemplate="%{text}<br>%{x:,} / %{y:.2f} %<extra></extra>",
+            customdata=[f"{r.val_acc:.2%}" for r in study.front],
+            hovertemplate="%{text}<br>%{x:,} / %{customdata}<extra></extra>",
             mode="lines+markers",
             name=study.name,
             line={"shape": "hv", **_line(index)},
             marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
         )
-    size = axis(type="log", title=AXES[studies[0].objective], exponentformat="SI", dtick=1)
-    figure.update_xaxes(**size)
-    figure.update_yaxes(**axis(title="Validation accuracy (%)"))
+    figure.update_xaxes(**size_axis(objective, region))
+    figure.update_yaxes(**accuracy_axis(region))
     return figure
 
 
@@ -57,7 +63,7 @@ def growths_figure(studies: Sequence[StudySnapshot], largest: int) -> go.Figure:
             line={"shape": "hv", **_line(index)},
         )
     figure.update_xaxes(**axis(title="Epochs trained (number)"))
-    figure.update_yaxes(**axis(title="Acc. above chance x decades of size", rangemode="tozero"))
+    figure.update_yaxes(**axis(title="Area between front and guessing", rangemode="tozero"))
     return figure
 
 

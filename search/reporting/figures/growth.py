@@ -1,7 +1,5 @@
 """Hypervolume of the front against what was spent."""
 
-from datetime import datetime
-
 import plotly.graph_objects as go
 from optuna.trial import TrialState
 from plotly.subplots import make_subplots
@@ -9,7 +7,7 @@ from plotly.subplots import make_subplots
 from search.problem.front import hypervolume
 from search.reporting.figures.style import BLUE, ORANGE, axis, dress
 from search.study.attributes import SPENT
-from search.study.records import read_record
+from search.study.records import by_end, read_record
 from search.study.snapshot import StudySnapshot
 
 
@@ -19,8 +17,7 @@ def growth(snapshot: StudySnapshot, largest: int | None = None) -> list[tuple[in
     unless given."""
     finished = snapshot.finished
     end = largest or max((record.size for record in finished), default=1)
-    ended = [trial for trial in snapshot.trials if trial.state.is_finished()]
-    ended.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
+    ended = by_end([trial for trial in snapshot.trials if trial.state.is_finished()])
     epochs, seconds, volume = 0, 0.0, 0.0
     rows, finds, chance = [], [], snapshot.chance
     for trial in ended:
@@ -56,5 +53,5 @@ def growth_figure(snapshot: StudySnapshot) -> go.Figure:
     dress(figure, "Hypervolume against what was spent")
     figure.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
     figure.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
-    figure.update_yaxes(**axis(title="Acc. x decades", rangemode="tozero"))
+    figure.update_yaxes(**axis(title="Area of the front", rangemode="tozero"))
     return figure

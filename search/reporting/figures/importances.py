@@ -1,4 +1,5 @@
-"""Which parameters mattered for one objective, beside what chance alone gives."""
+"""Which parameters mattered for the accuracy, beside what chance alone gives, and which decide of
+the size."""
 
 from collections.abc import Sequence
 
@@ -7,24 +8,49 @@ import plotly.graph_objects as go
 from search.problem.objective import TITLES
 from search.reporting.figures.style import BLUE, GREY, RED, axis, empty_figure
 from search.reporting.importance import Importance, importances
+from search.reporting.size_effects import SizeEffect, size_effects
 from search.study.snapshot import StudySnapshot
 
 MOST_SHOWN = 12
 """So many parameters are shown, the most important ones."""
 
 
-def importances_by_objective(snapshot: StudySnapshot) -> dict[str, tuple[str, list[Importance]]]:
-    """The objective in words and the importances for it, by the figure's name. Objectives whose
-    importances cannot be told yet are left out."""
-    both = {
-        "accuracy-importances": ("accuracy", lambda trial: -trial.values[0]),
-        "size-importances": (TITLES[snapshot.objective].lower(), lambda trial: trial.values[1]),
-    }
-    by_objective = {
-        name: (objective, importances(snapshot.trials, outcome))
-        for name, (objective, outcome) in both.items()
-    }
-    return {name: entry for name, entry in by_objective.items() if entry[1]}
+def importance_figures(snapshot: StudySnapshot) -> dict[str, go.Figure]:
+    """Figures by name: one for the accuracy, from finished trials, and one for the size, from its
+    formula. Left out where nothing stands out."""
+    figures = {}
+    ranked = accuracy_importances(snapshot)
+    if any(importance.told for importance in ranked):
+        figures["accuracy-importances"] = importances_figure(ranked, "accuracy")
+    if effects := size_effects(snapshot):
+        objective = TITLES[snapshot.objective].lower()
+        figures["size-importances"] = size_effects_figure(effects, objective)
+    return figures
+
+
+def accuracy_importances(snapshot: StudySnapshot) -> list[Importance]:
+    """Which parameters mattered for the accuracy, most important first; empty where that cannot be
+    told yet."""
+    return importances(snapshot.trials, lambda trial: -trial.values[0])
+
+
+def size_effects_figure(effects: Sequence[SizeEffect], objective: str) -> go.Figure:
+    """Factors by which the size typically changes, the largest on top, at most MOST_SHOWN."""
+    shown = effects[:MOST_SHOWN]
+    title = f"What decides of the {objective}"
+    figure = empty_figure(title, 120 + 28 * max(4, len(shown)))
+    figure.add_bar(
+        orientation="h",
+        y=[effect.name for effect in shown],
+        x=[round(effect.factor, 3) for effect in shown],
+        marker={"color": BLUE},
+        hovertemplate="%{y}: drawn anew, it changes the size %{x:.2f} times<extra></extra>",
+        showlegend=False,
+    )
+    title = "Typical change when drawn anew (times; 1 is none)"
+    figure.update_xaxes(**axis(title=title, range=[1, 1.05 * max(e.factor for e in shown)]))
+    figure.update_yaxes(**axis(autorange="reversed"))
+    return figure
 
 
 def importances_figure(ranked: Sequence[Importance], objective: str) -> go.Figure:
@@ -53,8 +79,13 @@ def importances_figure(ranked: Sequence[Importance], objective: str) -> go.Figur
         y=names,
         mode="markers",
         marker={"symbol": "line-ns-open", "size": 14, "color": RED},
-        name="95 % of shuffled outcomes stay below",
+        name="by chance, 95 % stay below",
     )
-    figure.update_xaxes(**axis(title="PED-ANOVA importance (no unit)", rangemode="tozero"))
+    figure.update_xaxes(
+        **axis(
+            title="Importance for telling the best tenth of the trials (no unit)",
+            rangemode="tozero",
+        )
+    )
     figure.update_yaxes(**axis(autorange="reversed"))
     return figure

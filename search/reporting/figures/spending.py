@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from paretrain.formatting import duration
+from paretrain.formatting import count_of, duration
 from search.problem.constraints import refusal_words
 from search.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axis, dress
 from search.study.snapshot import StudySnapshot
@@ -34,6 +34,7 @@ def _add_epochs(figure: go.Figure, snapshot: StudySnapshot) -> None:
         ("finished", ledger.kept, BLUE),
         ("stopped", ledger.stopped, ORANGE),
         ("failed", ledger.failed, RED),
+        ("running", ledger.running, GREY),
         ("interrupted", ledger.waiting, SKY),
         ("lost in crashes", ledger.lost, PURPLE),
         ("saved by stopping", ledger.saved, GREEN),
@@ -45,7 +46,8 @@ def _add_epochs(figure: go.Figure, snapshot: StudySnapshot) -> None:
         x=[entry.epochs for _, entry, _ in shown],
         marker={"color": [colour for _, _, colour in shown]},
         text=[
-            f"{entry.epochs:,} epochs, {duration(entry.seconds)}, {entry.trials} trials"
+            f"{count_of(entry.epochs, 'epoch')}, {duration(entry.seconds)}, "
+            f"{count_of(entry.trials, 'trial')}"
             for _, entry, _ in shown
         ],
         textposition="auto",

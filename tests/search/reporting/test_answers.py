@@ -4,6 +4,7 @@ import math
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -282,6 +283,14 @@ def test_a_space_whose_questions_are_wrong_is_refused(text: str, said: str, tmp_
     path.write_text(f"def suggest(trial):\n    return None\n\n{text}\n")
     with pytest.raises(UserError, match=said):
         load_space(str(path))
+
+
+def test_what_takes_absurdly_many_trials_is_more_than_the_study_can_tell() -> None:
+    (norm,) = [c for c in compare(some(40, 0.0), questions(KNOWN, {})) if c.question.name == "norm"]
+    for more, said in ((400, "about 400 more trials"), (401, "more than this study can tell")):
+        far = replace(norm, verdict="unknown", more=more)
+        assert said in sentence(far) and said in row(far)[-1]
+    assert "about 1 more trial;" in sentence(replace(norm, verdict="unknown", more=1))
 
 
 def test_what_cannot_be_told_yet_has_one_command_and_the_trials_it_takes(

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,6 +140,23 @@ def click(browser: Browser, element: WebElement) -> None:
     ActionChains(browser).move_to_element(element).pause(0.3).click().perform()
 
 
+def front_points(browser: Browser, figure: str) -> list[WebElement]:
+    """The points of the front in our figure, smallest network first."""
+    lines = browser.find_elements(By.CSS_SELECTOR, f"{figure} .trace")
+    front = next(line for line in lines if line.find_elements(By.CSS_SELECTOR, ".js-line"))
+    return front.find_elements(By.CSS_SELECTOR, ".points path")
+
+
+def at(browser: Browser, number: int) -> bool:
+    """Whether the page of that trial is open."""
+    return browser.current_url.endswith(f"/trials?numbers={number}")
+
+
+def names_trial(picked: WebElement, number: int) -> bool:
+    """Whether the box below a figure has commands for that trial."""
+    return f"--trial {number}\n" in picked.text
+
+
 OWN = ["Accuracy against size", "Learning curves", "Hypervolume against what was spent"]
 OWN += ["Where the budget went"]
 
@@ -151,11 +169,24 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
         shown = [title for title in titles(browser) if title in OWN]
         assert shown == OWN
-        # A click on a point of its own Pareto plot leads to the trial.
-        points = browser.find_elements(By.CSS_SELECTOR, "#graph-pareto-front .points path")
+        assert not browser.find_element(By.ID, "graph-hyperparameter-importances").is_displayed(), (
+            "Optuna's importances beside ours"
+        )
+        # A click on a point of the front leads to its trial, in our figure and in Optuna's.
+        ours, theirs = '[id="user-defined-plot:pareto"]', "#graph-pareto-front"
+        for place, record in enumerate(seen.front):
+            point = front_points(browser, ours)[place]
+            click(browser, point)
+            until(browser, partial(at, browser, record.number), "page of the trial")
+            open_at(browser, page(address), DESK)
+            until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
+        points = browser.find_elements(By.CSS_SELECTOR, f"{theirs} .points path")
         assert len(points) == len(seen.finished)
-        click(browser, points[0])
+        click(browser, points[-1])
         until(browser, lambda: "/trials" in browser.current_url, "page of a trial")
+        width = "return document.documentElement.scrollWidth"
+        until(browser, lambda: "Classes" in text(browser), "page of a trial")
+        assert browser.execute_script(width) <= DESK[0], "a trial's page scrolls sideways"
         number = int(re.findall(r"numbers=(\d+)", browser.current_url)[0])
         until(browser, lambda: f"trial-{number}.yaml" in text(browser), "note of the trial")
         assert f"Trial {number}" in text(browser) and "Classes" in text(browser)
@@ -230,7 +261,8 @@ def names(storage: str) -> str:
 def test_the_report(
     browser: Browser, storage: str, report: str, size: tuple[int, int], scheme: str
 ) -> None:
-    best = read_snapshot(storage, NAME).front[-1]
+    snapshot = read_snapshot(storage, NAME)
+    best = snapshot.front[-1]
     open_at(browser, report, size, scheme)
     assert [title for title in titles(browser) if title in OWN] == OWN
     assert f"#{best.number}" in text(browser) and f"{best.val_acc:.2%}" in text(browser)
@@ -238,9 +270,14 @@ def test_the_report(
     assert browser.execute_script(fits), "the page scrolls sideways"
     cut = "return [...document.querySelectorAll('pre')].some(e => e.scrollWidth > e.offsetWidth)"
     assert not browser.execute_script(cut), "a command is cut off"
+    cut = cut.replace("pre", ".wide")
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert not browser.execute_script(cut), "a table scrolls sideways"
+    assert browser.execute_script(fits), "the page scrolls sideways once unfolded"
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = false)")
     if size == DESK:
-        cut = cut.replace("pre", ".wide")
-        assert not browser.execute_script(cut), "a table scrolls sideways"
+        high = browser.execute_script("return document.documentElement.scrollHeight")
+        assert high < 3000
     copied = browser.execute_script(
         "getSelection().selectAllChildren(document.querySelector('pre'));"
         "return getSelection().toString()"
@@ -249,10 +286,10 @@ def test_the_report(
     assert f"python -m search.confirm {options}" in copied.splitlines()
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
-    lines = browser.find_elements(By.CSS_SELECTOR, "#pareto .trace")
-    front = next(line for line in lines if line.find_elements(By.CSS_SELECTOR, ".js-line"))
-    click(browser, front.find_elements(By.CSS_SELECTOR, ".points path")[-1])
     picked = browser.find_element(By.CLASS_NAME, "picked")
-    until(browser, lambda: f"--trial {best.number}" in picked.text, "trial that was clicked")
-    assert f"{best.val_acc:.2%}".rstrip("%") in picked.text
+    for record, point in zip(snapshot.front, front_points(browser, "#pareto"), strict=True):
+        click(browser, point)
+        until(browser, partial(names_trial, picked, record.number), "clicked trial")
+        assert picked.text.startswith(f"#{record.number} ")
+        assert f": {record.val_acc:.2%}" in picked.text
     assert complaints(browser) == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import optuna_dashboard
+import plotly.graph_objects as go
 import pytest
 
 from search.problem.optuna_internals import quiet_optuna
@@ -19,7 +20,7 @@ from search.reporting.dashboard.artifacts import Artifacts
 from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
 from search.reporting.dashboard.server import refreshing, uploads_folder
 from search.reporting.dashboard.storage import DashboardStorage
-from search.reporting.dashboard.theme import themed
+from search.reporting.dashboard.theme import SCRIPT, themed
 from search.study.snapshot import StudySnapshot, read_snapshot
 from tests.harness import NAME
 
@@ -174,6 +175,43 @@ def test_a_study_that_goes_on_is_drawn_again(copied: str, snapshot: StudySnapsho
     assert unchanged["note"]["version"] == again["note"]["version"]
 
 
+def test_a_drawing_that_failed_is_made_up_for(
+    copied: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And complained about once, however often a page asks."""
+    good = FIGURES["growth"]
+
+    def bad(snapshot: StudySnapshot) -> go.Figure:
+        raise ValueError("out of ink")
+
+    ask = serve(copied)
+    monkeypatch.setitem(FIGURES, "growth", bad)
+    monkeypatch.setattr(Pace, "due", True)
+    for _ in range(3):
+        assert json.loads(ask("/api/studies/1"))["plotly_graph_objects"] == []
+    assert capfd.readouterr().err.count("out of ink") == 1
+    monkeypatch.setitem(FIGURES, "growth", good)
+    told = json.loads(ask("/api/studies/1"))["plotly_graph_objects"]
+    assert sorted(figure["id"] for figure in told) == sorted(FIGURES)
+
+
+def test_a_drawing_that_fails_takes_no_more_time_than_one_that_does_not(
+    copied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def bad(snapshot: StudySnapshot) -> go.Figure:
+        calls.append(snapshot)
+        raise ValueError("out of ink")
+
+    ask = serve(copied)
+    monkeypatch.setitem(FIGURES, "growth", bad)
+    monkeypatch.setattr(Pace, "due", False)
+    for _ in range(3):
+        ask("/api/studies/1")
+    assert len(calls) == 1
+
+
 def test_pages_are_given_the_style_and_nothing_else_is_touched() -> None:
     """Whole, also where a browser has kept the page without it."""
 
@@ -191,6 +229,7 @@ def test_pages_are_given_the_style_and_nothing_else_is_touched() -> None:
     status, headers, content = ask("/dashboard/studies/1")
     assert status == "200" and headers == {"X": "y", "Content-Length": str(len(content))}
     assert content.startswith(b"<head><style>") and content.endswith(b"</style>\n</head>")
+    assert b"addEventListener('click'" in ask(SCRIPT)[2]
     for path, method in (("/api/studies/1", "GET"), ("/dashboard", "HEAD")):
         assert ask(path, method) == ("304", {"Content-Length": "13", "X": "y"}, b"")
 

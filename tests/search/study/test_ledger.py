@@ -2,6 +2,7 @@
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.reporting.text import ledger_lines
 from search.study.attributes import CURVE, SPENT
 from search.study.ledger import ledger
 
@@ -34,3 +35,13 @@ def test_the_rows_of_the_ledger_add_up_to_what_was_spent() -> None:
     assert sum(row.epochs for row in rows) == found.spent.epochs == 32
     assert sum(row.seconds for row in rows) == found.spent.seconds == 66.0
     assert found.spent.trials == 5
+
+
+def test_a_running_trial_is_interrupted_only_when_no_search_goes_on() -> None:
+    trials = [trial(TrialState.RUNNING, 3, 3, 6.0, 0.0), trial(TrialState.WAITING, 2, 2, 4.0, 0.0)]
+    going_on, ended = ledger(trials, epochs=10, searching=True), ledger(trials, epochs=10)
+    assert (going_on.running.epochs, going_on.waiting.epochs) == (3, 2)
+    assert (ended.running.epochs, ended.waiting.epochs) == (0, 5)
+    assert going_on.spent == ended.spent
+    assert "3 running, 2 interrupted" in ledger_lines(going_on)[0]
+    assert "5 interrupted" in ledger_lines(ended)[0] and "running" not in ledger_lines(ended)[0]
