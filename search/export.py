@@ -17,6 +17,7 @@ from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.amount import with_all_images
 from paretrain.formatting import percent
+from paretrain.threads import DIGITS
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.reporting.export_text import file_head, images_lines, screen_lines
 from search.reporting.nothing_learned import nothing_learned
@@ -93,9 +94,10 @@ def export(
         chosen = criterion.choose(finds)
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
     head = file_head(study, chosen, criterion.words, confirmed, chance, all_images)
-    # The trial's own number of threads: with another one the last digits differ.
-    config = chosen.config.model_copy(update={"threads": study.user_attrs.get(THREADS)})
-    config = with_all_images(config) if all_images else config
+    config = with_all_images(chosen.config) if all_images else chosen.config
+    if config.data.source == "digits" and study.user_attrs.get(THREADS) == DIGITS:
+        # Right on any machine; other numbers suit the one that searched.
+        config = config.model_copy(update={"threads": DIGITS})
     text = "".join(f"# {line}\n" for line in head) + config.to_yaml()
     if out is None:
         typer.echo(text, nl=False)

@@ -82,6 +82,10 @@ def run(
     workers: Annotated[
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
+    threads: Annotated[
+        int | None,
+        Option(min=1, max=1024, help="CPU threads of each process. [digits: 1, else measured]"),
+    ] = None,
     device: Device = "auto",
     max_params: Annotated[
         str | None,
@@ -168,6 +172,7 @@ def run(
         storage=storage,
         study_name=study_name or "",
         workers=None if workers.lower() == "auto" else parse_workers(workers),
+        threads=threads,
         max_params=limit,
         min_acc=accuracy,
         objective=objective,

@@ -57,8 +57,9 @@ def exit_code(main: Main, *arguments: object) -> int:
 
 
 def forecast_briefly(patch: pytest.MonkeyPatch) -> None:
-    """A search measures the same networks for its forecast, but each for a few steps only."""
+    """A search measures the same networks, but each for a few steps only."""
     patch.setattr("search.workers.forecast.PROBE_S", 0.0)
+    patch.setattr("search.session.thread_count.SECONDS", 0.0)
 
 
 def succeed_in(folder: Path, main: Main, *arguments: object) -> None:

@@ -7,12 +7,12 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
+from paretrain.pace import measure
 from paretrain.training import Training
 from search.problem.constraints import Constraints
 from search.problem.target import Target
 from search.sampling.proposer import MAX_DRAWS, Proposer
 from search.session.plan import Plan
-from search.workers.probe import measure
 
 
 def run_peer(peer: Peer, method: str, plan: Plan) -> Run:

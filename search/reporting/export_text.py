@@ -8,10 +8,11 @@ import optuna
 from optuna.trial import TrialState
 
 from paretrain.data.amount import amount_used
+from paretrain.formatting import count_of
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.reporting.nothing_learned import no_better_than_guessing
-from search.study.attributes import PROVENANCE
+from search.study.attributes import PROVENANCE, THREADS
 from search.study.images import read_images
 from search.study.records import TrialRecord
 from search.study.repeats import Confirmed, describe_confirmed
@@ -45,6 +46,11 @@ def file_head(
         )
     if part := _part_of_images(study, chosen):
         lines.append(f"Searched on {part}" + ("; trains on all (--all-images)" * all_images))
+    if threads := study.user_attrs.get(THREADS):
+        lines.append(
+            f"Searched with {count_of(int(threads), 'thread')} a worker: with --threads "
+            f"{int(threads)} the same machine repeats the curve to the last digit"
+        )
     if not chance.beaten_by(chosen.val_acc):
         lines.append(f"In that search it was {no_better_than_guessing(chance)}")
     if confirmed is not None:

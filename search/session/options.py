@@ -37,6 +37,8 @@ class Options:
     """Empty = after space and data."""
     workers: int | None = 1
     """None = as many as measuring shows to pay."""
+    threads: int | None = None
+    """Of each worker; None = as many as pay, measured in a new study."""
     device: torch.device = torch.device("cpu")  # noqa: RUF009 (a device is immutable)
     max_params: int | No | None = None
     min_acc: float | No | None = None

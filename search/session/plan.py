@@ -86,6 +86,8 @@ class Plan:
     min_acc: float | None = None
     """The search is for the smallest network of at least this accuracy; None = for the whole front.
     A setting of the run: it may change when a study goes on."""
+    threads_fixed: bool = True
+    """Whether `threads` is settled: by the study, by --threads, or for the digits."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = STALL_S
@@ -192,7 +194,8 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         epochs=epochs,
         max_params=choice.max_params(),
         workers=workers,
-        threads=stored.threads if stored else threads_per_worker(workers, choice.digits),
+        threads=choice.threads(workers),
+        threads_fixed=stored is not None or options.threads is not None or choice.digits,
         device=options.device,
         precision=choice.first(None, "precision", native_precision(options.device)),
         limits=options.limits,
@@ -271,6 +274,19 @@ class _Choice:
             least: int | None = self.stored.identity.get("val_least")
             return least
         return VAL_LEAST if self.options.per_class is not None else None
+
+    def threads(self, workers: int) -> int:
+        """Of each worker. Raises UserError for another number than the study's: sums in another
+        order would differ in the last digits."""
+        given, stored = self.options.threads, self.stored
+        if stored is None:
+            return given or threads_per_worker(workers, self.digits)
+        if given not in (None, stored.threads):
+            raise UserError(
+                f"study '{study_name_of(self.options)}' was begun with other settings: threads "
+                f"(study: {stored.threads}, now: {given}): use the study's, or another --study-name"
+            )
+        return stored.threads
 
     def epochs(self) -> int:
         """Epochs of a trial."""

@@ -21,13 +21,14 @@ from search.reporting.nothing_learned import nothing_learned
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
-from search.session.open_study import open_study, space_has_changed, stored_settings
+from search.session.open_study import open_study, space_has_changed
 from search.session.outcome import Outcome
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.session.progress import emit, reporter
 from search.session.startup_text import say_first, say_labelled, say_time
 from search.session.summary import Ending, as_event, print_summary
+from search.session.thread_count import choose_threads
 from search.session.time_left import expected_time
 from search.session.weights import with_weights
 from search.session.worker_count import choose
@@ -58,6 +59,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
     with owner, terminable():
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
         with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
+            run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
             study = None if dry_run else open_study(run.plan, run.data)
             done = 0 if study is None else _count(study)
             say_first(screen, run, done)
@@ -95,13 +97,10 @@ def _examples(run: PreparedRun) -> list[TrainConfig]:
 def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:
     if not plan.auto_workers:
         return plan
-    threads_fixed = stored_settings(plan.storage, plan.study_name) is not None
-    # The digits have one thread a worker, as every study of theirs.
-    threads_fixed = threads_fixed or plan.data.source == "digits"
     return choose(
         plan,
         examples[:SIZED],
-        threads_fixed,
+        plan.threads_fixed,
         lambda text: say_labelled(screen, "workers", text),
     )
 

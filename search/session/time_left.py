@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import optuna
 
 from paretrain.config import TrainConfig
+from paretrain.threads import cores
 from search.session.prepared_run import PreparedRun
 from search.stopping.expected_share import expected_share
 from search.study.attributes import BASELINE
 from search.study.ledger import ledger
 from search.study.records import COUNTED
-from search.workers.devices import cores
 from search.workers.forecast import LATER, Course, Forecast, forecast
 from search.workers.pool import WorkerPool
 

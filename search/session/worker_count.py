@@ -8,8 +8,9 @@ import torch
 
 from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
+from paretrain.threads import cores
 from search.session.plan import Plan
-from search.workers.devices import cores, worker_devices
+from search.workers.devices import worker_devices
 from search.workers.forecast import probe_all
 from search.workers.pool import WorkerPool
 

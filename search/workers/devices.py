@@ -1,8 +1,8 @@
-"""Cores, devices and threads of the workers."""
-
-import os
+"""Devices and threads of the workers."""
 
 import torch
+
+from paretrain.threads import DIGITS, cores
 
 
 def worker_devices(device: torch.device, workers: int) -> list[str]:
@@ -17,11 +17,4 @@ def threads_per_worker(workers: int, digits: bool) -> int:
     """The cores that this process may use, shared out, at least one each. One for the digits: on
     networks so small a second thread gains little on a quiet machine, and on a busy one the two
     wait for each other (seen: 20 s an epoch instead of 0.8 s)."""
-    return 1 if digits else max(1, cores() // workers)
-
-
-def cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return DIGITS if digits else max(1, cores() // workers)

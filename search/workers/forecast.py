@@ -108,12 +108,14 @@ def wall_seconds(work: float, trials: int, workers: int, crowded: bool) -> float
     return (work + taken + waiting) / workers + trials * HANDING_OVER_S
 
 
-def probe_all(pool: WorkerPool, config: TrainConfig, seconds: float = 0.0) -> list[Probed] | None:
-    """Measure the same configuration on all workers at once, as they will run. None when one died
-    or took too long; it has been started anew."""
+def probe_all(
+    pool: WorkerPool, config: TrainConfig, seconds: float = 0.0, threads: int | None = None
+) -> list[Probed] | None:
+    """Measure the same configuration on all workers at once, as they will run, or with another
+    number of threads. None when one died or took too long; it has been started anew."""
     waiting = set(pool.workers)
     for worker in waiting:
-        pool.send(worker, Probe(config=config, seconds=seconds))
+        pool.send(worker, Probe(config=config, seconds=seconds, threads=threads))
     probed = []
     while waiting:
         received = pool.receive(PROBE_TIMEOUT_S)

@@ -98,6 +98,14 @@ class WorkerPool:
         self._end(worker)
         self._start(worker)
 
+    def use_threads(self, threads: int) -> None:
+        """Fresh processes with another number of threads each."""
+        self._threads = threads
+        for worker in list(self._processes):
+            self._end(worker)
+        for worker in range(len(self._devices)):
+            self._start(worker)
+
     def close(self) -> None:
         """End all processes."""
         for worker in list(self._processes):

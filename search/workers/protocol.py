@@ -36,6 +36,8 @@ class Probe(_Message):
     config: TrainConfig
     seconds: float = 0.0
     """Go on with steps for at least this long."""
+    threads: int | None = None
+    """Instead of the worker's own number, for this measurement alone."""
 
 
 class Go(_Message):

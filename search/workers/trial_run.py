@@ -10,7 +10,7 @@ import torch
 from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.data.parts import ImageData
 from paretrain.training import Confusion, Training
-from search.workers.probe import latency
+from search.workers.latency import latency
 from search.workers.protocol import Alive, Epoch, Go, Measured, Probe, Resumed, Stop, Train, Warned
 
 Orders = queue.SimpleQueue[Train | Probe | Go | Stop]

@@ -25,7 +25,7 @@ from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name, peak_memory, still_computes
 from paretrain.memory import is_out_of_memory
-from search.workers.probe import measure
+from paretrain.pace import measure
 from search.workers.protocol import (
     TO_WORKER,
     Failed,
@@ -107,12 +107,14 @@ class Worker:
         return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
 
     def _probe(self, order: Probe) -> Probed:
-        pace = None
+        pace, threads = None, torch.get_num_threads()
         try:
+            torch.set_num_threads(order.threads or threads)
             data = _data(order.config.data, self._device)
             pace = measure(order.config, data, self._device, order.seconds)
         except Exception as error:  # a forecast that fails must not keep a search from starting
             print(f"probe failed: {error}", file=sys.stderr)
+        torch.set_num_threads(threads)
         self._free_memory()
         return Probed(
             setup_seconds=None if pace is None else pace.setup_seconds,

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -30,6 +30,7 @@ from paretrain.result.folder import ResultFolder
 from paretrain.result.write import Finished, write_all
 from paretrain.screen import Screen
 from paretrain.testset import load_test
+from paretrain.threads import DIGITS, cores, fastest_here, measured_words
 from paretrain.training import Training
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
@@ -78,14 +79,16 @@ def train(
             f"the configuration asks for bf16, which {device_name(chosen)} does not compute "
             "natively: set precision: fp32 in it"
         )
-    if wanted.threads is not None:
-        torch.set_num_threads(wanted.threads)
     if with_validation:
         # Nothing is left to choose an epoch by.
         wanted = wanted.model_copy(update={"keep": "last", "patience": None})
     data = load_data(wanted.data)
     folder = ResultFolder(out or Path("runs") / config.stem)
-    begun = {"--with-validation": with_validation, "images": data.fingerprint}
+    begun: dict[str, Any] = {"--with-validation": with_validation, "images": data.fingerprint}
+    chosen_threads, why = _threads(wanted, data, chosen, folder, resume)
+    if chosen_threads is not None:
+        torch.set_num_threads(chosen_threads)
+        begun |= {"threads": chosen_threads} if wanted.threads is None else {}
     try:
         training = Training(wanted, data.joined() if with_validation else data, chosen)
     except ValueError as error:
@@ -95,7 +98,7 @@ def train(
         try:
             if resume:
                 _load(training, folder)
-            _say_first(console, training, data, with_validation)
+            _say_first(console, training, data, with_validation, why)
             return _through(training, data, folder, console, with_validation, _comment(config))
         except KeyboardInterrupt:
             _say_how_to_go_on(training, folder)
@@ -107,6 +110,29 @@ def train(
                 f"out of memory: set micro_batch in {config} (now "
                 f"{wanted.micro_batch or wanted.batch_size}) to fewer images"
             ) from None
+
+
+def _threads(
+    config: TrainConfig, data: ImageData, device: torch.device, folder: ResultFolder, resume: bool
+) -> tuple[int | None, str]:
+    """Return the number of CPU threads, None to leave it to torch, and how it was found.
+
+    A training that goes on keeps the number that it began with: another one changes last digits.
+    """
+    if config.threads is not None:
+        few = config.threads > cores()
+        return config.threads, f" (this machine has {count_of(cores(), 'core')})" if few else ""
+    if resume:
+        before = folder.begun_with("threads")
+        return (before if isinstance(before, int) and before > 0 else None), ""
+    if device.type != "cpu":
+        return None, ""
+    if config.data.source == "digits":
+        return DIGITS, ""
+    if cores() == 1:
+        return 1, ""
+    best, measured = fastest_here(config, data)
+    return best, f" (measured: {measured_words(measured)}; --threads)" if measured else ""
 
 
 def _through(
@@ -165,7 +191,7 @@ def _load(training: Training, folder: ResultFolder) -> None:
 
 
 def _say_first(
-    console: Console, training: Training, data: ImageData, with_validation: bool
+    console: Console, training: Training, data: ImageData, with_validation: bool, threads_why: str
 ) -> None:
     config, images = training.config, training.data
     size = sum(parameter.numel() for parameter in training.network.parameters())
@@ -177,7 +203,7 @@ def _say_first(
     console.print(
         f"{size:,} parameters, {len(images.train):,} training and {validation}, "
         f"{config.epochs} epochs, seed {config.seed}, {device_name(training.device)}, "
-        f"{count_of(threads, 'thread')}",
+        f"{count_of(threads, 'thread')}{threads_why}",
         highlight=False,
         soft_wrap=True,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -246,9 +246,14 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state. On the CPU the epochs to come are the same to the last bit.
 
-        Raises ValueError when the state is that of another configuration.
+        Raises ValueError when the state is that of another configuration. One of an earlier
+        version lacks settings that there were not; they are as they were then.
         """
-        if state.get("config") != self.config.model_dump_json():
+        try:
+            same = TrainConfig.model_validate_json(state["config"]) == self.config
+        except ValidationError:
+            same = False
+        if not same:
             raise ValueError("the checkpoint is of another configuration")
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])

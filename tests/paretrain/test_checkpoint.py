@@ -128,3 +128,23 @@ def test_what_a_pulse_raises_ends_the_training_between_two_batches(tiny_config: 
     with pytest.raises(Cut):
         next(one.epochs(pulse))
     assert batches == 3 and one.curve == []
+
+
+def test_a_checkpoint_of_an_earlier_version_lacks_later_settings_and_goes_on(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    config, path = tiny_config(), tmp_path / "7.pt"
+    begun = training(config)
+    next(begun.epochs())
+    state = begun.state_dict()
+    assert ',"val_least":null' in state["config"]
+    torch.save(state | {"config": state["config"].replace(',"val_least":null', "")}, path)
+    gone_on = training(config)
+    load_checkpoint(gone_on, path)
+    assert len(gone_on.curve) == 1
+    other = training(tiny_config(batch_size=16))
+    with pytest.raises(ValueError, match="another configuration"):
+        load_checkpoint(other, path)
+    torch.save(state | {"config": "{}"}, path)
+    with pytest.raises(ValueError, match=r"^the checkpoint is of another configuration$"):
+        load_checkpoint(gone_on, path)

@@ -50,6 +50,8 @@ PARETRAIN: dict[str, set[str]] = {
     "memory": {"config", "networks"},
     "training": {"config", "device", "epoch_selection", "health", "optim", "data", "networks"},
     "checkpoint": {"atomic", "training"},
+    "pace": {"config", "data", "training"},
+    "threads": {"config", "data", "pace"},
     "testset": {"config", "data"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
@@ -59,7 +61,7 @@ PARETRAIN: dict[str, set[str]] = {
     "__init__": {"result"},
     "__main__": {
         *("checkpoint", "cli", "config", "describe", "device", "formatting", "full_training"),
-        *("memory", "screen", "testset", "training", "data", "result"),
+        *("memory", "screen", "testset", "threads", "training", "data", "result"),
     },
     "predict": {"cli", "formatting", "data", "result"},
 }

@@ -6,7 +6,7 @@ import pytest
 
 from paretrain.config import TrainConfig
 from search.export import main as export
-from tests.harness import STUDY, RunMain, empty_study, finished_trials, stored_front
+from tests.harness import STUDY, RunMain, empty_study, finished_trials, stored_front, study
 
 
 def test_every_way_to_choose(command: RunMain) -> None:
@@ -90,3 +90,14 @@ def test_a_search_on_a_part_of_the_images_is_exported_with_how_many_of_how_many(
     whole = TrainConfig.from_yaml(text).data
     assert f"# Searched on {part}; trains on all (--all-images)\n" in text
     assert (whole.per_class, whole.val_least, whole.fraction) == (None, None, 1.0)
+
+
+def test_a_number_of_threads_that_suits_one_machine_is_said_but_is_no_setting(
+    command: RunMain,
+) -> None:
+    _, out, _ = command(export, *STUDY, "--best")
+    assert TrainConfig.from_yaml(out).threads == 1, "as every study of the digits has"
+    study().set_user_attr("threads", 2)
+    _, out, _ = command(export, *STUDY, "--best")
+    assert TrainConfig.from_yaml(out).threads is None
+    assert "# Searched with 2 threads a worker: with --threads 2 the same machine repeats" in out

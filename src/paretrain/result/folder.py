@@ -47,6 +47,13 @@ class ResultFolder:
         """File with the training's state after its last epoch."""
         return self.partial / CHECKPOINT
 
+    def begun_with(self, key: str) -> Any:
+        """Return what an unfinished training noted when it was begun, or None.
+
+        Raises UserError when its file is damaged.
+        """
+        return self._begun().get(key) if (self.partial / BEGUN).exists() else None
+
     @contextlib.contextmanager
     def claimed(self, begun: dict[str, Any], resume: bool, overwrite: bool) -> Iterator[None]:
         """Make the unfinished folder, or open it with `resume`, and keep other processes out of it.

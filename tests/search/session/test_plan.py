@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from search.problem.space import load_space
 from search.session.budget import Limits
@@ -59,6 +60,24 @@ def test_per_class_bounds_the_validation_images_of_new_studies_only(plan: MakePl
     again = settle(options(per_class=40), stored(before))
     assert again.data.per_class == 40 and again.data.val_least is None
     assert "val_least" not in " ".join(differences(before, again.identity("f")))
+
+
+def test_threads_are_open_in_a_new_study_of_other_images_than_the_digits_alone(
+    tmp_path: Path,
+) -> None:
+    folder = DataConfig(source=str(tmp_path))
+    assert not settle(options(data=folder, image_size=32), None).threads_fixed
+    given = settle(options(data=folder, image_size=32, threads=3), None)
+    assert given.threads_fixed and given.threads == 3
+    digits = settle(options(), None)
+    assert digits.threads_fixed and digits.threads == 1
+    again = settle(options(data=folder, image_size=32, threads=2), stored({}, threads=2))
+    assert again.threads_fixed and again.threads == 2
+
+
+def test_another_number_of_threads_than_the_studys_is_refused() -> None:
+    with pytest.raises(UserError, match=r"threads \(study: 2, now: 1\): use the study's, or"):
+        settle(options(threads=1), stored({}, threads=2))
 
 
 def test_a_space_has_defaults_of_its_own() -> None:

@@ -7,7 +7,7 @@ import torch
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.training import Training
-from search.workers.probe import latency
+from search.workers.latency import latency
 
 
 def test_measuring_latency_changes_no_training(

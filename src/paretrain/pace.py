@@ -1,4 +1,4 @@
-"""A few measured steps of a configuration, inside a worker: how fast, and how much memory."""
+"""A few measured steps of a configuration: how fast it trains."""
 
 import statistics
 import time
@@ -14,12 +14,11 @@ BLOCKS, STEPS = 3, 2
 """The median over so many blocks of at least so many steps: one hiccup of a busy machine among a
 few steps would otherwise be multiplied by all steps of an epoch."""
 VAL_IMAGES = 64
-WARM_UP, RUNS, LATENCY_S = 3, 10, 0.1
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What one worker does with one configuration."""
+    """What one process does with one configuration."""
 
     setup_seconds: float
     """Building the network, and the first step, which allocates and chooses algorithms."""
@@ -30,13 +29,15 @@ class Pace:
 
 
 def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
-    """Measure BLOCKS of at least STEPS steps, which take `seconds` or more together. Raises what
-    the training raises."""
+    """Measure BLOCKS of at least STEPS steps, which take `seconds` or more together.
+
+    Raises what the training raises.
+    """
     start = time.perf_counter()
     training = Training(config, data, device)
     epoch, steps = 1, training.steps(1)
     next(steps)
-    _settle(device)
+    settle(device)
     setup = time.perf_counter() - start
     a_step = []
     for _ in range(BLOCKS):
@@ -47,7 +48,7 @@ def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds:
                 continue
             epoch += 1
             steps = training.steps(epoch)
-        _settle(device)
+        settle(device)
         a_step.append((time.perf_counter() - start) / done)
     per_image = statistics.median(a_step) / min(config.batch_size, len(data.train))
     some = Part(data.val.images_NCHW[:VAL_IMAGES], data.val.labels_N[:VAL_IMAGES])
@@ -58,20 +59,7 @@ def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds:
     return Pace(setup, per_image * len(data.train) + per_val_image * len(data.val), 1 / per_image)
 
 
-def latency(training: Training) -> int:
-    """Microseconds of the forward pass of one image, in evaluation mode: the median of at least
-    RUNS runs, after a few that are not counted."""
-    image = training.data.val.images_NCHW[:1].to(training.device)
-    taken: list[float] = []
-    began = time.perf_counter()
-    while len(taken) < WARM_UP + RUNS or time.perf_counter() - began < LATENCY_S:
-        start = time.perf_counter()
-        training.logits(image)
-        _settle(training.device)
-        taken.append(time.perf_counter() - start)
-    return max(1, round(1e6 * statistics.median(taken[WARM_UP:])))
-
-
-def _settle(device: torch.device) -> None:
+def settle(device: torch.device) -> None:
+    """Wait until the device has computed what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
