@@ -15,6 +15,9 @@ from plotly.offline import get_plotlyjs
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 
+TRIAL = "\0"
+"""Where a command has the number of the trial that is picked. No name of a study can hold it."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #f3f5f7;
   --line: #d0d7de; }
@@ -87,7 +90,8 @@ document.querySelectorAll('.picked').forEach(box => window.addEventListener('loa
     if (!point) return;
     box.querySelector('p').textContent = `${point.text}: ${point.hovertext}`;
     const lines = box.querySelector('pre');
-    lines.innerHTML = lines.dataset.lines.replaceAll('NUMBER', point.customdata);
+    lines.innerHTML = lines.dataset.lines;
+    lines.querySelectorAll('.trial').forEach(place => { place.textContent = point.customdata; });
     lines.hidden = false;
   })));
 """
@@ -202,8 +206,9 @@ def figure_block(figure: go.Figure, name: str) -> str:
 
 def picker(name: str, lines: Sequence[str]) -> str:
     """A box for below the figure called `name`. It shows the trial whose point is clicked, and
-    commands for it, in which NUMBER stands for the trial's number."""
-    template = escape(_unbroken(lines), quote=True)
+    commands for it, in which TRIAL stands for the trial's number."""
+    shown = _unbroken(lines).replace(TRIAL, '<b class="trial"></b>')
+    template = escape(shown, quote=True)
     return (
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
         f'<pre data-lines="{template}" hidden></pre></div>'

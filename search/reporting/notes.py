@@ -170,12 +170,15 @@ def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {plain(line)}" for line in lines)
 
 
+_OPTION = re.compile(r""" --(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
+"""Where an option begins; not within quotes, where a space belongs to a name."""
+
+
 def _commands(*lines: str) -> str:
     """Commands to copy. A long one goes on after a backslash, because notes do not wrap lines."""
     wrapped = []
     for line in lines:
-        first, *options = line.split(" --")
-        shown = first
+        shown, *options = _OPTION.split(line)
         for option in options:
             last = shown.rsplit("\n", 1)[-1]
             long = len(last) + len(option) > WIDTH

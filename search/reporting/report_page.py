@@ -16,6 +16,7 @@ from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
 from search.reporting.headline import headline as sentence_of
 from search.reporting.html import (
+    TRIAL,
     beside,
     bullets,
     commands,
@@ -113,8 +114,8 @@ def _front(snapshot: StudySnapshot) -> list[str]:
         parts += [*_front_table(columns, rows), commands(ways_on)]
     if snapshot.records:
         of_trial = [
-            f"python -m search.explain {options} --trial NUMBER",
-            f"python -m search.export {options} --trial NUMBER --out best.yaml",
+            f"python -m search.explain {options} --trial {TRIAL}",
+            f"python -m search.export {options} --trial {TRIAL} --out best.yaml",
             "python -m paretrain best.yaml",
         ]
         figure = figure_block(pareto_figure(snapshot), "pareto")

@@ -19,7 +19,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from paretrain.cli import UserError
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, Precision, TrainConfig
 from paretrain.formatting import visible
 from paretrain.health import Health
 from search.problem.description import SpaceDescription
@@ -64,7 +64,7 @@ Loss = Annotated[float, AfterValidator(lambda loss: _not_negative(loss))]
 
 
 def _not_negative(value: float) -> float:
-    if value < 0:
+    if value < -1e-6:  # rounding
         raise ValueError("must not be below 0")
     return value
 
@@ -149,14 +149,26 @@ class StoredDecision(StoredEvidence):
 
 @with_config(_OPEN)
 class StoredIdentity(TypedDict):
-    """What a study is; other settings are compared with those of the next run and shown nowhere
-    else."""
+    """What a study is."""
 
     space: NotRequired[Annotated[str, Field(max_length=1_000), AfterValidator(visible)]]
     epochs: NotRequired[Annotated[int, Field(ge=1, le=MOST_EPOCHS)]]
     image_size: NotRequired[Annotated[int, Field(ge=1, le=100_000)]]
     objectives: NotRequired[Annotated[list[Line], Field(max_length=10)]]
     data: NotRequired[Line]
+    precision: NotRequired[Precision]
+    pretrained: NotRequired[bool]
+
+
+def _data_settings(identity: StoredIdentity) -> StoredIdentity:
+    """How images are read is stored beside the rest, under the names of `DataConfig`."""
+    stored: Mapping[str, Any] = {**identity}
+    fields = {name: stored[name] for name in DataConfig.model_fields if name in stored}
+    try:
+        DataConfig.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(_in_a_line(error)) from None
+    return identity
 
 
 @with_config(_OPEN)
@@ -241,7 +253,7 @@ _TRIAL: dict[str, Any] = {
     attr.STDERR: Text,
 }
 _STUDY: dict[str, Any] = {
-    attr.IDENTITY: StoredIdentity,
+    attr.IDENTITY: Annotated[StoredIdentity, AfterValidator(_data_settings)],
     attr.PROVENANCE: StoredProvenance,
     attr.THREADS: Annotated[int, Field(ge=1, le=1024)],
     attr.REFUSED: dict[Line, Count],

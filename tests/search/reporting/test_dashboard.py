@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHAR
 from search.reporting.dashboard.server import refreshing, uploads_folder
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import SCRIPT, themed
+from search.reporting.html import TRIAL, picker
+from search.reporting.notes import _commands
 from search.study.snapshot import StudySnapshot, read_snapshot
 from tests.harness import NAME
 
@@ -258,3 +262,17 @@ def test_drawing_waits_until_it_is_a_small_share(monkeypatch: pytest.MonkeyPatch
     assert not pace.due
     now += 2
     assert pace.due and (pace.times, pace.seconds) == (1, 0.2)
+
+
+@pytest.mark.parametrize("name", ["a --b c", "it's --x", 'q" --y $(z)', "NUMBER"])
+def test_a_command_in_a_note_keeps_its_words_where_it_is_wrapped(name: str) -> None:
+    place = "sqlite:////some/where/quite/long/with a --space/studies.db"
+    words = ["python", "-m", "search.export", "--study-name", name, "--storage", place, "--knee"]
+    shown = _commands(shlex.join(words)).removeprefix("```\n").removesuffix("\n```")
+    assert "\n" in shown and shlex.split(shown.replace("\\\n", "")) == words
+
+
+def test_only_the_place_of_the_trial_is_filled_in_a_picked_command() -> None:
+    html = unescape(picker("pareto", [f"explain --study-name NUMBER --trial {TRIAL}"]))
+    assert html.count('class="trial"') == 1
+    assert '<span>NUMBER</span> <span>--trial</span> <span><b class="trial"></b></span>' in html

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig, VGGConfig
 from search.problem.baselines import load_baselines
+from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.space import load_space
 from search.session.budget import Budget, Limits
 from search.session.coordinator import MAX_FAILURES, Coordinator
@@ -43,6 +44,8 @@ class Session:
         self._data = noise()
         self.events: list[Event] = []
         """Of the last run."""
+        self.notes: list[str] = []
+        """What it said of trials that wait."""
         self.coordinator: Coordinator
         """That of the last run."""
 
@@ -53,6 +56,7 @@ class Session:
         rule: Rule | None = None,
         baselines: str = "none",
         space: str = "vgg_reduce",
+        max_params: int | None = None,
         **limits: int,
     ) -> Outcome:
         """As `runner.search` does it."""
@@ -61,7 +65,7 @@ class Session:
             data=DataConfig(image_size=32),
             storage=self._storage,
             epochs=EPOCHS,
-            max_params=None,
+            max_params=max_params,
             limits=Limits(trials, **limits),
             sampler="random",
             baselines=baselines,
@@ -71,7 +75,7 @@ class Session:
         prepared = PreparedRun(plan, self._data, constraints, tuple(found))
         study = open_study(plan, self._data)
         requeue_interrupted(study)
-        enqueue(study, prepared)
+        self.notes = enqueue(study, prepared)
         spent = ledger(study.trials, EPOCHS).spent.epochs
         done = len(study.get_trials(states=COUNTED))
         budget = Budget(plan.limits, EPOCHS, prepared.target.chance, done, spent)
@@ -125,7 +129,7 @@ def session(plan: Callable[..., Plan], tmp_path: Path) -> Session:
 
 def rising(trial: int, epoch: int) -> float:
     """Every trial is better than the one before it."""
-    return 0.1 + 0.1 * trial + 0.05 * epoch
+    return 0.1 + 0.02 * trial + 0.01 * epoch
 
 
 class StopsAfter:
@@ -208,8 +212,8 @@ def test_a_stopped_trial_is_stored_with_what_was_decided_and_counts(session: Ses
     ]
     assert session.states == [TrialState.PRUNED, TrialState.COMPLETE]
     stopped = session.study.trials[0]
-    assert stopped.user_attrs["verdict"] == "epoch 2: 20.0%, told so"
-    assert stopped.user_attrs["decision"] == {"epoch": 2.0, "val_acc": pytest.approx(0.2)}
+    assert stopped.user_attrs["verdict"] == f"epoch 2: {rising(0, 2):.1%}, told so"
+    assert stopped.user_attrs["decision"] == {"epoch": 2.0, "val_acc": pytest.approx(rising(0, 2))}
     assert [(d.stop, d.why) for d in read_decisions(stopped)] == [
         (False, "goes on"),
         (True, "told so"),
@@ -411,3 +415,68 @@ def test_a_worker_that_finishes_a_stopped_trial_is_given_the_next_one(session: S
     session.run(pool, trials=3, rule=StopsAfter(1, 0, 1))
     assert pool.trained == [(0, 0), (0, 1), (0, 2)]
     assert session.states == [TrialState.PRUNED, TrialState.PRUNED, TrialState.COMPLETE]
+
+
+def test_a_waiting_trial_over_a_lowered_limit_fails_and_the_run_goes_on(session: Session) -> None:
+    """An interrupted trial, one that another program enqueued, and a baseline."""
+    pool = InterruptedAfter(1, rising)
+    pool.messages = 2
+    assert session.run(pool, baselines="nets").ending == "interrupted"
+    session.study.enqueue_trial({}, user_attrs={"note": "from elsewhere"})
+    waiting = len(session.states)
+    assert session.states == [TrialState.WAITING] * waiting and waiting > 2
+    for _ in range(2):  # and the next run finds nothing to stumble over
+        assert session.run(FakeTrainers(1, rising), max_params=3_000).ending == "done"
+    trials = session.study.trials
+    verdicts = [t.user_attrs["verdict"] for t in trials if t.state == TrialState.FAIL]
+    assert len(verdicts) >= waiting - 1
+    assert all(verdict.startswith("not run: over the cap, ") for verdict in verdicts)
+    assert session.states.count(TrialState.COMPLETE) == 2
+    assert TrialState.WAITING not in session.states
+
+
+def test_what_is_wrong_with_an_enqueued_value_is_said(session: Session) -> None:
+    session.run(FakeTrainers(1, rising), trials=1)
+    session.study.enqueue_trial({"batch_size": 12_345, "no_such": 1, "optimizer": "sgd"})
+    assert session.run(FakeTrainers(1, rising), trials=2).ending == "done"
+    trial = session.study.trials[1]
+    assert trial.params["optimizer"] == "sgd" and "no_such" not in trial.params
+    assert session.notes == [
+        "trial 1 was enqueued with batch_size = 12345, which is outside its range: "
+        f"{trial.params['batch_size']} was drawn in its place",
+        "trial 1 was enqueued with no_such = 1, which the space does not ask for with its other "
+        "parameters: it is left out",
+    ]
+
+
+TOO_WIDE = "    if stage.width == 40:\n        raise ValueError('too wide')\n"
+NEVER_LARGE = SPACE.replace("    network =", f"{TOO_WIDE}    network =")
+
+
+def test_an_enqueued_trial_that_cannot_be_made_fails_and_the_run_goes_on(
+    session: Session, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(SPACE)
+    session.run(FakeTrainers(1, rising), trials=1, space=str(path))
+    session.study.enqueue_trial({"width": 40})
+    path.write_text(NEVER_LARGE)
+    session.run(FakeTrainers(1, rising), trials=1, space=str(path))
+    assert session.states == [TrialState.COMPLETE, TrialState.FAIL]
+    assert len(session.notes) == 1 and "trial 1 is not run: suggest fails" in session.notes[0]
+
+
+def test_a_trial_that_a_killed_run_had_half_completed_is_completed(session: Session) -> None:
+    session.run(FakeTrainers(1, rising), trials=1)
+    study = session.study
+    study.enqueue_trial({"optimizer": "sgd"})
+    waiting = study.trials[1]
+    drawn = study.trials[0]
+    set_params(
+        study, id_of(waiting), {"optimizer": "sgd"}, {"optimizer": drawn.distributions["optimizer"]}
+    )
+    set_attributes(study, id_of(waiting), {"config": drawn.user_attrs["config"]})
+    assert session.run(FakeTrainers(1, rising), trials=2).ending == "done"
+    trial = session.study.trials[1]
+    assert trial.state == TrialState.COMPLETE and trial.user_attrs["num_params"] > 0
+    assert trial.params["optimizer"] == "sgd" and len(trial.params) > 3
