@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from paretrain.data.source import Origin
 
 
 class StoredArrays:
-    """One .npz file. Each array is read when it is first needed."""
+    """The arrays of a part of a published set. Each is read when it is first needed."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, name: str, split: Split) -> None:
+        self._name, self._split = name, split
+        self._file = arrays_file(name, split)
 
     @functools.cached_property
     def images(self) -> np.ndarray:
@@ -38,9 +40,24 @@ class StoredArrays:
         """Names of the classes."""
         return tuple(self._array("classes").tolist())
 
-    def _array(self, name: str) -> np.ndarray:
-        with np.load(self._file, allow_pickle=False) as arrays:
-            return np.asarray(arrays[name])
+    def _array(self, key: str) -> np.ndarray:
+        try:
+            return _read(self._file, key)
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+            # Cut off or changed: the published files, which have a check sum, make it again.
+            return _read(arrays_file(self._name, self._split, anew=True), key)
+
+
+_KINDS = {"images": "u", "labels": "i", "classes": "U"}
+
+
+def _read(file: Path, key: str) -> np.ndarray:
+    """Read an array. No pickle is loaded; the archive's check sums are compared."""
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        array = np.asarray(arrays[key])
+    if array.dtype.kind != _KINDS[key]:
+        raise ValueError(f"{file}: {key} of type {array.dtype}")
+    return array
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ class PublishedSet:
 
     @functools.cached_property
     def _train(self) -> StoredArrays:
-        return StoredArrays(arrays_file(self._name, "train"))
+        return StoredArrays(self._name, "train")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -109,7 +126,7 @@ class PublishedSet:
 
     def test_part(self) -> ArrayItems:
         """Return the test images."""
-        return self._items("test", StoredArrays(arrays_file(self._name, "test")))
+        return self._items("test", StoredArrays(self._name, "test"))
 
     def _items(self, split: Split, stored: StoredArrays) -> ArrayItems:
         indices = tuple(range(len(stored.labels)))

@@ -34,6 +34,9 @@ WHOLE_PIXELS = 1024**3 // 4 // 3
 It is Pillow's own bound, above which it warns."""
 AT_ONCE_PIXELS = 128_000_000
 """Images with so many pixels together are decoded at once; a larger one is decoded alone."""
+MOST_PIXELS_OF_SCANS = 20 * MOST_PIXELS
+"""A progressive JPEG goes over all its pixels once a scan, most often ten times. More pixels times
+scans than this are refused: a scan takes a few bytes, and there may be thousands."""
 MOST_BYTES = 2**30
 """Larger files are refused."""
 SHRINKABLE = {"JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "PPM"}
@@ -179,6 +182,8 @@ def _open_regular(path: Path) -> BufferedReader:
 def _decode(file: BufferedReader, image_size: int, fit: str) -> tuple[np.ndarray, bool]:
     with _opened(file) as image:
         width, height = image.size
+        if image.info.get("progressive"):
+            _refuse_many_scans(file, width * height)
         with _room.taken(width * height):
             factor = _shrink_by(image, image_size)
             if factor > 1 and image.format in ("JPEG", "MPO"):
@@ -193,6 +198,16 @@ def _decode(file: BufferedReader, image_size: int, fit: str) -> tuple[np.ndarray
                 if orientation in _TURNS:
                     picture = picture.transpose(_TURNS[orientation])
                 return square(picture, image_size, fit), deep
+
+
+def _refuse_many_scans(file: BufferedReader, pixels: int) -> None:
+    at = file.tell()
+    file.seek(0)
+    # The marker of a scan. Data of a picture never look like it.
+    scans = sum(part.count(b"\xff\xda") for part in iter(lambda: file.read(2**20), b""))
+    file.seek(at)
+    if scans * pixels > MOST_PIXELS_OF_SCANS:
+        raise BrokenImage(f"a JPEG of {scans:,} scans: save it again")
 
 
 @contextlib.contextmanager

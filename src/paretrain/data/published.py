@@ -5,13 +5,14 @@ After that the images lie in the cache as plain arrays.
 """
 
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from paretrain.atomic import whole_or_not
+from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
 from paretrain.data.downloads import downloads_folder, fetch
 from paretrain.data.formats import BatchFields, read_idx, read_mat
@@ -36,23 +37,27 @@ _READER = 1
 """Version of the arrays. To be raised when the same files give other arrays than before."""
 
 
-def arrays_file(name: str, split: Split) -> Path:
+def arrays_file(name: str, split: Split, anew: bool = False) -> Path:
     """Return an .npz file with `images`, `labels` and `classes`, made from the files of this part.
 
-    Only what is missing is downloaded.
-
-    Raises UserError when the files are not there and cannot be downloaded.
+    Only what is missing is downloaded. With `anew` the file is made again although there is one.
+    Raises UserError when the files are not there and cannot be downloaded, or the cache cannot be
+    written.
     """
     target = cache_folder() / f"{name}-{split}-{_READER}.npz"
-    if not target.exists():
+    if anew or not target.exists():
         from torchvision import datasets  # slow to import, needed here only
 
         images, labels, classes = _READERS[name](getattr(datasets, name), split)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as partial:
-            whole = Path(partial) / target.name
-            np.savez(whole, images=images, labels=labels.astype(np.int64), classes=classes)
-            whole.replace(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_or_not(target) as partial, partial.open("wb") as file:
+                np.savez(file, images=images, labels=labels.astype(np.int64), classes=classes)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {target}: {error.strerror}: free space or set PARETRAIN_CACHE to "
+                "another folder"
+            ) from None
     return target
 
 

@@ -19,6 +19,7 @@ from torchvision import datasets
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
+from paretrain.data.cache import cache_folder
 from paretrain.data.formats import BatchFields
 from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source, short_name
@@ -301,6 +302,32 @@ def test_second_load_reads_neither_archive_nor_pixels(
     second = load_data(written.config())
     assert contents(second.train) == contents(first.train)
     assert second.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut off", "changed", "objects", "other type"])
+def test_damaged_arrays_in_the_cache_are_made_again(write: Writer, damage: str) -> None:
+    write("MNIST")
+    config = DataConfig(source="MNIST", image_size=8)
+    first = load_data(config)
+    (stored,) = cache_folder().glob("MNIST-train-*.npz")
+    whole = stored.read_bytes()
+    for cached in cache_folder().glob("*.json"):
+        cached.unlink()
+    match damage:
+        case "empty":
+            stored.write_bytes(b"")
+        case "cut off":
+            stored.write_bytes(whole[: len(whole) // 2])
+        case "changed":
+            stored.write_bytes(whole[:400] + bytes([whole[400] ^ 1]) + whole[401:])
+        case "objects":
+            objects = np.array([print, None], dtype=object)
+            np.savez(stored, images=objects, labels=objects, classes=objects)
+        case _:
+            np.savez(stored, images=np.zeros(3), labels=np.zeros(3), classes=np.zeros(3))
+    again = load_data(config)
+    assert again.fingerprint == first.fingerprint
+    assert again.classes == first.classes
 
 
 def test_same_image_in_two_parts_is_told(write: Writer) -> None:

@@ -4,8 +4,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 
+from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import Part
@@ -86,3 +90,50 @@ def test_small_classes_are_counted_and_the_smallest_are_named() -> None:
     assert said == "4 classes have fewer than 5 training images: 'd' (1), 'c' (2), 'e' (3), ..."
     (said,) = quality_warnings(classes, part(9, 5, 5, 5, 4), val)
     assert said == "1 class has fewer than 5 training images: 'e' (4)"
+
+
+def repaint(root: Path, folder: str, paint: Callable[[int], Image.Image], suffix: str) -> None:
+    """Put other pictures in the place of those in a folder."""
+    for number, path in enumerate(sorted((root / folder).iterdir())):
+        path.unlink()
+        paint(number).save(path.with_suffix(suffix))
+
+
+def test_a_class_of_single_colours_is_named(image_folder: FolderMaker) -> None:
+    root = image_folder(train=6, val=2)
+    repaint(root, "train/cat", lambda i: Image.new("RGB", (9, 9), (i, 200, 255)), ".png")
+    assert warnings(root) == (
+        "every training image of 'cat' is of a single colour: look at these files",
+    )
+    Image.effect_noise((9, 9), 100).save(root / "train/cat/003.png")
+    assert warnings(root) == ()
+
+
+def grey(highest: int, seed: str, kind: type = np.uint16) -> Callable[[int], Image.Image]:
+    """A maker of noise below that value, which differs from image to image."""
+
+    def make(number: int) -> Image.Image:
+        draws = np.random.default_rng([number, *seed.encode()])
+        return Image.fromarray((draws.random((9, 9)) * highest).astype(kind))
+
+    return make
+
+
+def test_images_that_use_few_of_16_bits_are_refused_with_a_cure(image_folder: FolderMaker) -> None:
+    root = image_folder(train=6, val=2)
+    for folder in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        repaint(root, folder, grey(1000, seed=folder), ".tif")
+    with pytest.raises(UserError, match=r"all 12 training .*nearly black.*255 is white: multiply"):
+        warnings(root)
+    repaint(root, "train/cat", grey(60_000, seed="bright"), ".tif")
+    assert warnings(root) == ()
+
+
+def test_images_of_8_bits_that_are_nearly_black_are_told_but_taken(
+    image_folder: FolderMaker,
+) -> None:
+    root = image_folder(train=6, val=2)
+    for folder in ("train/cat", "train/dog"):
+        repaint(root, folder, grey(17, folder, np.uint8), ".png")
+    (said,) = warnings(root)
+    assert said.startswith("all training images are nearly black: the brightest value is 1")
