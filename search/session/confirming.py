@@ -13,6 +13,7 @@ from paretrain.formatting import count_of, duration
 from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
+from search.study.database_file import DatabaseFile, make_whole
 from search.study.owner import beat, refuse_if_owned, sole_owner
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
@@ -46,8 +47,16 @@ def train_repetitions(
         file=sys.stderr,
     )
 
+    file = DatabaseFile(storage)
+
     def keep(repeat: Repeat) -> None:
         study.set_user_attr(*as_attribute(repeat))
+        make_whole(study)
+        file.refuse_if_moved()
+
+    def show_life() -> None:
+        study.set_user_attr(OWNER, beat())
+        file.refuse_if_moved()
 
     with sole_owner(storage, study.study_name), terminable():
         refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
@@ -58,7 +67,7 @@ def train_repetitions(
                     pool,
                     checkpoint_folder(study),
                     keep,
-                    lambda: study.set_user_attr(OWNER, beat()),
+                    show_life,
                     Screen(stderr=True),
                 ).run()
         finally:

@@ -20,6 +20,7 @@ from search.session.running_trial import RunningTrial
 from search.session.trial_queue import TrialQueue
 from search.stopping.rule import DivergenceRule, Rule, expected_end
 from search.study import attributes as attr
+from search.study.database_file import DatabaseFile
 from search.study.decisions import evidence_attributes
 from search.study.images import chance_on
 from search.study.owner import BEAT_EVERY_S, beat
@@ -71,7 +72,9 @@ class Coordinator:
         budget: Budget,
         pool: WorkerPool,
         tell: Callable[[Event], None],
+        file: DatabaseFile | None = None,
     ) -> None:
+        """`file`: the database as it was when the study was opened; None = as it is now."""
         self._plan, self._rule, self._budget, self._tell = run.plan, rule, budget, tell
         trials = study.get_trials(deepcopy=False)
         self._writer = StudyWriter(study, lambda error: pool.wake(WriteFailed(error)))
@@ -90,6 +93,7 @@ class Coordinator:
         """Those that have begun and not ended, by number."""
         self._failures_in_a_row, self._last_failure = 0, ""
         self._last_beat = 0.0
+        self._file = file or DatabaseFile(run.plan.storage)
         self._refused_before: dict[str, int] = dict(study.user_attrs.get(attr.REFUSED, {}))
         self._queue.recall(trials)
         self._history.recall(trials)
@@ -112,6 +116,10 @@ class Coordinator:
         except KeyboardInterrupt:
             self._interrupt("Ctrl-C")
             outcome = Outcome("interrupted")
+        except BrokenPipeError:
+            self._tell = lambda event: None
+            self._interrupt("nobody reads the output any more")
+            outcome = Outcome("interrupted")
         except BaseException:
             self._interrupt("the run ended with an error")
             raise
@@ -129,6 +137,7 @@ class Coordinator:
         while True:
             self._hand_out()
             if not self._supervisor.jobs and (end := self._over()) is not None:
+                self._file.refuse_if_moved()
                 return Outcome(end)
             left = self._budget.time_left()
             if left == 0:
@@ -138,6 +147,7 @@ class Coordinator:
                 self._handle(happening)
             if time.monotonic() - self._last_beat > BEAT_EVERY_S:
                 self._last_beat = time.monotonic()
+                self._file.refuse_if_moved()
                 self._writer.study(attr.OWNER, beat())
             if self._failures_in_a_row >= MAX_FAILURES:
                 self._interrupt("too many failures")
@@ -170,6 +180,7 @@ class Coordinator:
     def _handle(self, happening: Happening) -> None:
         if isinstance(happening, Woken):
             if isinstance(happening.message, WriteFailed):
+                self._file.refuse_if_moved()
                 raise write_failed(self._plan.storage, happening.message.error)
             return  # a proposal is ready: it will be handed out
         trial = self._trials[happening.job.number]
@@ -247,6 +258,7 @@ class Coordinator:
         self._budget.count(self._history.finished)
         self._failures_in_a_row = 0
         self._report(trial, "stopped" if stop else "finished", verdict)
+        self._file.refuse_if_moved()  # last: the renamed file has this trial
 
     def _fail(self, trial: RunningTrial, error: str, details: str, out_of_memory: bool) -> None:
         del self._trials[trial.number]

@@ -2,13 +2,15 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import terminable
 from paretrain.config import TrainConfig
@@ -35,10 +37,11 @@ from search.session.worker_count import choose
 from search.stopping.pruners import WithControlArm, make_rule
 from search.study.attributes import OWNER
 from search.study.checked_storage import damage_of
+from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
 from search.study.images import chance_on
 from search.study.ledger import ledger
-from search.study.owner import refuse_unless_owned, sole_owner
+from search.study.owner import is_ours, refuse_unless_owned, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
 from search.workers.forecast import Forecast
 from search.workers.pool import WorkerPool
@@ -52,6 +55,14 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 def search(plan: Plan, style: Style, dry_run: bool) -> int:
     """Carry the plan out; returns the exit code. Raises UserError before anything is created."""
+    try:
+        return _search_through(plan, style, dry_run)
+    except KeyboardInterrupt:  # before its first trial; later the coordinator ends it well
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
     screen = Screen(stderr=True, quiet=style != "person")
     run = _prepare(plan)
     examples = _examples(run)
@@ -61,18 +72,31 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
         with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
             study = None if dry_run else open_study(run.plan, run.data)
-            done = 0 if study is None else _count(study)
-            say_first(screen, run, done)
-            expected = expected_time(run, study, pool, examples)
-            say_time(screen, run.plan, expected, done)
-            if style == "json":
-                emit(_header(run, expected, done))
-                for note in run.data.warnings:
-                    emit({"event": "note", "text": note})
-            if study is None:
-                return EXIT_OK
-            outcome, refused = _search(run, study, pool, style, screen)
+            with _released_at_the_end(study):
+                file = DatabaseFile(plan.storage)
+                done = 0 if study is None else _count(study)
+                say_first(screen, run, done)
+                expected = expected_time(run, study, pool, examples)
+                say_time(screen, run.plan, expected, done)
+                if style == "json":
+                    emit(_header(run, expected, done))
+                    for note in run.data.warnings:
+                        emit({"event": "note", "text": note})
+                if study is None:
+                    return EXIT_OK
+                outcome, refused = _search(run, study, pool, style, screen, file)
     return _finish(run, study, outcome, refused, style)
+
+
+@contextlib.contextmanager
+def _released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
+    """However a run ends, also before its first trial: nobody runs its study any more."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
+            if study is not None and is_ours(study.user_attrs.get(OWNER)):
+                study.set_user_attr(OWNER, None)
 
 
 def _prepare(plan: Plan) -> PreparedRun:
@@ -106,7 +130,12 @@ def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) 
 
 
 def _search(
-    run: PreparedRun, study: optuna.Study, pool: WorkerPool, style: Style, screen: Console
+    run: PreparedRun,
+    study: optuna.Study,
+    pool: WorkerPool,
+    style: Style,
+    screen: Console,
+    file: DatabaseFile,
 ) -> tuple[Outcome, dict[str, int]]:
     plan = run.plan
     refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
@@ -127,7 +156,7 @@ def _search(
     budget = Budget(plan.limits, plan.epochs, reference_point, done, spent)
     budget.recall(read_ends(study))
     with reporter(style, screen, done, plan.trials) as tell:
-        coordinator = Coordinator(run, study, rule, budget, pool, tell)
+        coordinator = Coordinator(run, study, rule, budget, pool, tell, file)
         outcome = coordinator.run()
     return outcome, coordinator.refused
 

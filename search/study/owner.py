@@ -53,6 +53,11 @@ def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
     raise UserError(_busy(study_name, who))
 
 
+def is_ours(last: dict[str, Any] | None) -> bool:
+    """Whether the last beat is this process's."""
+    return last is not None and (last["host"], last["pid"]) == (socket.gethostname(), os.getpid())
+
+
 def refuse_unless_owned(study_name: str, last: dict[str, Any] | None) -> None:
     """Raises UserError when another process has written its beat since this one wrote its own: both
     had found the study free at the same moment, and the later one has it."""

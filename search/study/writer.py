@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from search.problem.optuna_internals import id_of, set_attributes, set_state
+from search.study.database_file import make_whole
 
 Write = Callable[[], None]
 
@@ -81,6 +82,7 @@ class StudyWriter:
         def write() -> None:
             set_attributes(self._study, self._ids[number], attributes)
             self._study.tell(number, values, state=state)
+            make_whole(self._study)
 
         self._writes.put(write)
 
@@ -95,6 +97,7 @@ class StudyWriter:
     def close(self) -> None:
         """Write what is left and end the thread. What could not be written shows in `error` only
         now, if the database took its time to say so."""
+        self._writes.put(lambda: make_whole(self._study))
         self._writes.put(None)
         self._thread.join()
 

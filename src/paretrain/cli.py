@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import errno
+import glob
 import os
 import re
 import signal
@@ -113,9 +114,14 @@ def run_command(app: typer.Typer, name: str) -> None:
 
 def _code_of(app: typer.Typer, name: str) -> int:
     try:
-        code = app(standalone_mode=False, prog_name=name)
+        # Not `app()`, which would keep a broken pipe and Ctrl-C from being told apart.
+        command = typer.main.get_command(app)
+        with command.make_context(name, _arguments()) as context:
+            code = command.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()
+    except typer.Exit as ended:  # as after --help
+        return ended.exit_code
     except TyperException as error:
         if (refused := _refused_value(error)) is not None:
             return _fail(str(refused))
@@ -125,7 +131,7 @@ def _code_of(app: typer.Typer, name: str) -> int:
         return _fail(str(error))
     except BrokenPipeError:
         return INTERRUPTED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError, typer.Abort):  # the last two: a question without answer
         _say("interrupted")
         return INTERRUPTED
     except Exception as error:
@@ -139,6 +145,13 @@ def _code_of(app: typer.Typer, name: str) -> int:
         _say(traceback.format_exc())
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _arguments() -> list[str]:
+    """Return what was typed. The shells of Windows leave it to a program to find `*.jpg`."""
+    if os.name != "nt":
+        return sys.argv[1:]
+    return [name for word in sys.argv[1:] for name in sorted(glob.glob(word)) or [word]]  # noqa: PTH207
 
 
 def _let_go_of_broken_pipes() -> None:

@@ -28,6 +28,7 @@ from search.stopping.rule import Decision, DivergenceRule, Rule, View
 from search.study.decisions import read_decisions
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
+from search.study.storage_url import StorageUrl
 from search.workers.pool import WorkerPool
 from search.workers.protocol import Stop, Train
 from tests.makers import noise
@@ -63,7 +64,7 @@ class Session:
         plan = self._make(
             space,
             data=DataConfig(image_size=32),
-            storage=self._storage,
+            storage=StorageUrl.of(self._storage),
             epochs=EPOCHS,
             max_params=max_params,
             limits=Limits(trials, **limits),

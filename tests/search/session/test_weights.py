@@ -16,6 +16,7 @@ from search.problem.constraints import OVER_FILE_SIZE, OVER_MAX_PARAMS, WITHOUT_
 from search.session.open_study import open_study, stored_settings
 from search.session.plan import Plan
 from search.session.weights import names_needed, with_weights
+from search.study.storage_url import StorageUrl
 from tests.makers import noise
 
 MakePlan = Callable[..., Plan]
@@ -134,7 +135,7 @@ def test_a_limit_on_the_file_counts_bytes_of_weights_and_statistics(
 def test_a_study_remembers_where_its_weights_lie(
     plan: MakePlan, data: ImageData, tmp_path: Path
 ) -> None:
-    chosen = plan("vgg_reduce", storage=str(tmp_path / "s.db"), weights_dir="/weights")
+    chosen = plan("vgg_reduce", storage=StorageUrl.of(tmp_path / "s.db"), weights_dir="/weights")
     open_study(chosen, data)
     stored = stored_settings(chosen.storage, "x")
     assert stored is not None and stored.weights_dir == "/weights"

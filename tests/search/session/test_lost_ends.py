@@ -1,0 +1,120 @@
+"""A search whose database is taken away, or whose output nobody reads any more, ends as one does
+after Ctrl-C: in a line, with all workers gone and the study sound."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from search.study.attributes import OWNER
+from tests.harness import NAME, SMALL, SearchProcess, study
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up there")
+
+LONG = (*SMALL, "--baselines", "none", "--trials", "200")
+
+
+@pytest.fixture
+def running(here: Path) -> Iterator[SearchProcess]:
+    """A search that has ended a trial and would go on for long."""
+    search = SearchProcess(here, *LONG)
+    search.until("trial_ended")
+    yield search
+    search.kill()
+
+
+def ended_in_a_line(search: SearchProcess) -> str:
+    workers = search.workers
+    assert workers
+    err = search.end()
+    assert search.process.returncode == 2
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return err
+
+
+def test_a_renamed_database_ends_a_search_and_loses_no_trial(running: SearchProcess) -> None:
+    Path("studies.db").rename("mine.db")
+    err = ended_in_a_line(running)
+    assert "studies.db has been renamed to mine.db while it was in use" in err
+    for log in Path().glob("studies.db*"):  # whoever moves the file away does not know of it
+        log.unlink()
+    there = study(storage="mine.db")
+    told = [e["trial"] for e in running.events if e.get("ending") in ("finished", "stopped")]
+    ended = [trial.number for trial in there.trials if trial.state.is_finished()]
+    assert told and set(told) <= set(ended)
+    assert TrialState.RUNNING not in {trial.state for trial in there.trials}
+    assert there.user_attrs[OWNER] is None
+
+
+def test_a_deleted_database_ends_a_search(running: SearchProcess) -> None:
+    for path in Path().glob("studies.db*"):
+        path.unlink()
+    assert "studies.db has been moved or deleted" in ended_in_a_line(running)
+    assert list(Path().glob("*.db")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [0, 3])
+def test_a_reader_that_goes_away_ends_a_search_as_ctrl_c_does(here: Path, lines: int) -> None:
+    command = [sys.executable, "-m", "search.run", "--json", *LONG]
+    search = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert search.stdout is not None and search.stderr is not None
+    for _ in range(lines):
+        search.stdout.readline()
+    search.stdout.close()  # as `head` does
+    err = search.stderr.read().decode()
+    search.stderr.close()
+    assert search.wait() == 130
+    assert "Traceback" not in err and "Exception" not in err, err
+    found = study()
+    assert found.user_attrs[OWNER] is None
+    assert TrialState.RUNNING not in {trial.state for trial in found.trials}
+
+
+def test_ctrl_c_before_the_first_trial_leaves_the_study_free(here: Path) -> None:
+    search = subprocess.Popen(
+        [sys.executable, "-m", "search.run", *LONG], stderr=subprocess.PIPE, text=True
+    )
+    assert search.stderr is not None
+    for line in search.stderr:
+        if line.startswith("limit"):
+            break
+    search.send_signal(signal.SIGINT)
+    err = search.stderr.read()
+    search.stderr.close()
+    assert search.wait() == 130
+    assert err.endswith("interrupted; the same command goes on from here\n"), err
+    assert study(NAME).user_attrs[OWNER] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["status", "table", "explain", "spaces"])
+def test_a_reader_that_goes_away_ends_a_command_without_a_traceback(
+    searched: Path, here: Path, command: str
+) -> None:
+    options = {
+        "status": ["--storage", str(searched)],
+        "table": ["--storage", str(searched), "--study-name", NAME],
+        "explain": ["--storage", str(searched), "--study-name", NAME, "--trial", "0"],
+        "spaces": ["list"],
+    }[command]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", f"search.{command}", *options],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert done.returncode == 130 and done.stderr == ""
