@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import optuna
 from optuna.trial import TrialState
@@ -39,8 +39,10 @@ def file_head(
         f"Chosen among {finished} finished of {len(trials)} trials: {criterion}",
     ]
     if origin:
+        # What is handed over names no folder of this machine.
+        space = PurePath(str(origin.get("space_file"))).name
         lines.append(
-            f"Searched by paretrain {origin.get('paretrain')}, space {origin.get('space_file')}, "
+            f"Searched by paretrain {origin.get('paretrain')}, space {space}, "
             f"sampler {origin.get('sampler')}, seed {origin.get('seed')}, on "
             f"{origin.get('device')}; data fingerprint {origin.get('data_fingerprint')}"
         )

@@ -14,18 +14,21 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
+from paretrain import __version__
 from paretrain.checkpoint import load_checkpoint
 from paretrain.cli import UserError, help_text, run_command, terminable
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.amount import amount_used, with_all_images
 from paretrain.data.load import load_data
+from paretrain.data.locate import is_csv, resolve_source
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.quality import identical_images, skipped_images
 from paretrain.describe import describe
 from paretrain.device import device_name, native_precision, pick_device
 from paretrain.formatting import count_of
 from paretrain.full_training import train_to_the_end
-from paretrain.memory import is_out_of_memory
+from paretrain.memory import is_out_of_memory, refuse_larger_than_memory
+from paretrain.paths import is_folder, user_path
 from paretrain.result.folder import ResultFolder
 from paretrain.result.write import Finished, write_all
 from paretrain.screen import Screen
@@ -38,11 +41,24 @@ EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"paretrain {__version__}")
+        raise typer.Exit
+
+
 @app.command(help=help_text(__doc__))
 def train(
     config: Annotated[Path, Argument(help="YAML file, as written by python -m search.export.")],
     out: Annotated[
         Path | None, Option(help="New folder for the result. [default: runs/NAME]")
+    ] = None,
+    data_: Annotated[
+        str | None,
+        Option("--data", help="Where the images are now, instead of the configuration's place."),
+    ] = None,
+    images: Annotated[
+        Path | None, Option(help="Folder that a CSV file's paths start from, where it has moved.")
     ] = None,
     epochs: Annotated[
         int | None, Option(min=1, help="Number of epochs, instead of the configuration's.")
@@ -66,6 +82,9 @@ def train(
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace a result, or an unfinished training.")
     ] = False,
+    version: Annotated[
+        bool, Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
 ) -> int:
     """Run one training. Exit code 1 when it diverged, 130 when it was interrupted."""
     stored = TrainConfig.from_file(config)
@@ -73,6 +92,7 @@ def train(
     wanted = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
     if all_images:
         wanted = with_all_images(wanted)
+    wanted = wanted.model_copy(update={"data": _data_now(wanted.data, data_, images)})
     chosen = pick_device(device)
     if wanted.precision == "bf16" and native_precision(chosen) != "bf16":
         raise UserError(
@@ -84,15 +104,13 @@ def train(
         wanted = wanted.model_copy(update={"keep": "last", "patience": None})
     data = load_data(wanted.data)
     folder = ResultFolder(out or Path("runs") / config.stem)
+    _refuse_huge(config, wanted, len(data.classes))
     begun: dict[str, Any] = {"--with-validation": with_validation, "images": data.fingerprint}
     chosen_threads, why = _threads(wanted, data, chosen, folder, resume)
     if chosen_threads is not None:
         torch.set_num_threads(chosen_threads)
         begun |= {"threads": chosen_threads} if wanted.threads is None else {}
-    try:
-        training = Training(wanted, data.joined() if with_validation else data, chosen)
-    except ValueError as error:
-        raise UserError(f"{config}: {error}") from None
+    training = _prepared(config, wanted, data.joined() if with_validation else data, chosen)
     console = Screen(stderr=True)
     with folder.claimed(begun, resume, overwrite), terminable():
         try:
@@ -133,6 +151,40 @@ def _threads(
         return 1, ""
     best, measured = fastest_here(config, data)
     return best, f" (measured: {measured_words(measured)}; --threads)" if measured else ""
+
+
+def _data_now(config: DataConfig, source: str | None, images: Path | None) -> DataConfig:
+    """Return which images to use, some of them in another place than the configuration says."""
+    if source is not None:
+        config = config.model_copy(update={"source": resolve_source(source)})
+    if images is None:
+        return config
+    folder = user_path(images)
+    if not is_csv(config.source) or not is_folder(folder):
+        wrong = "is no folder" if is_csv(config.source) else "only for data in a .csv file"
+        raise UserError(f"--images {images}: {wrong}")
+    return config.model_copy(update={"images": str(folder.resolve())})
+
+
+def _refuse_huge(path: Path, config: TrainConfig, classes: int) -> None:
+    try:
+        refuse_larger_than_memory(config, classes)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _prepared(path: Path, config: TrainConfig, data: ImageData, device: torch.device) -> Training:
+    """Build what is trained. Raises UserError where the network cannot be built."""
+    try:
+        return Training(config, data, device)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"{path}: its network does not fit into memory: take a smaller one"
+        ) from None
 
 
 def _through(

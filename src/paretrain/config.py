@@ -21,9 +21,15 @@ from paretrain.network_config import Norm as Norm
 from paretrain.network_config import Pool as Pool
 from paretrain.network_config import VGGConfig as VGGConfig
 from paretrain.network_config import VGGStage as VGGStage
+from paretrain.paths import read_text
 
 FORMAT = 1
 """Version of the file format. A file with a higher number comes from a newer program."""
+MOST_BYTES = 100_000
+"""Largest configuration file. A written one has about 1,000 bytes."""
+MOST_NODES = 20_000
+"""Most values in a configuration. Those that YAML's aliases repeat count each time, and long text
+counts for several."""
 
 Init = Literal["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]
 Precision = Literal["fp32", "bf16"]
@@ -214,7 +220,7 @@ class TrainConfig(Frozen):
     """Training ends after so many epochs in a row without a better one; None = never. Better means
     a higher validation accuracy with `keep: best`, else a lower validation loss."""
     precision: Precision = "fp32"
-    threads: PositiveInt | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """CPU threads; None = as many as torch chooses. Another number changes the order of sums, and
     so the last bit of results. A search gives its workers a number of their own."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -266,11 +272,7 @@ class TrainConfig(Frozen):
 
         Raises UserError when it is no YAML mapping or its values do not fit.
         """
-        try:
-            values = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader, see below)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            cause = " ".join(str(error).split())
-            raise UserError(f"configuration is not YAML: {cause}") from None
+        values = _plain_values(text)
         if not isinstance(values, dict):
             raise UserError(
                 f"configuration must be a YAML mapping, got {type(values).__name__}: "
@@ -282,7 +284,7 @@ class TrainConfig(Frozen):
     def from_file(cls, path: Path) -> "TrainConfig":
         """Read a configuration file. Raises UserError when it is missing, unreadable or wrong."""
         try:
-            return cls.from_yaml(path.read_text(encoding="utf-8"))
+            return cls.from_yaml(read_text(path, MOST_BYTES))
         except OSError as error:
             raise UserError(
                 f"cannot read configuration {path}: {error.strerror}. "
@@ -313,6 +315,37 @@ def _first_fault(error: ValidationError) -> str:
         return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
     got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
     return f"{where}: {first['msg']}{got}"
+
+
+def _plain_values(text: str) -> object:
+    """Return what YAML text says. Raises UserError when it is no YAML, or grows when it is read."""
+    if len(text) > MOST_BYTES:
+        raise UserError(f"configuration has more than {MOST_BYTES:,} characters")
+    try:
+        loader = _Loader(text)
+        top = loader.get_single_node()
+        _refuse_growth(top)
+        return None if top is None else loader.construct_document(top)
+    except UserError:
+        raise
+    except Exception as error:  # PyYAML raises whatever its Python code meets in odd values
+        cause = " ".join(str(error).split())
+        raise UserError(f"configuration is not YAML: {cause or type(error).__name__}") from None
+
+
+def _refuse_growth(top: yaml.Node | None) -> None:
+    """Raise UserError when aliases repeat too much: 1 kB of them can mean 2**60 values."""
+    nodes, todo = 0, [top]
+    while todo:
+        value = getattr(todo.pop(), "value", None)
+        nodes += 1 + (len(value) // 50 if isinstance(value, str) else 0)
+        if nodes > MOST_NODES:
+            raise UserError(
+                f"configuration has more than {MOST_NODES:,} values: write them without aliases"
+            )
+        if isinstance(value, list):
+            for entry in value:
+                todo += entry if isinstance(entry, tuple) else (entry,)
 
 
 class _Loader(yaml.SafeLoader):

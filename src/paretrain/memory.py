@@ -1,8 +1,9 @@
 """Lack of memory: how to recognise it, and roughly how much a training needs."""
 
+import psutil
 import torch
 
-from paretrain.config import TrainConfig
+from paretrain.config import TrainConfig, VGGConfig
 from paretrain.networks.build import count_activations, count_parameters
 
 # What allocators, drivers and libraries say when memory is short. The list is that of
@@ -23,6 +24,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def refuse_larger_than_memory(config: TrainConfig, num_classes: int) -> None:
+    """Raise ValueError for a network whose weights and their gradients this machine cannot hold.
+
+    Without this the system would end the process, and other ones, without a word.
+    """
+    parameters = count_parameters(config.network, num_classes, config.data.image_size)
+    if isinstance(config.network, VGGConfig) and config.network.norm == "lrn":
+        # Each has a matrix of its channels.
+        parameters += sum(len(stage.kernels) * stage.width**2 for stage in config.network.stages)
+    memory = psutil.virtual_memory().total
+    if 8 * parameters > memory:
+        raise ValueError(
+            f"its network of {parameters:,} numbers needs more memory than this machine has, "
+            f"{memory / 1e9:,.0f} GB: take smaller widths"
+        )
 
 
 def estimate_memory(config: TrainConfig, num_classes: int) -> int:

@@ -23,7 +23,11 @@ ZooName = Literal[
     "mobilenet_v2",
     "efficientnet_b0",
 ]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
+"""Channels or neurons of one layer. The widest published network has 4,096."""
+MOST_LAYERS = 1000
+"""Most entries of a list of layers."""
 Rate = Annotated[float, Field(ge=0.0, le=0.95)]
 
 
@@ -36,8 +40,8 @@ class Frozen(BaseModel):
 class VGGStage(Frozen):
     """Convolutions of one width, followed by a 2x2 max pooling."""
 
-    width: PositiveInt
-    kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
+    width: Width
+    kernels: Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=MOST_LAYERS)]
     """Kernel of each convolution. `separable` = depthwise 3x3, then 1x1 (Howard 2017, sec. 3.1)."""
 
 
@@ -45,13 +49,13 @@ class VGGConfig(Frozen):
     """A VGG (Simonyan & Zisserman 2014, table 1): stages of convolutions, then FC layers."""
 
     family: Literal["vgg"] = "vgg"
-    stages: Annotated[tuple[VGGStage, ...], Field(min_length=1)]
+    stages: Annotated[tuple[VGGStage, ...], Field(min_length=1, max_length=MOST_LAYERS)]
     norm: Norm = "none"
     """Normalisation between each convolution and its ReLU."""
     pool: Pool = "flatten"
     """How the last map reaches the classifier. `flatten`: unchanged. `adaptive7`: averaged to 7x7,
     as torchvision does. `global`: averaged to 1x1."""
-    hidden: tuple[PositiveInt, ...] = ()
+    hidden: Annotated[tuple[Width, ...], Field(max_length=MOST_LAYERS)] = ()
     """Widths of the fully connected layers before the output layer."""
     dropout: tuple[Rate, ...] = ()
     """Dropout rate after each hidden layer; 0 = none."""
@@ -69,7 +73,7 @@ class VGGConfig(Frozen):
 class HeadConfig(Frozen):
     """The head: what replaces a published network's output layer."""
 
-    hidden: PositiveInt | None = None
+    hidden: Width | None = None
     """Width of a fully connected layer with ReLU before the output layer; None = none."""
     dropout: Rate = 0.0
     """Dropout rate directly before the output layer; 0 = none."""
@@ -83,7 +87,7 @@ class ResNetConfig(Frozen):
 
     family: Literal["resnet"] = "resnet"
     depth: Literal[18, 34, 50]
-    width: PositiveInt = 64
+    width: Width = 64
     """Channels of the first stage. They double in each of the three others. A bottleneck (depth 50)
     gives four times as many."""
     stem: Stem = "imagenet"
@@ -100,7 +104,7 @@ class ResNet9Config(Frozen):
     """
 
     family: Literal["resnet9"] = "resnet9"
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    widths: tuple[Width, Width, Width, Width, Width]
     """Widths of the convolutions outside the blocks, in order. A block keeps the last width."""
     residual: tuple[bool, bool, bool] = (True, True, True)
     """Which of the three blocks, of two convolutions each, are there."""

@@ -41,3 +41,16 @@ def _ask(path: Path, question: Callable[[Path], bool]) -> bool:
         if error.errno in _NOT_THERE:
             return False
         raise UserError(f"cannot look at {path}: {error.strerror}: allow it to be read") from None
+
+
+def read_text(path: Path, most: int) -> str:
+    """Return the text of a small file.
+
+    Raises UserError when it has more than `most` bytes, OSError when it cannot be read,
+    UnicodeDecodeError when it is no UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UserError(f"{path} has more than {most:,} bytes, which no such file needs")
+    return content.decode("utf-8")

@@ -19,6 +19,7 @@ from paretrain.result.classifier import Prediction
 from paretrain.result.formats import Format
 from paretrain.result.load import load_classifier
 from paretrain.result.tables import write_csv
+from paretrain.safe_text import as_text, one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -30,6 +31,9 @@ def predict(
     csv: Annotated[
         Path | None, Option(help="Write path, label and probability to this file instead.")
     ] = None,
+    top: Annotated[
+        int, Option(min=1, help="How many classes to name, the most probable first.")
+    ] = 1,
     form: Annotated[Format, Option(help="Which of the folder's files computes.")] = "weights",
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:N or mps; only the weights compute on a GPU.")
@@ -45,24 +49,32 @@ def predict(
     classifier = load_classifier(folder, form, device, trust)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
-    files = image_files(images)
+    notes: list[str] = []
+    files = image_files(images, notes)
     skipped: list[str] = []
-    predictions = classifier.predictions(files, skipped if skip_broken else None)
+    predictions = classifier.predictions(files, skipped if skip_broken else None, top)
     if csv is None:
         for prediction in predictions:
-            typer.echo(f"{prediction.path}  {prediction.label}  {prediction.probability:.1%}")
+            named = "  ".join(f"{one_line(label)}  {value:.1%}" for label, value in prediction.top)
+            typer.echo(f"{as_text(one_line(str(prediction.path)))}  {named}")
     else:
-        _write(csv, predictions)
+        _write(csv, predictions, min(top, len(classifier.classes)))
         typer.echo(f"{csv}: {count_of(len(files) - len(skipped), 'image')}")
-    for note in skipped:
-        typer.echo(f"note: skipped {note}", err=True)
+    for note in [*notes, *(f"skipped {each}" for each in skipped)]:
+        typer.echo(f"note: {as_text(one_line(note))}", err=True)
     return 0
 
 
-def _write(csv: Path, predictions: Iterable[Prediction]) -> None:
-    rows = ((str(p.path), p.label, f"{p.probability:.6f}") for p in predictions)
+def _write(csv: Path, predictions: Iterable[Prediction], top: int) -> None:
+    header = ["path", "label", "probability"]
+    for place in range(2, top + 1):
+        header += [f"label_{place}", f"probability_{place}"]
+    rows = (
+        [p.path, *(cell for label, value in p.top for cell in (label, f"{value:.6f}"))]
+        for p in predictions
+    )
     try:
-        write_csv(csv, ("path", "label", "probability"), rows)
+        write_csv(csv, header, rows)
     except OSError as error:
         raise UserError(f"cannot write {csv}: {error.strerror}: choose another --csv") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -256,6 +257,40 @@ def test_text_that_is_no_mapping_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x]\n"
+        + "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)),
+        "a0: &a0 {x: 1}\n"
+        + "\n".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 60)),
+        "a: &a " + "x" * 50_000 + "\nb: [" + "*a, " * 10_000 + "]",
+        "network: &n {family: vgg, stages: [*n, *n]}",
+    ],
+    ids=["lists in lists", "merged mappings", "long text", "loop"],
+)
+def test_aliases_that_grow_without_bound_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"more than 20,000 values[^\n]*$"):
+        TrainConfig.from_yaml(text)
+
+
+def test_an_alias_that_repeats_a_part_is_read(tiny_config: Callable[..., TrainConfig]) -> None:
+    stages = tuple(VGGStage(width=4, kernels=("3x3", "1x1")) for _ in range(2))
+    config = tiny_config(network=VGGConfig(stages=stages))
+    values = yaml.safe_load(config.to_yaml())
+    values["network"]["stages"][1] = values["network"]["stages"][0]
+    aliased = yaml.safe_dump(values)
+    assert "*id001" in aliased and TrainConfig.from_yaml(aliased) == config
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.yaml"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UserError, match="more than 100,000 bytes"):
+        TrainConfig.from_file(path)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "a: [1",
@@ -268,6 +303,16 @@ def test_text_that_is_no_mapping_is_refused(text: str) -> None:
         "a: &loop [*loop]",
         "2020-01-01: 3",
         "a: " + "[" * 500,
+        "a: " + "[" * 90_000,
+        "a: !!int ''",
+        "a: !!float ''",
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "a: !!binary '\u00e9'",
+        "a: " + "9" * 5000,
+        "a: " + "1" + ":1" * 20_000,
+        "a: \ud800",
+        "x: " + "y" * 200_000,
     ],
     ids=[
         "unclosed",
@@ -280,6 +325,16 @@ def test_text_that_is_no_mapping_is_refused(text: str) -> None:
         "loop",
         "date as key",
         "deep",
+        "deeper",
+        "empty int",
+        "empty float",
+        "word as bool",
+        "word as date",
+        "no base64",
+        "long number",
+        "sexagesimal",
+        "surrogate",
+        "large",
     ],
 )
 def test_odd_yaml_is_refused(line: str) -> None:

@@ -39,7 +39,7 @@ PARETRAIN: dict[str, set[str]] = {
     "bar": set(),
     "screen": set(),
     "network_config": set(),
-    "config": {"cli", "network_config"},
+    "config": {"cli", "network_config", "paths"},
     "epoch_selection": {"config"},
     "optim": {"config"},
     "device": {"cli", "config"},
@@ -55,15 +55,16 @@ PARETRAIN: dict[str, set[str]] = {
     "testset": {"config", "data"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
-        *("locks", "paths", "training", "data", "networks"),
+        *("locks", "network_config", "paths", "safe_text", "training", "data", "networks"),
     },
     "full_training": {"bar", "checkpoint", "training", "result"},
     "__init__": {"result"},
     "__main__": {
-        *("checkpoint", "cli", "config", "describe", "device", "formatting", "full_training"),
-        *("memory", "screen", "testset", "threads", "training", "data", "result"),
+        *("__init__", "checkpoint", "cli", "config", "describe", "device", "formatting"),
+        *("full_training", "memory", "paths", "screen", "testset", "threads", "training"),
+        *("data", "result"),
     },
-    "predict": {"cli", "formatting", "data", "result"},
+    "predict": {"cli", "formatting", "data", "result", "safe_text"},
 }
 """Modules and rooms of src/paretrain, and the others that each uses."""
 

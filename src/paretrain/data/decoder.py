@@ -80,6 +80,20 @@ def decode_file(path: Path, image_size: int, fit: str) -> Decoded:
     return Decoded(pixels, content, deep)
 
 
+def from_picture(image: Image.Image, image_size: int, fit: str) -> np.ndarray:
+    """Make a picture in memory, upright, what decode_file makes of its file: uint8 (3, side, side).
+
+    Raises BrokenImage when it cannot be decoded.
+    """
+    with decoding(), _blamed_on_the_file():
+        image.load()
+        orientation = _orientation(image)
+        picture = rgb(image)
+        if orientation in _TURNS:
+            picture = picture.transpose(_TURNS[orientation])
+        return square(picture, image_size, fit)
+
+
 def side_of(path: Path) -> int | None:
     """Return the shorter side of an image, in pixels, from its header. None where it is broken."""
     try:

@@ -3,6 +3,7 @@
 Source of the format: huggingface.co/docs/hub/model-cards.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -14,6 +15,7 @@ from paretrain.data.published import SIDES
 from paretrain.describe import describe
 from paretrain.formatting import count_of
 from paretrain.result.folder import CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
+from paretrain.safe_text import as_text, one_line
 
 SHOWN = 20
 """Most classes that the card names; metrics.json has all."""
@@ -29,7 +31,7 @@ def model_card(
     """
     head = yaml.safe_dump(_front_matter(name, config, metrics), sort_keys=False, allow_unicode=True)
     sections = [
-        f"# {name}",
+        f"# {_plain(name)}",
         f"An image classifier of {metrics['num_params']:,} parameters for "
         f"{len(metrics['classes'])} classes: {describe(config)}.",
         _accuracy(metrics),
@@ -79,7 +81,7 @@ def _accuracy(metrics: dict[str, Any]) -> str:
             f"{100 * low:.1f}-{100 * high:.1f} %), which were opened once, after training."
         )
     else:
-        text = f"**Not tested**: {metrics['untested']}."
+        text = f"**Not tested**: {_plain(metrics['untested'])}."
     if metrics["val_acc"] is None:
         return f"{text} The validation images were trained on, so there is no validation accuracy."
     return (
@@ -120,14 +122,15 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
     source = config.data.source
     kind = "" if source in (*SIDES, "digits") else " (a table)" if is_csv(source) else " (a folder)"
     names = metrics["classes"]
-    listed = ", ".join(f"`{name}`" for name in names[:SHOWN])
+    listed = ", ".join(_code(name) for name in names[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     used, in_all = metrics["training_images"], metrics["training_images_in_all"]
     total = f" of {in_all:,}" if amount_used(config, used, in_all) and in_all is not None else ""
     why = f" ({leaves_out(config)})" if total else ""
     return (
-        f"`{short_name(source)}`{kind}: trained on {used:,}{total} {metrics['trained_on']}{why} "
-        f"of {config.data.image_size}x{config.data.image_size} pixels. "
+        f"{_code(short_name(source))}{kind}: trained on {used:,}{total} "
+        f"{metrics['trained_on']}{why} of {config.data.image_size}x{config.data.image_size} "
+        "pixels. "
         f"Fingerprint of training and validation images: `{metrics['data_fingerprint']}`.\n\n"
         f"Classes: {listed}{more}."
     )
@@ -141,7 +144,9 @@ def _how_it_was_found(config: TrainConfig, metrics: dict[str, Any], origin: tupl
         f"{count_of(metrics['threads'], 'CPU thread')}; `config.yaml` "
         "has everything that the training depends on."
     )
-    return "\n".join([*(f"- {line}" for line in origin), "", trained] if origin else [trained])
+    return "\n".join(
+        [*(f"- {_plain(line)}" for line in origin), "", trained] if origin else [trained]
+    )
 
 
 def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
@@ -157,3 +162,22 @@ def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
     if config.precision == "bf16":
         lines.append("Accuracies were measured in bf16; the exported formats compute in fp32.")
     return "\n".join(f"- {line}" for line in lines)
+
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>|!~$&])")
+"""What Markdown, or the HTML and formulas in it, would take for a mark."""
+_BLOCK = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+"""What begins a heading or a list where a line begins with it."""
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line."""
+    return _BLOCK.sub(r"\1\\\2", _MARKS.sub(r"\\\1", as_text(one_line(text))))
+
+
+def _code(text: str) -> str:
+    """Return a name as code that it cannot end, however many backticks it has."""
+    line = as_text(one_line(text)) or "''"  # there is no empty code
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    room = " " if line.startswith(("`", " ")) or line.endswith(("`", " ")) else ""
+    return f"{fence}{room}{line}{room}{fence}"

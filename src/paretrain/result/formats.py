@@ -1,8 +1,7 @@
-"""The three formats of a trained network: weights, torch.export program, ONNX (extra `[onnx]`).
+"""Writes a trained network in three formats: weights, torch.export, ONNX (extra `[onnx]`).
 
-All three map uint8 pixels to probabilities and give the same answer but for rounding. A file is
-compared with the SHA-256 that the training noted. So one that is cut off, or belongs to another
-network, is refused before anything is computed.
+All three map uint8 pixels to probabilities and give the same answer but for rounding. `opening`
+reads them.
 """
 
 import contextlib
@@ -12,20 +11,16 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
+from safetensors.torch import save
 from torch.export import ExportedProgram
 
 from paretrain import __version__
-from paretrain.cli import UserError
-from paretrain.config import DataConfig, TrainConfig
-from paretrain.networks.build import build_network
+from paretrain.config import DataConfig
 from paretrain.result import pt2
 from paretrain.result.classifier import PixelClassifier
 from paretrain.result.folder import ONNX, PROGRAM, WEIGHTS
@@ -35,8 +30,6 @@ FORMAT_FILES: dict[Format, str] = {"weights": WEIGHTS, "pt2": PROGRAM, "onnx": O
 INPUT, OUTPUT = "images", "probabilities"
 """Names of the input and the output in the ONNX graph."""
 INSTALL = "pip install 'paretrain[onnx]'"
-
-Run = Callable[[Tensor], Tensor]
 
 
 def can_write_onnx() -> bool:
@@ -52,9 +45,9 @@ def write_formats(
     Returns each file's SHA-256, and the reason why there is no ONNX file, or "".
     """
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
-    metadata = {"format": "pt", "paretrain": __version__}
+    # Of several entries of metadata the order would change, and the SHA-256 with it.
     # save_file would leave a file that no other user may read.
-    (folder / WEIGHTS).write_bytes(save(state, metadata=metadata))
+    (folder / WEIGHTS).write_bytes(save(state, metadata={"format": "pt"}))
     program = pt2.export(model, data.image_size)
     torch.export.save(program, folder / PROGRAM)
     (folder / ONNX).unlink(missing_ok=True)  # an earlier attempt may have left one
@@ -92,102 +85,10 @@ def _write_onnx(
     return ""
 
 
-def open_format(
-    folder: Path,
-    form: Format,
-    config: TrainConfig,
-    classes: int,
-    statistics: tuple[tuple[float, ...], tuple[float, ...]],
-    sha256s: dict[str, str],
-    device: torch.device,
-) -> Run:
-    """Open a file and return a function that classifies with it.
-
-    The function maps uint8 pixels (N, 3, image_size, image_size) to probabilities (N, classes),
-    both on the CPU. The weights compute on `device`, the other formats on the CPU. `statistics` are
-    the means and deviations of the channels. Raises UserError for a file that is missing, cut off
-    or of another network, and where onnxruntime is missing.
-    """
-    path = folder / FORMAT_FILES[form]
-    _check(path, form, sha256s)
-    try:
-        if form == "weights":
-            return _weights(path, config, classes, statistics, device)
-        if form == "pt2":
-            program = pt2.load(path)
-            return lambda pixels: _tensor(program(pixels))
-        return _onnx(path)
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f"cannot use {path}: {error}: train again, or take another --form"
-        ) from None
-
-
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(path: Path, form: Format, sha256s: dict[str, str]) -> None:
-    """Raise UserError unless the file is there and is the one that the training wrote."""
-    if not path.exists():
-        others = [name for name, file in FORMAT_FILES.items() if (path.parent / file).exists()]
-        hint = f": it has --form {', '.join(others)}" if others else ""
-        why = f" (written where the extra is installed: {INSTALL})" if form == "onnx" else ""
-        raise UserError(f"no {path.name} in {path.parent}{why}{hint}")
-    try:
-        current = sha256(path)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    if current != sha256s.get(path.name):
-        raise UserError(
-            f"{path} is not the file that this training wrote: it is cut off, changed or of "
-            "another network (its SHA-256 is not the one in metrics.json): copy the folder again"
-        )
-
-
-def _weights(
-    path: Path,
-    config: TrainConfig,
-    classes: int,
-    statistics: tuple[tuple[float, ...], tuple[float, ...]],
-    device: torch.device,
-) -> Run:
-    pretrained = config.start.pretrained  # downloads nothing: the weights are in the file
-    network = build_network(config.network, classes, config.data.image_size, pretrained)
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(str(error).splitlines()[0]) from None
-    # The layout in which training computes, so that its accuracy comes out again.
-    network.to(memory_format=torch.channels_last)
-    classifier = PixelClassifier(network, *statistics).eval().to(device)
-    return lambda pixels: _tensor(classifier(pixels.to(device)).cpu())
-
-
-def _onnx(path: Path) -> Run:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UserError(
-            f"--form onnx needs onnxruntime: {INSTALL}, or take another format"
-        ) from None
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has classes of its own
-        raise ValueError(str(error).splitlines()[0]) from None
-
-    def run(pixels: Tensor) -> Tensor:
-        (answer,) = session.run([OUTPUT], {INPUT: pixels.contiguous().numpy()})
-        return torch.from_numpy(answer)
-
-    return run
-
-
-def _tensor(value: object) -> Tensor:
-    assert isinstance(value, Tensor)
-    return value
 
 
 @contextlib.contextmanager

@@ -1,15 +1,16 @@
 """Loads a result folder as a classifier."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.device import pick_device
+from paretrain.paths import is_file
 from paretrain.result.classifier import Classifier
-from paretrain.result.folder import CONFIG, METRICS, PROGRAM
-from paretrain.result.formats import Format, open_format
+from paretrain.result.folder import CONFIG, PROGRAM
+from paretrain.result.formats import Format
+from paretrain.result.metrics import read_metrics
+from paretrain.result.opening import check_sum, open_format
 
 
 def load_classifier(
@@ -34,34 +35,13 @@ def load_classifier(
             "same answer"
         )
     picked = pick_device(device if form == "weights" else "cpu")
-    metrics = _metrics(folder)
-    config = TrainConfig.from_file(folder / CONFIG)
-    try:
-        classes = tuple(metrics["classes"])
-        statistics = tuple(metrics["mean"]), tuple(metrics["std"])
-        sha256s = dict(metrics["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder / METRICS} lacks what a result has ({error}): train again with this version"
-        ) from None
-    return Classifier(
-        classes,
-        config.data,
-        open_format(folder, form, config, len(classes), statistics, sha256s, picked),
-    )
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    path = folder / METRICS
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        what = "holds no result" if folder.is_dir() else "is no folder"
-        raise UserError(
-            f"{folder} {what} (no {METRICS}): give one that python -m paretrain has finished"
-        ) from None
-    except ValueError:
-        metrics = None
-    if not isinstance(metrics, dict):
-        raise UserError(f"{path} is damaged: copy the folder again, or train again")
-    return metrics
+    metrics = read_metrics(folder)
+    path = folder / CONFIG
+    if not is_file(path):
+        raise UserError(f"{folder} has no {CONFIG}: copy the folder again")
+    config = TrainConfig.from_file(path)
+    opened = open_format(folder, form, config, metrics, picked)
+    # Folders of earlier versions have no sum of it.
+    if CONFIG in metrics.sha256:
+        check_sum(path, metrics)
+    return Classifier(metrics.classes, config.data, opened.run, opened.module)

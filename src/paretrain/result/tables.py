@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from paretrain.atomic import whole_or_not
+from paretrain.safe_text import as_text
 from paretrain.training import EpochResult, Evaluation
 
 OF_VALIDATION = ("val_loss", "val_acc", "health")
@@ -66,8 +67,34 @@ def write_class_rows(path: Path, rows: Sequence[ClassRow]) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-    """Write a CSV file, whole or not at all. Raises OSError."""
+    """Write a CSV file, whole or not at all. Raises OSError.
+
+    Text that a spreadsheet would compute is written so that it shows it: paths as `./=a.png`, other
+    names as `'=a`. Numbers stay numbers.
+    """
     with whole_or_not(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerow([_cell(name) for name in header])
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a cell begins that spreadsheets compute (owasp.org/www-community/attacks/CSV_Injection)."""
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Path):
+        text = as_text(str(value))
+        return f"./{text}" if text.startswith(_FORMULA) else text
+    if not isinstance(value, str):
+        return value
+    text = as_text(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

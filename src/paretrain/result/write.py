@@ -1,6 +1,5 @@
 """Writes everything that a finished training leaves into its unfinished folder."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,11 @@ from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
 from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
 from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS
-from paretrain.result.formats import write_formats
+from paretrain.result.formats import sha256, write_formats
+from paretrain.result.metrics import MOST_IN_MATRIX, metrics_text
+from paretrain.result.places import without_place, without_places
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
+from paretrain.safe_text import as_text, one_line
 from paretrain.training import Evaluation, Training, pixel_statistics
 
 
@@ -53,9 +55,8 @@ def write_all(folder: Path, done: Finished) -> str:
     Raises OSError.
     """
     training, classes, validated = done.training, done.data.classes, not done.with_validation
-    write_whole(
-        folder / CONFIG, "".join(f"# {line}\n" for line in done.origin) + done.config.to_yaml()
-    )
+    head = "".join(f"# {as_text(one_line(line))}\n" for line in done.origin)
+    write_whole(folder / CONFIG, head + without_places(done.config).to_yaml())
     write_curve(folder / f"{CURVE}.csv", training.curve, validated)
     draw_curve(folder / f"{CURVE}.png", training.curve, validated)
     # The test part where there is one, else the validation part where it was not trained on.
@@ -70,9 +71,9 @@ def write_all(folder: Path, done: Finished) -> str:
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
     model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
     sha256s, no_onnx = write_formats(folder, model, done.config.data, classes)
-    metrics = _metrics(done) | {"sha256": sha256s}
+    metrics = _metrics(done) | {"sha256": {CONFIG: sha256(folder / CONFIG), **sha256s}}
     write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.origin, part))
-    write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_whole(folder / METRICS, metrics_text(metrics))
     return no_onnx
 
 
@@ -101,7 +102,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
         "train_acc": kept.train_acc,
         "epochs": last.epoch,
         "test": None if done.on_test is None else _test_metrics(done.on_test, data.classes),
-        "untested": done.untested or None,
+        "untested": without_place(done.untested, done.config) or None,
         "trained_on": "training and validation images"
         if done.with_validation
         else "training images",
@@ -132,5 +133,7 @@ def _test_metrics(on_test: Evaluation, classes: tuple[str, ...]) -> dict[str, An
         "loss": on_test.loss,
         "images": images,
         "per_class": dict(zip(classes, on_test.per_class, strict=True)),
-        "confusion": [list(row) for row in on_test.confusion],
+        "confusion": [list(row) for row in on_test.confusion]
+        if len(classes) <= MOST_IN_MATRIX
+        else None,
     }

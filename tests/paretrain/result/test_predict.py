@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import urllib.error
 import urllib.request
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -162,6 +165,7 @@ def test_the_server_of_the_docs_serves_the_onnx_file_without_torch(
             address = server.stdout.readline().decode().strip()
             assert address.startswith("http://127.0.0.1:")
             for expected in paretrain.load(trained).predict(images):
+                assert expected.path is not None
                 with direct.open(address, data=expected.path.read_bytes()) as answer:
                     found = json.load(answer)
                 assert max(found, key=found.get) == expected.label
@@ -172,6 +176,121 @@ def test_the_server_of_the_docs_serves_the_onnx_file_without_torch(
                 assert answer.code == 400 and "cannot identify" in json.load(answer)["error"]
         finally:
             server.kill()
+
+
+def test_pictures_and_arrays_in_memory_are_classified_like_their_files(
+    trained: Path, digits: Path
+) -> None:
+    classifier = paretrain.load(trained)
+    files = sorted(digits.iterdir())[:3]
+    from_files = classifier.predict(files)
+    pictures = [Image.open(file) for file in files]
+    arrays = [np.asarray(picture) for picture in pictures]
+    coloured = [np.stack([array] * 3, axis=2) for array in arrays]
+    for images in (pictures, arrays, coloured, [a[:, :, None] for a in arrays]):
+        found = classifier.predict(images)
+        assert [(p.label, p.probability) for p in found] == [
+            (p.label, p.probability) for p in from_files
+        ]
+        assert {p.path for p in found} == {None}
+    mixed = classifier.predict([files[0], pictures[1], arrays[2], str(digits)])
+    assert mixed[0] == from_files[0] and len(mixed) == 3 + 359
+    (one,) = classifier.predict(pictures[0])
+    assert one.label == classifier.predict(arrays[0])[0].label == from_files[0].label
+    # A picture that a camera held on its side is turned, as its file is.
+    turned = Image.effect_noise((20, 12), 99).convert("RGB")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(digits.parent / "turned.png", exif=exif)
+    (of_file,) = classifier.predict(digits.parent / "turned.png")
+    with Image.open(digits.parent / "turned.png") as picture:
+        assert classifier.predict(picture)[0].probability == of_file.probability
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3)),
+        np.zeros((8, 8, 2), dtype=np.uint8),
+        np.zeros((2, 8, 8, 3), dtype=np.uint8),
+        np.zeros((0, 8), dtype=np.uint8),
+        np.zeros(8, dtype=np.uint8),
+        np.array(["a"]),
+        [3],
+        [None],
+        [b"x.png"],
+        [torch.zeros((3, 8, 8))],
+    ],
+    ids=str,
+)
+def test_what_is_no_image_from_python_is_one_line(trained: Path, image: Any) -> None:
+    with pytest.raises(UserError, match=r"^cannot classify [^\n]+$"):
+        paretrain.load(trained).predict(image)
+
+
+def test_the_most_probable_classes_and_the_module_of_torch(
+    predict: RunMain, trained: Path, digits: Path
+) -> None:
+    image = sorted(digits.iterdir())[0]
+    classifier = paretrain.load(trained)
+    (found,) = classifier.predict(image, top=99)
+    assert len(found.top) == 10 and found.top[0] == (found.label, found.probability)
+    values = [value for _, value in found.top]
+    assert values == sorted(values, reverse=True) and sum(values) == pytest.approx(1)
+    assert {label for label, _ in found.top} == set(classifier.classes)
+    code, out, _ = predict(trained, image, "--top", 3)
+    assert code == 0 and out.split()[1::2] == [label for label, _ in found.top[:3]]
+    assert predict(trained, image, "--top", 3, "--csv", "out.csv")[0] == 0
+    header, row = list(csv.reader(Path("out.csv").read_text().splitlines()))
+    assert header[3:] == ["label_2", "probability_2", "label_3", "probability_3"]
+    assert row[3] == found.top[1][0]
+    assert predict(trained, image, "--top", 0)[0] == 2
+    with pytest.raises(UserError, match="top 0"):
+        classifier.predict(image, top=0)
+    some = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    assert classifier.module is not None
+    assert torch.equal(classifier.module(some), classifier.probabilities(some))
+    assert paretrain.load(trained, "onnx").module is None
+
+
+def test_what_a_folder_holds_beside_images_is_told(
+    predict: RunMain, trained: Path, digits: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    shutil.copy(sorted(digits.iterdir())[0], folder / "a.png")
+    (folder / "film.mp4").write_bytes(b"film")
+    code, out, err = predict(trained, folder)
+    assert code == 0 and out.count("\n") == 1 and "film.mp4" in err
+
+
+def test_a_pipe_is_no_image_and_is_not_waited_for(
+    predict: RunMain, trained: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    refused(predict(trained, tmp_path / "pipe.png"), "pipe.png")
+
+
+def test_names_reach_neither_a_terminal_nor_a_spreadsheet_as_commands(
+    predict: RunMain, result: Path, digits: Path, tmp_path: Path
+) -> None:
+    path = result / "metrics.json"
+    values = json.loads(path.read_text())
+    del values["checksum"], values["test"], values["val_per_class"]
+    values["classes"] = [f"=cmd|'/c calc'!A{i}\x1b[2J" for i in range(10)]
+    path.write_text(json.dumps(values))
+    picture = sorted(digits.iterdir())[0]
+    for name in ("=a.png", "+a.png", "@\x1b]0;title\x07.png", "b.png"):
+        shutil.copy(picture, tmp_path / name)
+    code, out, err = predict(result, "=a.png", "@\x1b]0;title\x07.png")
+    assert code == 0 and "\x1b" not in out + err and "\\x1b]0;title\\x07.png" in out
+    code, out, err = predict(result, "\x1b[2Jnowhere.png")
+    assert code == 2 and "\x1b" not in err
+    assert predict(result, "=a.png", "+a.png", "b.png", "--csv", "out.csv")[0] == 0
+    with Path("out.csv").open(newline="") as file:
+        _, *rows = list(csv.reader(file))
+    assert [row[0] for row in rows] == ["./=a.png", "./+a.png", "b.png"]
+    assert all(Path(row[0]).exists() and row[1].startswith("'=cmd") for row in rows)
 
 
 def test_lines_on_the_screen(predict: RunMain, trained: Path, digits: Path) -> None:
@@ -199,6 +318,7 @@ def test_a_cut_off_or_foreign_file_is_refused(
         # Also where the sum has been made to fit, as of a file that somebody put there.
         metrics = json.loads((result / "metrics.json").read_text())
         metrics["sha256"][file.name] = sha256(file)
+        metrics.pop("checksum", None)
         if content != b"" and len(content) == len(whole):
             continue  # one bit of a weight is another network, not a broken file
         (result / "metrics.json").write_text(json.dumps(metrics))
@@ -215,7 +335,17 @@ def test_weights_of_another_network_are_refused(
     config = TrainConfig.from_file(result / "config.yaml")
     wider = VGGConfig(stages=(VGGStage(width=9, kernels=("3x3",)),))
     (result / "config.yaml").write_text(config.model_copy(update={"network": wider}).to_yaml())
-    refused(predict(result, digits), "cannot use", "weights.safetensors")
+    done = predict(result, digits)
+    refused(done, "cannot use", "weights.safetensors", "in config.yaml")
+
+
+def test_a_configuration_that_was_changed_is_refused(
+    predict: RunMain, result: Path, digits: Path
+) -> None:
+    """It says how images are cut and resized, so another one gives other answers."""
+    config = result / "config.yaml"
+    config.write_text(config.read_text().replace("fit: resize", "fit: crop"))
+    refused(predict(result, digits), "config.yaml is not the file that this training wrote")
 
 
 def test_a_file_that_is_no_image(

@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import os
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -108,7 +109,10 @@ def test_the_folder_has_everything_and_all_of_it_agrees(train: RunMain) -> None:
     for name in ("curve", "confusion", "per_class"):
         with Image.open(RESULT / f"{name}.png") as picture:
             assert min(picture.size) > 100
-    assert TrainConfig.from_file(RESULT / "config.yaml") == TrainConfig.from_file(Path("tiny.yaml"))
+    asked, kept = (TrainConfig.from_file(p) for p in (Path("tiny.yaml"), RESULT / "config.yaml"))
+    assert kept == asked.model_copy(
+        update={"data": asked.data.model_copy(update={"source": "images"})}
+    )
 
 
 def test_the_card_has_what_model_hubs_and_people_read(train: RunMain) -> None:
@@ -193,6 +197,78 @@ def test_a_folder_that_appears_while_a_training_runs_is_kept_whole(
     assert code == 0 and "runs/tiny.former" in err
     assert Path("runs/tiny.former/README.md").read_text() == "of another project"
     assert "metrics.json" in {path.name for path in RESULT.iterdir()}
+
+
+def test_nothing_that_is_handed_over_names_a_folder_of_this_machine(
+    train: RunMain, tmp_path: Path
+) -> None:
+    (tmp_path / "images/test/cat/000.png").write_bytes(b"broken")
+    assert train("--epochs", "1")[0] == 2
+    assert metrics()["untested"].startswith("broken image")
+    for path in RESULT.iterdir():
+        content = path.read_bytes()
+        for place in (tmp_path, Path(paretrain.__file__).parents[1], Path.home() / "x"):
+            assert str(place).encode() not in content, path
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_a_result_is_trained_again_from_its_own_configuration(train: RunMain) -> None:
+    assert train("--epochs", "2")[0] == 0
+    again = Path("again.yaml")
+    again.write_bytes((RESULT / "config.yaml").read_bytes())
+    first = curve()
+    Path("images").rename("elsewhere")
+    code, _, err = train("--overwrite")
+    assert code == 2 and err.count("\n") == 1 and "--data" in err
+    again.replace("tiny.yaml")
+    assert train("--data", "elsewhere", "--overwrite")[0] == 0
+    assert curve() == first
+    for wrong in (("--data", "nowhere"), ("--images", "elsewhere")):
+        code, _, err = train("--overwrite", *wrong)
+        assert code == 2 and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_files_have_the_permissions_that_the_umask_asks_for(train: RunMain) -> None:
+    for umask, expected in ((0o002, 0o664), (0o077, 0o600)):
+        before = os.umask(umask)
+        try:
+            assert train("--epochs", "1", "--overwrite")[0] == 0
+        finally:
+            os.umask(before)
+        assert {path.stat().st_mode & 0o777 for path in RESULT.iterdir()} == {expected}
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_the_same_training_gives_the_same_weights_file(train: RunMain) -> None:
+    sums = set()
+    for _ in range(3):
+        assert train("--epochs", "1", "--overwrite")[0] == 0
+        sums.add(metrics()["sha256"]["weights.safetensors"])
+    assert len(sums) == 1
+
+
+def test_a_network_that_no_machine_can_hold_is_one_line(
+    train: RunMain, tiny_config: MakeConfig
+) -> None:
+    config = tiny_config()
+    huge = VGGConfig(
+        stages=(VGGStage(width=65536, kernels=("3x3",) * 900),), hidden=(65536,), dropout=(0.1,)
+    )
+    banded = VGGConfig(stages=(VGGStage(width=65536, kernels=("separable",) * 9),), norm="lrn")
+    for network in (huge, banded):
+        Path("tiny.yaml").write_text(config.model_copy(update={"network": network}).to_yaml())
+        code, _, err = train()
+        assert code == 2 and err.count("\n") == 1 and "more memory than this machine has" in err
+    text = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(text.replace("65536", "10000000000"))
+    code, _, err = train()
+    assert code == 2 and err.count("\n") == 1 and "less than or equal to 65536" in err
+    assert not Path("runs").exists()
+
+
+def test_the_version_is_told(run_main: RunMain) -> None:
+    assert run_main(main, "--version") == (0, f"paretrain {paretrain.__version__}\n", "")
 
 
 @pytest.mark.usefixtures("no_onnx")
@@ -459,7 +535,7 @@ def test_the_epoch_that_is_kept_is_what_the_folder_holds(train: RunMain) -> None
     assert metrics()["kept_epoch"] == 1 + accs.index(max(accs))
     assert metrics()["mean"] == [0.485, 0.456, 0.406]
     found = paretrain.load(RESULT).predict(Path(config.data.source) / "val")
-    right = sum(one.label == one.path.parent.name for one in found)
+    right = sum(one.path is not None and one.label == one.path.parent.name for one in found)
     assert right / len(found) == max(accs)
     # Trained on, the validation images choose nothing.
     assert train("--overwrite", "--with-validation")[0] == 0
