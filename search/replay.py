@@ -15,6 +15,7 @@ from typer import Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.load import load_data
 from paretrain.device import pick_device, refuse_foreign_precision
+from paretrain.formatting import count_of
 from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber
 from search.session.rerun import EpochComparison, compare_epochs, differences
 from search.study.attributes import CURVE, PROVENANCE, THREADS
@@ -74,7 +75,7 @@ def _line(comparison: EpochComparison, epochs: int) -> str:
 def _conclude(compared: list[EpochComparison], differing: list[str]) -> int:
     first = next((comparison.epoch for comparison in compared if comparison.unequal), None)
     if first is None:
-        typer.echo(f"equal to the last bit in all {len(compared)} epochs")
+        typer.echo(f"equal to the last bit in all {count_of(len(compared), 'epoch')}")
         if differing:
             typer.echo(f"although these differ: {'; '.join(differing)}")
         return EXIT_EQUAL

@@ -35,8 +35,8 @@ def file_head(
     lines = [
         f"Trial {chosen.number} of study {study.study_name}: {chosen.words}",
         f"{chosen.num_params:,} parameters, validation accuracy {chosen.val_acc:.4f} "
-        f"after {len(chosen.curve.accs)} epochs",
-        f"Chosen among {finished} finished of {len(trials)} trials: {criterion}",
+        f"after {count_of(len(chosen.curve.accs), 'epoch')}",
+        f"Chosen among {finished} finished of {count_of(len(trials), 'trial')}: {criterion}",
     ]
     if origin:
         # What is handed over names no folder of this machine.
@@ -99,7 +99,7 @@ def screen_lines(
         f"  {chosen.words}",
     ]
     if chosen.state != TrialState.COMPLETE:
-        epochs = f"{len(chosen.curve.accs)} of {chosen.config.epochs} epochs"
+        epochs = f"{len(chosen.curve.accs)} of {count_of(chosen.config.epochs, 'epoch')}"
         lines.append(f"  it was stopped after {epochs}: its accuracy is not that of its end")
     if not chance.beaten_by(chosen.val_acc):
         lines.append(f"  it is {no_better_than_guessing(chance)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from paretrain.formatting import percent, short_count
+from paretrain.formatting import count_of, percent, short_count
 from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
@@ -64,7 +64,7 @@ def story_among(
     lines = [
         *_wrapped(f"Trial {trial.number}: {record.words}"),
         *_wrapped(
-            f"{_own_size(record, objective)}, trained {done} of {epochs} epochs, last "
+            f"{_own_size(record, objective)}, trained {done} of {count_of(epochs, 'epoch')}, last "
             f"{record.val_acc:.1%}"
         ),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from paretrain.formatting import count_of
 from paretrain.training import EpochResult, patience_is_over
 from search.problem.objective import in_database
 from search.session.budget import Budget, End
@@ -242,7 +243,9 @@ class Coordinator:
         if stop is None:
             verdict = "finished"
             if trial.config.patience is not None and len(curve.accs) < self._plan.epochs:
-                verdict += f": patience, {trial.config.patience} epochs without a better one"
+                verdict += (
+                    f": patience, {count_of(trial.config.patience, 'epoch')} without a better one"
+                )
             values = [curve.val_acc, in_database(self._plan.objective, curve.size)]
             attributes = trial.attributes() | {attr.VERDICT: verdict}
             self._writer.end(trial.number, attributes, TrialState.COMPLETE, values)

@@ -294,7 +294,7 @@ class _Choice:
         if chosen is None:
             usual = DIGITS_EPOCHS if self.digits else EPOCHS
             chosen = self.options.space.defaults.get("epochs") or usual
-            self.notes.append(f"{chosen} epochs a trial (default; --epochs)")
+            self.notes.append(f"{count_of(chosen, 'epoch')} a trial (default; --epochs)")
         return chosen
 
     def max_params(self) -> int | None:

@@ -41,7 +41,7 @@ def pareto_figure(snapshot: StudySnapshot) -> go.Figure:
         figure.add_annotation(
             **{"x": 0.01, "xref": "paper", "xanchor": "left", "showarrow": False},
             **{"y": 0.01, "yref": "paper", "yanchor": "bottom"},
-            text=f"{outside} more outside: a double click shows all",
+            text=f"{outside} more outside: double click",
         )
     figure.update_xaxes(**size_axis(snapshot.objective, region))
     figure.update_yaxes(**accuracy_axis(region))
@@ -131,13 +131,13 @@ def _add_by_hand(figure: go.Figure, snapshot: StudySnapshot, region: Region) -> 
     ]
     for points, name, colour, symbol, size, inset in (
         (_points(snapshot.objective, tried), "baseline", ORANGE, "star", 14, 0.02),
-        (claims, "claimed on other images", PURPLE, "diamond-open", 10, 0.06),
+        (claims, "claimed elsewhere", PURPLE, "diamond-open", 10, 0.06),
     ):
         near = [point for point in points if region.holds(point.size, point.acc)]
         far = [point for point in points if point not in near]
         _add(figure, region, near, name, marker={"symbol": symbol, "size": size, "color": colour})
         if far:
-            _add_arrows(figure, region, far, f"{name}, off at the arrow", colour, inset)
+            _add_arrows(figure, region, far, f"{name}, far off", colour, inset)
 
 
 def _add_arrows(

@@ -70,7 +70,7 @@ def test_what_lies_far_off_is_an_arrow_at_the_margin_that_tells_where(
     monkeypatch.setattr(StudySnapshot, "baselines", lambda self: tried)
     figure = pareto_figure(snapshot)
     (low, high), errors = figure.layout.xaxis.range, sorted(figure.layout.yaxis.range)
-    arrows = [trace for trace in figure.data if "off at the arrow" in (trace.name or "")]
+    arrows = [trace for trace in figure.data if "far off" in (trace.name or "")]
     claimed = next(trace for trace in arrows if trace.name.startswith("claimed"))
     told = " ".join(claimed.text)
     assert "VGG19: 58-59 %" in told and "38,947,914 / 58.50%" in told
