@@ -1,0 +1,167 @@
+"""Steps a second: our epoch against a bare loop of the same network on one batch on the device."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from paretrain.config import AugmentConfig, DataConfig, Precision, SGDConfig, TrainConfig
+from paretrain.data.parts import ImageData, Part
+from paretrain.network_config import NetworkConfig, ResNet9Config, ResNetConfig, VGGConfig, VGGStage
+from paretrain.networks.build import build_network
+from paretrain.optim import build_optimizer
+from paretrain.training import Training
+
+LIGHT = AugmentConfig(crop_padding=0.125, flip=True)
+
+
+def _vgg(*widths: int) -> VGGConfig:
+    stages = tuple(VGGStage(width=width, kernels=("3x3",)) for width in widths)
+    return VGGConfig(stages=stages, norm="batch", pool="global", hidden=())
+
+
+NETWORKS: dict[str, NetworkConfig] = {
+    "VGG, 3 convolutions": _vgg(16, 32, 64),
+    "VGG, 5 convolutions": _vgg(64, 128, 256, 512, 512),
+    "ResNet9": ResNet9Config(widths=(64, 128, 256, 512, 1024)),
+    "ResNet18": ResNetConfig(depth=18),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and how it is trained."""
+
+    network: str
+    batch: int
+    precision: Precision
+    side: int = 32
+
+    @property
+    def config(self) -> TrainConfig:
+        """The training that is timed."""
+        return TrainConfig(
+            data=DataConfig(source="digits", image_size=self.side),
+            network=NETWORKS[self.network],
+            optimizer=SGDConfig(lr=0.01),
+            augment=LIGHT,
+            batch_size=self.batch,
+            precision=self.precision,
+            epochs=1,
+        )
+
+
+def noise(images: int, side: int) -> ImageData:
+    """Random images of ten classes: their content does not change how long a step takes."""
+    pixels = torch.randint(0, 256, (images, 3, side, side), dtype=torch.uint8)
+    part = Part(pixels, torch.arange(images) % 10)
+    names = tuple(map(str, range(10)))
+    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")
+
+
+class Bare:
+    """Training steps on one fixed batch: what nobody can do without."""
+
+    def __init__(self, case: Case, device: torch.device) -> None:
+        config, side = case.config, case.side
+        network = build_network(config.network, 10, side, False)
+        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network.train()
+        self._optimizer = build_optimizer(config, self._network)
+        images = torch.rand(case.batch, 3, side, side, device=device)
+        self._images = images.to(memory_format=torch.channels_last)
+        self._labels = torch.zeros(case.batch, dtype=torch.int64, device=device)
+        # A graph holds the addresses of one step, so casts must not be kept between steps.
+        self._autocast = torch.autocast(
+            device.type, torch.bfloat16, case.precision == "bf16", cache_enabled=False
+        )
+
+    def step(self) -> Tensor:
+        """Train one step."""
+        self._optimizer.zero_grad(set_to_none=True)
+        with self._autocast:
+            loss = F.cross_entropy(self._network(self._images), self._labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return loss
+
+    def graph(self) -> Callable[[], None]:
+        """Return the same step as one CUDA graph."""
+        side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side_stream):
+            for _ in range(3):
+                self.step()
+        torch.cuda.current_stream().wait_stream(side_stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.step()
+        replay: Callable[[], None] = graph.replay
+        return replay
+
+
+def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> dict[str, object]:
+    """Time, in turn, our epoch, bare steps and bare steps as a graph; give medians and ratios.
+
+    In every round each of them runs for at least so many seconds.
+    """
+    steps = max(4, 50_000 // case.batch) if device.type == "cuda" else 8
+    training = Training(case.config, noise(steps * case.batch, case.side), device)
+    epoch = iter(range(1, 1_000_000))
+
+    def ours() -> None:
+        training.train_epoch(next(epoch), lambda: None)
+
+    bare = Bare(case, device)
+    runs: dict[str, Callable[[], None]] = {
+        "ours": ours,
+        "bare": lambda: _repeat(bare.step, steps),
+    }
+    if device.type == "cuda":
+        replay = Bare(case, device).graph()
+        runs["bare graph"] = lambda: _repeat(replay, steps)
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # kernels are chosen, memory is allocated
+    for _ in range(rounds):
+        for name, run in runs.items():
+            found[name].append(_rate(run, steps, device, seconds))
+    rates = {name: statistics.median(some) for name, some in found.items()}
+    row: dict[str, object] = {
+        "network": case.network,
+        "batch": case.batch,
+        "precision": case.precision,
+        **{f"{name}, steps/s": rate for name, rate in rates.items()},
+    }
+    for name in list(runs)[1:]:
+        ratios = [a / b for a, b in zip(found["ours"], found[name], strict=True)]
+        row[f"ours / {name}"] = (
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        )
+    return row
+
+
+def _repeat(step: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        step()
+
+
+def _rate(run: Callable[[], None], steps: int, device: torch.device, seconds: float) -> float:
+    """Return steps a second; the device has done all before the clock stops."""
+    _wait(device)
+    start, runs = time.perf_counter(), 0
+    while True:
+        run()
+        runs += 1
+        _wait(device)
+        if (taken := time.perf_counter() - start) >= seconds:
+            return runs * steps / taken
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
