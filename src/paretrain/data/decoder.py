@@ -9,6 +9,7 @@ import ctypes
 import errno
 import functools
 import hashlib
+import io
 import logging
 import os
 import stat
@@ -228,7 +229,13 @@ def _refuse_many_scans(file: BufferedReader, pixels: int) -> None:
 def _opened(file: BufferedReader) -> Iterator[Image.Image]:
     """Open an image, whose size is then known. Raises BrokenImage."""
     with _blamed_on_the_file():
-        image = Image.open(file, formats=_known_formats())
+        try:
+            image = Image.open(file, formats=_known_formats())
+        except Exception:  # perhaps for its metadata, which Pillow reads along with the rest
+            bare = _bare_jpeg(file)
+            if bare is None:
+                raise
+            image = Image.open(bare, formats=("JPEG",))
     with image:
         pixels = image.width * image.height
         bound = MOST_PIXELS if image.format in SHRINKABLE else WHOLE_PIXELS
@@ -243,6 +250,25 @@ def _opened(file: BufferedReader) -> Iterator[Image.Image]:
                 f"{bound / 1e6:.0f} million that {image.format} may have: make it smaller"
             )
         yield image
+
+
+def _bare_jpeg(file: BufferedReader) -> io.BytesIO | None:
+    """Return a JPEG without metadata; None where the file is no JPEG or its segments are damaged.
+
+    What tells how colours are stored stays: JFIF (0xE0) and Adobe's segment (0xEE).
+    """
+    file.seek(0)
+    if file.read(2) != b"\xff\xd8":
+        return None
+    kept = [b"\xff\xd8"]
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
+        length = int.from_bytes(head[2:], "big")
+        if head[1] == 0xDA:  # the picture begins
+            return io.BytesIO(b"".join([*kept, head, file.read()]))
+        segment = file.read(length - 2) if length >= 2 else b""
+        if not (0xE1 <= head[1] <= 0xED or head[1] in (0xEF, 0xFE)):
+            kept.append(head + segment)
+    return None
 
 
 @functools.cache
@@ -260,7 +286,7 @@ def _blamed_on_the_file() -> Iterator[None]:
     except (BrokenImage, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BrokenImage(f"no whole {', '.join(_known_formats())}") from None
+        raise BrokenImage(f"it is no {', '.join(_known_formats())}, or cut off") from None
     except Image.DecompressionBombError:
         raise BrokenImage(
             f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels: make it smaller"

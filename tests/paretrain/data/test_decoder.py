@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_other_formats_stay_closed_whatever_their_suffix(
     monkeypatch.setattr(subprocess, "check_call", run)
     path = tmp_path / "x.png"
     noise().save(path, format=name)
-    with pytest.raises(BrokenImage, match="no whole JPEG, PNG"):
+    with pytest.raises(BrokenImage, match="it is no JPEG, PNG"):
         decode(path)
     assert side_of(path) is None
 
@@ -191,6 +192,27 @@ def test_metadata_that_are_none_leave_the_picture_as_it_is(tmp_path: Path, data:
     noise().save(path, exif=data)
     with Image.open(path) as image:
         assert np.array_equal(decode(path), expected(image))
+
+
+def test_a_jpeg_whose_metadata_cannot_be_opened_is_decoded_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.jpg"
+    noise().convert("CMYK").save(path, exif=exif([]), comment=b"comment")
+    with Image.open(path) as image:
+        as_stored = expected(image)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"II*\0", b"\xff\xff*\0"))
+    opened = Image.open
+
+    def fail(file: BinaryIO, **options: object) -> Image.Image:
+        file.seek(0)
+        if b"Exif" in file.read():
+            raise IndexError("index out of range")
+        return opened(file)
+
+    monkeypatch.setattr(Image, "open", fail)
+    assert np.array_equal(decode(path), as_stored)
 
 
 @pytest.mark.parametrize("value", [0, 9, 255, 65_535])
