@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
+from paretrain.not_done import not_done
 
 FINGERPRINT = 16
 """Digits of a file's hash that a study stores."""
@@ -259,5 +260,7 @@ def _what(error: BaseException) -> str:
         first = error.errors(include_url=False)[0]
         place = ".".join([error.title, *(str(part) for part in first["loc"])])
         given = "" if isinstance(first["input"], BaseModel) else f", got {first['input']!r}"
+        if first["type"] == "extra_forbidden" and (answer := not_done(str(first["loc"][-1]))):
+            return f"{place}: {answer}"
         return f"ValidationError: {place}: {first['msg']}{given}"
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -16,6 +16,8 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
+from paretrain.not_done import not_done
+from paretrain.output import safe_output
 from paretrain.safe_text import as_text, one_line
 
 
@@ -107,6 +109,7 @@ def run_command(app: typer.Typer, name: str) -> None:
     with contextlib.ExitStack() as stack:
         if sys.stderr is not None:
             stack.enter_context(contextlib.redirect_stderr(cast(TextIO, _Hiding(sys.stderr))))
+        stack.enter_context(safe_output())
         code = _code_of(app, name)
     _let_go_of_broken_pipes()
     sys.exit(code)
@@ -125,6 +128,9 @@ def _code_of(app: typer.Typer, name: str) -> int:
     except TyperException as error:
         if (refused := _refused_value(error)) is not None:
             return _fail(str(refused))
+        option = str(getattr(error, "option_name", ""))
+        if answer := not_done(option):
+            return _fail(f"no option {option}: {answer}")
         message = error.format_message().rstrip(".").replace("Value error, ", "")
         return _fail(f"{message}{_given_value(error)}. See: {name} --help")
     except UserError as error:

@@ -21,6 +21,7 @@ from paretrain.network_config import Norm as Norm
 from paretrain.network_config import Pool as Pool
 from paretrain.network_config import VGGConfig as VGGConfig
 from paretrain.network_config import VGGStage as VGGStage
+from paretrain.not_done import not_done
 from paretrain.paths import read_text
 
 FORMAT = 1
@@ -311,6 +312,8 @@ def _first_fault(error: ValidationError) -> str:
         del place[1]  # pydantic names the member of the union, which no file does
     where = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
+        if answer := not_done(str(first["loc"][-1])):
+            return f"{where}: {answer}"
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
         return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
     got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"

@@ -1,10 +1,33 @@
 """What commands print on."""
 
-from rich.console import Console
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from paretrain.output import inner
+from paretrain.safe_text import escaped
 
 
 class Screen(Console):
-    """Standard output or standard error, with colours and tables."""
+    """Standard output or standard error, with colours and tables.
+
+    What is shown is escaped before rich adds its own codes for colours and cursor.
+    """
+
+    def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(file=inner(sys.stderr if stderr else sys.stdout), quiet=quiet)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the pieces of what is shown, safe to print."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=escaped(segment.text))
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError, as `print` does: whoever prints may have something to end well."""

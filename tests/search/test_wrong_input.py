@@ -17,6 +17,17 @@ SPACE = (
 )
 FILES = {
     "file.txt": "just some words, long enough for a header",
+    "mixup.yaml": (
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\naugment: {mixup: 0.2}\n"
+        "optimizer: {kind: sgd, lr: 1e-2}\n"
+    ),
+    "metric.yaml": (
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\nmetric: f1\n"
+        "optimizer: {kind: sgd, lr: 1e-2}\n"
+    ),
+    "ages.csv": "path,label\n" + "".join(f"{i}.png,{i + 0.5}\n" for i in range(25)),
+    "mixes.py": SPACE
+    + "    from paretrain.config import AugmentConfig\n\n    return AugmentConfig(mixup=0.2)\n",
     "typo.yaml": (
         "network: {stages: [{width: 4, kernels: [3x3]}]}\noptimiser: {kind: sgd, lr: 1e-2}\n"
     ),
@@ -81,8 +92,7 @@ SEARCH = [
     (["--data", "empty"], "no class folder with images"),
     (
         ["--data", "images/train"],
-        "cat/001.png: cannot identify image file: remove or replace it, or skip such images with "
-        "--skip-broken",
+        "PPM, AVIF: remove or replace it, or skip such images with --skip-broken",
     ),
     (["--data", "images/one"], "only class 'cat': needs two or more folders"),
     (["--data", "images/train", "--skip-broken"], "class 'cat' has no training image (broken"),
@@ -107,6 +117,15 @@ SEARCH = [
     (["--trials", "many"], "got 'many'"),
     (["--trials", "99999999999"], "less than or equal to 1000000, got '99999999999'"),
     (["--trails", "5"], "--trials"),
+    (["--metric", "f1"], "no option --metric: accuracy on the validation images is the only"),
+    (["--class-weights", "balanced"], "no option --class-weights: classes and images have no"),
+    (["--space", "mixes.py"], "mixup: images are not mixed (mixup, CutMix): augment has crops"),
+    (["--data", "ages.csv"], "25 different numbers (0.5 to 24.5) in 25 rows, which looks like a"),
+    (["--data", "~nosuchuser/images"], "no folder or data set ~nosuchuser/images: --data takes"),
+    (["--data", "x" * 5000], "no folder or data set xxx"),
+    (["--data", "good.csv", "--images", "~nosuchuser"], "--images ~nosuchuser: is no folder"),
+    (["--weights-dir", "~nosuchuser"], "--weights-dir ~nosuchuser: there is no such file"),
+    (["--data", "images/train/cat"], "no class folder with images (2 images directly in it)"),
     (["--epochs", "0"], "--epochs"),
     (["--epochs", "100000"], "less than or equal to 10000, got '100000'"),
     (["--image-size", "4"], "--image-size"),
@@ -167,6 +186,8 @@ TRAIN = [
     (["file.txt"], "must be a YAML mapping"),
     (["typo.yaml"], "wrong at optimiser: unknown key (did you mean 'optimizer'?)"),
     (["newer.yaml"], "format 99 is not known here"),
+    (["mixup.yaml"], "wrong at augment.mixup: images are not mixed (mixup, CutMix)"),
+    (["metric.yaml"], "wrong at metric: accuracy on the validation images is the only"),
     (["lost.yaml"], "no folder or data set nowhere"),
 ]
 Refused = Callable[[Main, list[str], str], None]
