@@ -1,12 +1,17 @@
 """A training that goes on from disk is the training that was never interrupted."""
 
+import random
+import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from paretrain.checkpoint import checkpoint_epochs, load_checkpoint, save_checkpoint
+from paretrain.cli import UserError
 from paretrain.config import (
     AdamConfig,
     AugmentConfig,
@@ -18,6 +23,7 @@ from paretrain.config import (
     VGGStage,
 )
 from paretrain.data.load import load_data
+from paretrain.networks.weight_files import read_weights
 from paretrain.training import Training
 
 MakeConfig = Callable[..., TrainConfig]
@@ -76,6 +82,83 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(
         load_checkpoint(training(tiny_config()), path)
     with pytest.raises(FileNotFoundError):
         load_checkpoint(training(tiny_config()), tmp_path / "2.pt")
+
+
+def test_one_changed_byte_anywhere_is_noticed(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    """A weight that differs by one bit would give another curve, and nobody would know."""
+    one, path = training(tiny_config()), tmp_path / "1.pt"
+    next(one.epochs())
+    save_checkpoint(one, path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    draws = random.Random(0)
+    for member in members:
+        begin = member.header_offset + 30 + len(member.filename)
+        at = draws.randrange(begin + 200, begin + 200 + max(1, member.file_size - 200))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        fresh = training(tiny_config())
+        try:
+            load_checkpoint(fresh, path)
+        except ValueError as error:
+            assert "damaged checkpoint" in str(error) and "\n" not in str(error)
+        else:  # the byte is padding between members
+            assert fresh.curve == one.curve
+            for a, b in zip(one.network.parameters(), fresh.network.parameters(), strict=True):
+                assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.update(curve=[]),
+        lambda s: s.update(curve=s["curve"] * 9),
+        lambda s: s.update(curve=["{}"]),
+        lambda s: s.update(curve=3),
+        lambda s: s.update(curve=[s["curve"][0].replace('"epoch":1', '"epoch":2')]),
+        lambda s: s.update(curve=[re.sub('"val_acc":[^,]*', '"val_acc":7.5', s["curve"][0])]),
+        lambda s: s.update(confusion=((1, 2),)),
+        lambda s: s.update(confusion="abc"),
+        lambda s: s.update(kept={}),
+        lambda s: s.update(kept={name: torch.zeros(2) for name in s["network"]}),
+        lambda s: s["network"].popitem(),
+        lambda s: s.update(network=None),
+        lambda s: s["optimizer"].update(state={0: {"momentum_buffer": torch.zeros(3)}}),
+        lambda s: s["optimizer"].update(state={99: {"momentum_buffer": torch.zeros(3)}}),
+        lambda s: s["optimizer"].update(param_groups=[]),
+        lambda s: s.pop("schedule"),
+        lambda s: s.clear(),
+    ],
+)
+def test_what_no_training_writes_is_one_line(
+    tiny_config: MakeConfig, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    one, path = training(tiny_config()), tmp_path / "1.pt"
+    next(one.epochs())
+    state = one.state_dict()
+    change(state)
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        load_checkpoint(training(tiny_config()), path)
+
+
+def test_what_unpacks_to_more_than_the_file_is_refused(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    one, path = training(tiny_config()), tmp_path / "1.pt"
+    next(one.epochs())
+    save_checkpoint(one, tmp_path / "whole.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as whole,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name) + bytes(20_000_000))
+    assert path.stat().st_size < 10_000_000
+    with pytest.raises(ValueError, match="compressed"):
+        load_checkpoint(training(tiny_config()), path)
+    with pytest.raises(UserError, match="compressed"):
+        read_weights(path)
 
 
 def test_a_checkpoint_tells_how_many_epochs_it_spares(

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from paretrain.cli import UserError
 from paretrain.paths import user_path
+from paretrain.torch_files import read_tensors
 
 VERSION = "IMAGENET1K_V1"
 """torchvision's name of the weights from the papers' own recipes, which the course reports used."""
@@ -55,17 +58,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read tensors by name, on the CPU. Raises UserError for what is no state dict of tensors."""
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             state: object = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_tensors(path, old=True)  # torchvision's older files are
     except OSError as error:
         raise UserError(f"cannot read weights {path}: {error.strerror or error}") from None
-    except Exception as error:  # whatever the damaged bytes happen to look like
+    except (ValueError, SafetensorError) as error:
         cause = " ".join(str(error).split())[:120]
         raise UserError(
-            f"{path} holds no weights that can be read safely ({type(error).__name__}: {cause}): "
+            f"{path} holds no weights that can be read safely ({cause}): "
             "save a state dict of tensors with torch.save or safetensors"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
