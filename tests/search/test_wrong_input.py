@@ -92,7 +92,7 @@ SEARCH = [
     (["--data", "empty"], "no class folder with images"),
     (
         ["--data", "images/train"],
-        "PPM, AVIF: remove or replace it, or skip such images with --skip-broken",
+        "PPM, AVIF, or cut off: remove or replace it, or skip such images with --skip-broken",
     ),
     (["--data", "images/one"], "only class 'cat': needs two or more folders"),
     (["--data", "images/train", "--skip-broken"], "class 'cat' has no training image (broken"),
