@@ -51,7 +51,8 @@ Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(visible)]
 Line = Annotated[str, Field(max_length=10_000), AfterValidator(_one_line)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
-Size = Annotated[int, Field(ge=0, le=10**18)]
+Size = Annotated[int, Field(ge=1, le=10**18)]
+"""Sizes are compared by their logarithms; no network has none."""
 Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
 Number = Annotated[int, Field(ge=0, le=2**62)]
 Whole = Annotated[float, Field(ge=0, le=2**53, multiple_of=1)]
@@ -232,7 +233,7 @@ _TRIAL: dict[str, Any] = {
     attr.SIZE: Size,
     attr.AXIS: Size,
     attr.MEASURED: bool,
-    attr.TRAINABLE: Size,
+    attr.TRAINABLE: Count,
     attr.WORDS: Line,
     attr.ORIGIN: Line,
     attr.BASELINE: Line | None,

@@ -68,6 +68,7 @@ WRONG: dict[str, Any] = {
     "a loss below 0": lambda: changed_curve("val_loss", [1.0, -1.0]),
     "a size that is text": lambda: attribute(2, attr.SIZE, "500"),
     "a negative size": lambda: attribute(2, attr.SIZE, -5),
+    "a size of nothing": lambda: attribute(2, attr.SIZE, 0),
     "no number of seconds": lambda: attribute(2, attr.SECONDS, float("nan")),
     "more lost than spent": lambda: attribute(
         2, attr.SPENT, {"epochs": 2, "seconds": 1.0, "lost_seconds": 9.0}
