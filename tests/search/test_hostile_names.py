@@ -39,10 +39,8 @@ def test_a_search_and_all_that_follows_print_them_harmlessly(hostile: Path, tmp_
     said = ""
     for module, *arguments in (
         ("search.run", *SMALL, "--data", hostile, *trials),
-        ("search.status",),
-        ("search.explain", *study, "--trial", 0),
         ("search.report", *study, "--out", "report.html"),
-        ("search.export", *study, "--best", "--out", "best.yaml"),
+        ("search.export", *study, "--trial", 0, "--out", "best.yaml"),
         ("paretrain", "best.yaml", "--out", "result"),
         ("paretrain.predict", "result", hostile / "train"),
         ("paretrain.predict", "result", hostile / "train", "--csv", "out.csv"),

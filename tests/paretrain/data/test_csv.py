@@ -1,5 +1,6 @@
 """Images named by a CSV file: columns, parts, odd but valid files, and rows that are wrong."""
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data import csv_table
 from paretrain.data.load import load_data
-from paretrain.data.locate import short_name
+from paretrain.data.locate import open_source, short_name
 from paretrain.data.parts import ImageData, Part
 from paretrain.testset import load_test
 
@@ -26,6 +27,7 @@ def images(image_folder: FolderMaker) -> Path:
 ROWS = [f"{name}/00{i}.png,{name}" for name in ("cat", "dog") for i in range(5)]
 
 
+SPLIT3 = "path,label,split"
 SPLIT_ROWS = [row.split(",") for row in ROWS]
 
 
@@ -318,3 +320,23 @@ def test_a_file_or_table_that_is_too_long_is_refused(
 
 def test_study_is_named_after_the_file() -> None:
     assert short_name("/some/where/animals.2.csv") == "animals.2"
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(images: Path) -> None:
+    whole = write(images / "all.csv", with_split("train", "train", "val", "test", "train"), SPLIT3)
+    content, draws = whole.read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(300):
+        spoilt = bytearray(content)
+        for _ in range(draws.randint(1, 5)):
+            at = draws.randrange(len(spoilt))
+            new = bytes([draws.choice(b'",;\t\n\r|\\/\0\x1b\x80\xff\xfea0')])
+            spoilt[at : at + draws.randint(0, 3)] = new * draws.randint(0, 4)
+        whole.write_bytes(spoilt)
+        try:
+            source = open_source(config(whole))
+            source.train_part(), source.val_part()
+        except UserError as error:
+            refused += 1
+            assert len(str(error).splitlines()) == 1
+    assert 50 < refused < 300

@@ -1,5 +1,7 @@
 """How folders are understood, case by case, from names alone."""
 
+import random
+
 import pytest
 
 from paretrain.cli import UserError
@@ -179,3 +181,27 @@ def test_images_come_in_the_order_of_their_paths() -> None:
 @pytest.mark.parametrize("name", ["cat", "trained", "contest", "values", "latest", "tests"])
 def test_other_words_are_no_parts(name: str) -> None:
     assert part_of(name) is None
+
+
+ENDS = ["1.jpg", "a", ""]
+"""An image, another file, an empty folder."""
+
+
+def test_every_tree_is_understood_or_refused_in_one_line() -> None:
+    draws = random.Random(0)
+    names = ["train", "Train", "val", "dev", "test", "cat", "dog", "Cat", "caf\u00e9", "\n"]
+    understood = 0
+    for _ in range(2000):
+        paths = [
+            "/".join([*draws.choices(names, k=draws.randint(0, 3)), draws.choice(ENDS)])
+            for _ in range(draws.randint(0, 8))
+        ]
+        try:
+            layout = understand(tree(*(path for path in paths if path)), "data")
+            classes = class_folders(layout.parts["train"], "data")
+            understood += len(classes) > 1
+            for part in layout.parts.values():
+                part_notes(part, "a part")
+        except UserError as error:
+            assert "data" in str(error)
+    assert 100 < understood < 1900
