@@ -7,10 +7,14 @@ equals torchvision's functional one with the same draw (tests/paretrain/data/tes
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from paretrain.config import AugmentConfig
-from paretrain.data.colour import draw_places, grayscale, jitter
+from paretrain.data.colour import deal_places, draw_orders, grayscale, jitter, places_of
 from paretrain.device import widest_float
+
+GROUP_PIXELS = 64 * 32 * 32
+"""Pixels moved at once on a CPU: what one operation leaves is in the cache for the next."""
 
 
 def take_batch(
@@ -52,12 +56,27 @@ def _recoloured(batch: Tensor, augment: AugmentConfig, generator: Generator) -> 
         # One by one: a tensor of the strengths would be copied from the host.
         change = torch.stack([row * most for row, most in zip(draws, strengths, strict=True)])
         change[:3] += 1.0
-        places = draw_places(count, generator, device)
-        batch = jitter(batch, change, places, [strength > 0 for strength in strengths])
+        wanted = [strength > 0 for strength in strengths]
+        if device.type == "cpu":
+            places = places_of(draw_orders(count, generator))
+        else:
+            places = deal_places(count, generator, device)
+        batch = jitter(batch, change, places, wanted)
     if augment.grayscale:
         gray_B = torch.rand(count, generator=generator, device=device) < augment.grayscale
+        if device.type == "cpu":
+            some_B = gray_B.nonzero()[:, 0]
+            batch[some_B] = grayscale(batch[some_B])
+            return batch
+        # How many they are is known to the device only.
         batch = torch.where(gray_B[:, None, None, None], grayscale(batch), batch)
     return batch
+
+
+def _groups(count: int, size: int) -> list[slice]:
+    """Cut a batch into groups of at most GROUP_PIXELS, at least an image each."""
+    each = max(1, GROUP_PIXELS // size**2)
+    return [slice(start, start + each) for start in range(0, count, each)]
 
 
 def crop_flip_rotate(
@@ -76,43 +95,64 @@ def crop_flip_rotate(
     comes in from outside is black. Nothing is really padded: indices say where each pixel comes
     from, so that one gather reads all of them.
     """
-    size = images_NCHW.shape[-1]
-    steps = torch.arange(size, device=index_B.device)
-    outside = None
+    size, device = images_NCHW.shape[-1], index_B.device
+    steps = torch.arange(size, device=device)
+    # For each image, where the rows and columns of what is to be turned come from: (B, H), (B, W).
+    rows_BH = _reflect(top_B[:, None] + steps - padding, size)
+    columns_BW = torch.where(flip_B[:, None], size - 1 - steps, steps)
+    columns_BW = _reflect(left_B[:, None] + columns_BW - padding, size)
+    if device.type != "cpu":
+        batch = images_NCHW[index_B.to(images_NCHW.device)].to(device)
+        return _gather(batch, rows_BH, columns_BW, degrees_B)
+    out = torch.empty(len(index_B), *images_NCHW.shape[1:], dtype=images_NCHW.dtype)
+    for g in _groups(len(index_B), size):
+        turn = None if degrees_B is None else degrees_B[g]
+        out[g] = _gather(images_NCHW[index_B[g]], rows_BH[g], columns_BW[g], turn)
+    return out
+
+
+def _gather(
+    batch_BCHW: Tensor, rows_BH: Tensor, columns_BW: Tensor, degrees_B: Tensor | None
+) -> Tensor:
+    """Read each pixel from its row and column, after turning."""
+    count, channels, size, _ = batch_BCHW.shape
+    pixels = batch_BCHW.flatten(2)
     if degrees_B is None:
-        rows_BHW, columns_BHW = steps[None, :, None], steps[None, None, :]
+        place_BHW = rows_BH[:, :, None] * size + columns_BW[:, None, :]
     else:
-        rows_BHW, columns_BHW = _turned(degrees_B, size)
-        outside = (rows_BHW < 0) | (rows_BHW >= size) | (columns_BHW < 0) | (columns_BHW >= size)
-        rows_BHW, columns_BHW = rows_BHW.clamp(0, size - 1), columns_BHW.clamp(0, size - 1)
-    columns_BHW = torch.where(flip_B[:, None, None], size - 1 - columns_BHW, columns_BHW)
-    rows_BHW = _reflect(top_B[:, None, None] + rows_BHW - padding, size)
-    columns_BHW = _reflect(left_B[:, None, None] + columns_BHW - padding, size)
-    channels_C = torch.arange(images_NCHW.shape[1], device=index_B.device)
-    source = images_NCHW.device
-    batch = images_NCHW[
-        index_B[:, None, None, None].to(source),
-        channels_C[None, :, None, None].to(source),
-        rows_BHW[:, None].to(source),
-        columns_BHW[:, None].to(source),
-    ].to(index_B.device)
-    return batch if outside is None else batch.masked_fill_(outside[:, None], 0)
+        # One place more on each side stands for all that is outside. It leads behind the last
+        # pixel, to a black one.
+        black = size * size
+        pixels = F.pad(pixels, (0, 1))
+        rows_BH = F.pad(rows_BH * size, (1, 1), value=black)
+        columns_BW = F.pad(columns_BW, (1, 1), value=black)
+        turned_rows, turned_columns = _turned(degrees_B, size)
+        place_BHW = rows_BH.gather(1, turned_rows.flatten(1))
+        place_BHW += columns_BW.gather(1, turned_columns.flatten(1))
+        place_BHW = place_BHW.clamp_(max=black)
+    index = place_BHW.flatten(1)[:, None].expand(count, channels, size * size)
+    return pixels.gather(2, index).view(count, channels, size, size)
 
 
 def _turned(degrees_B: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the row and the column, each (B, H, W), that each pixel of a turned image comes from.
 
-    They may lie outside of the image. The arithmetic is torchvision's, so that the same pixels are
-    the nearest ones.
+    They count from 1; 0 and size + 1 are outside. The arithmetic is torchvision's, so that the same
+    pixels are the nearest ones.
     """
     centred = torch.linspace(-size / 2 + 0.5, size / 2 - 0.5, size, device=degrees_B.device)
     angle = torch.deg2rad(degrees_B.to(widest_float(degrees_B.device)))
     cosine = (angle.cos().float() / (size / 2))[:, None, None]
     sine = (angle.sin().float() / (size / 2))[:, None, None]
     x, y = centred[None, None, :], centred[None, :, None]
-    columns = ((x * cosine - y * sine + 1) * size - 1) / 2
-    rows = ((x * sine + y * cosine + 1) * size - 1) / 2
-    return rows.round().long(), columns.round().long()
+    rows, columns = x * sine + y * cosine, x * cosine - y * sine
+    return _nearest(rows, size), _nearest(columns, size)
+
+
+def _nearest(place: Tensor, size: int) -> Tensor:
+    """From -1 to 1 over the image -> the nearest pixel, counted from 1. Changes its argument."""
+    place.add_(1).mul_(size).sub_(1).div_(2).round_().add_(1)
+    return place.clamp_(0, size + 1).long()
 
 
 def _reflect(position: Tensor, size: int) -> Tensor:

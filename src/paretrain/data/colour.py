@@ -42,29 +42,33 @@ def jitter(
     return batch
 
 
-def draw_places(count: int, generator: Generator, device: torch.device) -> Places:
-    """Draw an order of the four operations for each of `count` images.
+def draw_orders(count: int, generator: Generator) -> Tensor:
+    """Draw an order of the four operations for each image, (B, 4), on the CPU, as torchvision's
+    ColorJitter does."""
+    return torch.rand(count, 4, generator=generator).argsort(1)
 
-    On the CPU the orders are independent, as in torchvision's ColorJitter. How many images have the
-    same order is then known only after the draw, and a GPU would have to be waited for. There the
-    images are mixed and dealt to the 24 orders in equal shares. So each image still has each order
-    with the same probability.
+
+def places_of(order_B4: Tensor) -> Places:
+    """Return whose turn it is with each operation at each place."""
+    return [
+        [(order_B4[:, place] == number).nonzero()[:, 0] for number in range(4)]
+        for place in range(4)
+    ]
+
+
+def deal_places(count: int, generator: Generator, device: torch.device) -> Places:
+    """Deal images, mixed, to the 24 orders of the operations in equal shares.
+
+    If the orders were drawn one by one, only the device would know how many images have the same
+    one, and the host would have to wait for it. Dealt, each image still has each order with the
+    same probability.
     """
-    if device.type == "cpu":
-        order_B4 = torch.rand(count, 4, generator=generator).argsort(1)
-        return [
-            [(order_B4[:, place] == number).nonzero()[:, 0] for number in range(4)]
-            for place in range(4)
-        ]
     mixed_B = torch.randperm(count, generator=generator, device=device)
     return dealt_places(mixed_B, generator.initial_seed())
 
 
 def dealt_places(mixed_B: Tensor, seed: int) -> Places:
-    """Deal images, in their mixed order, to the 24 orders of the operations in equal shares.
-
-    Which orders get one image more than others is drawn with the seed.
-    """
+    """Deal images in their mixed order. Which orders get one image more is drawn with the seed."""
     orders = list(itertools.permutations(range(4)))
     random.Random(seed).shuffle(orders)
     dealt = list(zip(torch.tensor_split(mixed_B, len(orders)), orders, strict=True))

@@ -31,13 +31,6 @@ def torchvision_jitter(image: Tensor, number: int, factor: float) -> Tensor:
     return changed
 
 
-def places_of(order_B4: Tensor) -> colour.Places:
-    return [
-        [(order_B4[:, place] == number).nonzero()[:, 0] for number in range(4)]
-        for place in range(4)
-    ]
-
-
 def assert_close(ours: Tensor, expected: Tensor, share: float = 0.002) -> None:
     """Equal, but for a few pixels that the last bit of a product rounds to the next level."""
     difference = (ours.int() - expected.int()).abs()
@@ -76,7 +69,7 @@ def test_each_image_has_its_own_order_of_changes() -> None:
     factors[3] *= 0.5
     order = torch.stack([torch.randperm(4, generator=draws) for _ in range(24)])
     assert len({tuple(row) for row in order.tolist()}) > 10
-    ours = colour.jitter(images, factors, places_of(order), [True] * 4)
+    ours = colour.jitter(images, factors, colour.places_of(order), [True] * 4)
     for i, image in enumerate(images):
         for number in order[i].tolist():
             image = torchvision_jitter(image, number, float(factors[number, i]))
@@ -85,7 +78,7 @@ def test_each_image_has_its_own_order_of_changes() -> None:
 
 
 def test_changes_that_are_not_wanted_are_left_out() -> None:
-    images, places = random_images(6, 8), places_of(torch.arange(4).repeat(6, 1))
+    images, places = random_images(6, 8), colour.places_of(torch.arange(4).repeat(6, 1))
     factors = torch.full((4, 6), 0.5)
     ours = colour.jitter(images, factors, places, [False, False, True, False])
     assert torch.equal(ours, colour.saturation(images, factors[2]))
@@ -103,8 +96,8 @@ def orders_of(places: colour.Places, count: int) -> list[tuple[int, ...]]:
 
 
 def test_orders_are_drawn_image_by_image_on_the_cpu() -> None:
-    places = colour.draw_places(2400, Generator().manual_seed(0), torch.device("cpu"))
-    times = Counter(orders_of(places, 2400))
+    order = colour.draw_orders(2400, Generator().manual_seed(0))
+    times = Counter(orders_of(colour.places_of(order), 2400))
     assert set(times) == set(itertools.permutations(range(4)))
     chi_square = sum((n - 100) ** 2 / 100 for n in times.values())
     assert 8 < chi_square < 50  # 23 degrees of freedom: 0.1 % lie below 8, and 0.1 % above 50
