@@ -7,6 +7,7 @@ on to --trials in total.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,7 +103,7 @@ def run(
         Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
     ] = None,
     max_size_mb: Annotated[
-        float | None, Option(help="Largest file of weights, in millions of bytes.")
+        str | None, Option(help="Largest file of weights, in millions of bytes, or none.")
     ] = None,
     pretrained: Annotated[
         YesNo | None,
@@ -110,7 +111,7 @@ def run(
     ] = None,
     weights_dir: Annotated[
         Path | None,
-        Option(help="File or folder with published weights. [default: torchvision's cache]"),
+        Option(help="File or folder with published weights; none: torchvision's cache."),
     ] = None,
     timeout: Annotated[str | None, Option(help="Stop after this time: 600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
@@ -120,23 +121,29 @@ def run(
     until_plateau: Annotated[
         int | None, Option(min=2, help="Stop when so many trials in a row hardly moved the front.")
     ] = None,
-    stall: Annotated[str, Option(help="End a worker that is silent for this long.")] = "5m",
+    stall: Annotated[
+        str | None, Option(help="End a worker that is silent for this long. [default: 5m]")
+    ] = None,
     microbatch: Annotated[
-        bool,
-        Option("--microbatch", help="Allow BatchNorm over parts of a batch where memory is short."),
-    ] = False,
-    seed: Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of proposals and trainings.")] = 0,
+        bool | None,
+        Option(help="Allow BatchNorm over parts of a batch where memory is short."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        Option(min=0, max=2**31 - 1, help="Seed of proposals and trainings. [default: 0]"),
+    ] = None,
     pruner: Annotated[
-        PrunerName, Option(help="Rule that stops trials early; none: only when they diverge.")
-    ] = "front",
+        PrunerName | None,
+        Option(help="Rule that stops trials early; none: only diverged ones. [default: front]"),
+    ] = None,
     sampler: Annotated[
-        SamplerName,
-        Option(help="What chooses the next trial; front is our own, the others are Optuna's."),
-    ] = "front",
+        SamplerName | None,
+        Option(help="What chooses the next trial; all but front are Optuna's. [default: front]"),
+    ] = None,
     baselines: Annotated[
-        Choice,
-        Option(help="Run networks that people chose by hand first (nets), or also settings (all)."),
-    ] = "nets",
+        Choice | None,
+        Option(help="Run networks chosen by hand first, all: settings too. [default: nets]"),
+    ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
@@ -147,9 +154,8 @@ def run(
     """Typed options to a plan; the plan is carried out by search.session.runner."""
     if list_spaces:
         return _list_spaces(json_)
-    _check_numbers(fraction, max_size_mb)
-    if weights_dir is not None and not is_there(user_path(weights_dir)):
-        raise UserError(f"--weights-dir {weights_dir}: there is no such file or folder")
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
     if study_name is not None and not study_name.strip():
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
     limit = _max_params(max_params)
@@ -176,10 +182,10 @@ def run(
         max_params=limit,
         min_acc=accuracy,
         objective=objective,
-        max_size_mb=max_size_mb,
+        max_size_mb=_max_size(max_size_mb),
         pretrained=None if pretrained is None else pretrained == "yes",
-        weights_dir=None if weights_dir is None else str(user_path(weights_dir).resolve()),
-        stall_s=parse_duration(stall, "--stall"),
+        weights_dir=_weights_dir(weights_dir),
+        stall_s=None if stall is None else parse_duration(stall, "--stall"),
         microbatch=microbatch,
         seed=seed,
         pruner=pruner,
@@ -194,11 +200,24 @@ def run(
         return search(plan, style, dry_run)
 
 
-def _check_numbers(fraction: float | None, max_size_mb: float | None) -> None:
-    if fraction is not None and not 0 < fraction <= 1:
-        raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
-    if max_size_mb is not None and max_size_mb <= 0:
-        raise UserError(f"--max-size-mb {max_size_mb:g}: must be more than 0")
+def _weights_dir(path: Path | None) -> str | None:
+    if path is None or str(path) == "none":
+        return None if path is None else "none"
+    if not is_there(user_path(path)):
+        raise UserError(f"--weights-dir {path}: there is no such file or folder")
+    return str(user_path(path).resolve())
+
+
+def _max_size(text: str | None) -> float | Literal["none"] | None:
+    if text is None or text.lower() == "none":
+        return None if text is None else "none"
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < math.inf:
+        raise UserError(f"--max-size-mb {text}: must be more than 0, such as 2.5, or none")
+    return size
 
 
 def _max_params(text: str | None) -> int | Literal["none"] | None:

@@ -10,9 +10,11 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb.models import StudyModel
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy as _FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import update
 
 FrozenStudy: TypeAlias = _FrozenStudy
 
@@ -29,6 +31,16 @@ def id_of(thing: FrozenTrial | FrozenStudy) -> int:
     """Number of a trial or a study in its database (unlike `trial.number`, which is that in its
     study)."""
     return thing._trial_id if isinstance(thing, FrozenTrial) else thing._study_id
+
+
+def rename(study: optuna.Study, name: str) -> None:
+    """Give a study another name, under its own id. Optuna can only copy studies, which gives trials
+    other ids. Raises sqlalchemy.exc.IntegrityError where the name is taken."""
+    database, id_ = backend_of(study)
+    assert isinstance(database, RDBStorage)
+    with database.engine.begin() as connection:
+        statement = update(StudyModel).where(StudyModel.study_id == id_)
+        connection.execute(statement.values(study_name=name))
 
 
 def storage_of(study: optuna.Study) -> BaseStorage:

@@ -2,11 +2,14 @@
 
 from optuna.trial import TrialState
 
+from paretrain.data.locate import short_name
 from search.reporting.control_arm import control_arm
+from search.study.attributes import PROVENANCE
 from search.study.records import COUNTED
 from search.study.snapshot import StudySnapshot
 
 COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False\nstops")
+LISTED = ("Study", "State", "Trials", "Space", "Data", "Last ended")
 FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so many"
 
 
@@ -30,4 +33,18 @@ def status_row(snapshot: StudySnapshot) -> list[str]:
         f"{ledger.spent.epochs:,}",
         f"{ledger.saved.epochs:,}",
         f"{control.ended_above} of {control.would_stop}" if control.would_stop else "-",
+    ]
+
+
+def listed_row(snapshot: StudySnapshot) -> list[str]:
+    """The cells of LISTED."""
+    ended = [trial.datetime_complete for trial in snapshot.trials if trial.datetime_complete]
+    data = str(snapshot.attrs.get(PROVENANCE, {}).get("data", ""))
+    return [
+        snapshot.name,
+        "running" if snapshot.running else "idle",
+        str(len(snapshot.trials)),
+        str(snapshot.identity.get("space", "")) or "of another program",
+        short_name(data) if data else "",
+        f"{max(ended):%Y-%m-%d %H:%M}" if ended else "-",
     ]

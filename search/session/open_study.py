@@ -1,6 +1,7 @@
 """Open or create the Optuna study of a plan, with a record of where its results come from."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -19,7 +20,7 @@ from search.study.checked_storage import damage_of
 from search.study.images import images_of
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
-from search.study.storage import exists, open_storage, refuse_damaged
+from search.study.storage import exists, load_study, open_storage, refuse_damaged
 from search.study.storage_url import StorageUrl
 
 
@@ -40,11 +41,57 @@ def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
         return Stored(
             identity=attrs.get(attr.IDENTITY, {}),
             threads=int(attrs.get(attr.THREADS, 1)),
-            min_acc=attrs.get(attr.MIN_ACC),
-            weights_dir=attrs.get(attr.WEIGHTS_DIR),
+            settings=_settings_of_runs(attrs),
+            owner=attrs.get(attr.OWNER),
         )
     finally:
         opened.engine.dispose()
+
+
+def _settings_of_runs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the last run; of the first one where an earlier version wrote the study."""
+    begun = attrs.get(attr.PROVENANCE, {})
+    return {
+        **{name: begun[name] for name in ("seed", "sampler", "pruner") if name in begun},
+        **{
+            name: attrs[name]
+            for name in (attr.MAX_PARAMS, attr.MIN_ACC, attr.WEIGHTS_DIR)
+            if name in attrs
+        },
+        **attrs.get(attr.SETTINGS, {}),
+    }
+
+
+def admit(plan: Plan, fingerprint: str | None) -> None:
+    """Raises UserError when this run of an existing study would be refused: somebody runs it, or it
+    was begun with other settings. Changes nothing. `fingerprint` is that of the images, None as
+    long as they have not been loaded."""
+    stored = stored_settings(plan.storage, plan.study_name)
+    if stored is None:
+        return
+    refuse_if_owned(plan.study_name, stored.owner)
+    known = stored.identity.get("data", "") if fingerprint is None else fingerprint
+    refuse_other_study(plan.study_name, stored.identity, plan.identity(known))
+
+
+def existing_study(plan: Plan) -> optuna.Study | None:
+    """The study of this plan as it is, unchanged; None where there is none yet."""
+    if stored_settings(plan.storage, plan.study_name) is None:
+        return None
+    return load_study(plan.storage, plan.study_name)
+
+
+def store_changes(study: optuna.Study, plan: Plan) -> None:
+    """Keep what this run was given for the next one, where it is not what the last one had."""
+    wanted = plan.settings()
+    if _settings_of_runs(study.user_attrs) != wanted:
+        _store_settings_of_runs(study, wanted)
+
+
+def _store_settings_of_runs(study: optuna.Study, settings: dict[str, Any]) -> None:
+    for name in (attr.MAX_PARAMS, attr.MIN_ACC, attr.WEIGHTS_DIR):  # for earlier versions
+        study.set_user_attr(name, settings[name])
+    study.set_user_attr(attr.SETTINGS, settings)
 
 
 def open_study(plan: Plan, data: ImageData) -> optuna.Study:
@@ -113,9 +160,7 @@ def _completed(
 def _store_settings(study: optuna.Study, plan: Plan, data: ImageData) -> None:
     """Settings that the next run may change, and what earlier versions did not store."""
     study.set_user_attr(attr.IMAGES, images_of(data).model_dump())
-    study.set_user_attr(attr.MIN_ACC, plan.min_acc)
-    study.set_user_attr(attr.WEIGHTS_DIR, plan.weights_dir)
-    study.set_user_attr(attr.MAX_PARAMS, plan.max_params)
+    _store_settings_of_runs(study, plan.settings())
     study.set_user_attr(attr.SPACE_FILE, None if plan.space.built_in else _space_file(plan.space))
     if not plan.space.built_in:
         remember(plan.space)

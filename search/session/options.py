@@ -13,7 +13,6 @@ from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
 from search.stopping.pruners import PrunerName
 from search.study.storage_url import DEFAULT, StorageUrl
-from search.workers.supervisor import STALL_S
 
 No = Literal["none"]
 
@@ -43,13 +42,13 @@ class Options:
     max_params: int | No | None = None
     min_acc: float | No | None = None
     objective: Objective | None = None
-    max_size_mb: float | None = None
+    max_size_mb: float | No | None = None
     pretrained: bool | None = None
     weights_dir: str | None = None
     """File or folder with published weights."""
-    stall_s: float = STALL_S
-    microbatch: bool = False
-    seed: int = 0
-    pruner: PrunerName = "front"
-    sampler: SamplerName = "front"
-    baselines: Choice = "nets"
+    stall_s: float | None = None
+    microbatch: bool | None = None
+    seed: int | None = None
+    pruner: PrunerName | None = None
+    sampler: SamplerName | None = None
+    baselines: Choice | None = None

@@ -1,6 +1,7 @@
 """What a run will do, decided before anything is created: options, then what an earlier run of the
 same study used, then defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
 from search.session.options import Options
+from search.session.remembered import LIFTABLE, OF_ITS_RUNS, OF_THE_STUDY, Kept
 from search.stopping.pruners import PrunerName
 from search.study.snapshot import objective_of
 from search.study.storage_url import StorageUrl
@@ -59,8 +61,10 @@ class Stored:
     identity: dict[str, Any]
     """What `Plan.identity` gave then."""
     threads: int
-    min_acc: float | None
-    weights_dir: str | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its last run was given or took over; see `remembered.OF_ITS_RUNS`."""
+    owner: dict[str, Any] | None = None
+    """The last sign of life of whoever runs it."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ class Plan:
     """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
     notes: tuple[str, ...] = ()
     """What was chosen for the user, in words."""
+    kept: tuple[Kept, ...] = ()
+    """What was left open and is as the study has it."""
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """What a study is: a resume with another value of any of these is refused. `fingerprint` is
@@ -119,6 +125,10 @@ class Plan:
             "objectives": ["val_acc maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
+
+    def settings(self) -> dict[str, Any]:
+        """What the next run of this study takes over."""
+        return {name: getattr(self, name) for name in OF_ITS_RUNS}
 
     def complete(self, config: TrainConfig) -> TrainConfig:
         """A proposed configuration with this run's data, epochs, precision and weights."""
@@ -183,9 +193,7 @@ def settle(options: Options, stored: Stored | None) -> Plan:
             f"give {epochs} or more, or fewer --epochs in a new study"
         )
     workers = options.workers or 1
-    min_acc = None if options.min_acc == "none" else options.min_acc
-    if stored is not None and options.min_acc is None:
-        min_acc = stored.min_acc
+    of_runs = {name: choice.of_its_runs(name) for name in OF_ITS_RUNS if name != "max_params"}
     return Plan(
         space=options.space,
         data=data,
@@ -199,19 +207,12 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         device=options.device,
         precision=choice.first(None, "precision", native_precision(options.device)),
         limits=options.limits,
-        seed=options.seed,
-        pruner=options.pruner,
-        sampler=options.sampler,
-        baselines=options.baselines,
-        min_acc=min_acc,
         auto_workers=options.workers is None,
-        stall_s=options.stall_s,
-        objective=options.objective or objective_of(stored.identity if stored else {}),
+        objective=choice.objective(),
         pretrained=choice.first(options.pretrained, "pretrained", True),
-        weights_dir=options.weights_dir or (stored.weights_dir if stored else None),
-        max_size_mb=options.max_size_mb,
-        microbatch=options.microbatch,
         notes=tuple(choice.notes),
+        kept=tuple(choice.kept),
+        **of_runs,
     )
 
 
@@ -227,6 +228,7 @@ class _Choice:
     options: Options
     stored: Stored | None
     notes: list[str] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
     @property
     def digits(self) -> bool:
@@ -246,8 +248,31 @@ class _Choice:
             return given
         if self.stored is not None and key in self.stored.identity:
             value: T = self.stored.identity[key]
+            if key in OF_THE_STUDY and value != default:
+                self.kept.append(Kept(key, value))
             return value
         return default
+
+    def of_its_runs(self, name: str) -> Any:
+        """What was given, else what the study's last run had, else what new studies have."""
+        given, default = getattr(self.options, name), OF_ITS_RUNS[name]
+        if given is not None:
+            return None if given == "none" and name in LIFTABLE else given
+        if self.stored is None or name not in self.stored.settings:
+            return default
+        value = self.stored.settings[name]
+        if value != default or name == "max_params":
+            self.kept.append(Kept(name, value))
+        return value
+
+    def objective(self) -> Objective:
+        """What is to be small."""
+        if self.options.objective is not None:
+            return self.options.objective
+        objective = objective_of(self.stored.identity if self.stored else {})
+        if objective != "params":
+            self.kept.append(Kept("objective", objective))
+        return objective
 
     def data(self) -> DataConfig:
         """The data with their sizes and shares. Raises UserError for one that is not allowed."""
@@ -300,10 +325,12 @@ class _Choice:
     def max_params(self) -> int | None:
         """The limit on parameters, which is one of the run."""
         given, defaults = self.options.max_params, self.options.space.defaults
-        if given is not None:
-            return None if given == "none" else given
+        remembered = self.stored is not None and "max_params" in self.stored.settings
+        if given is not None or remembered:
+            limit: int | None = self.of_its_runs("max_params")
+            return limit
         gpu = self.options.device.type != "cpu"
-        limit: int | None = GPU_MAX_PARAMS if gpu else CPU_MAX_PARAMS
+        limit = GPU_MAX_PARAMS if gpu else CPU_MAX_PARAMS
         limit, where = DIGITS_MAX_PARAMS if self.digits else limit, self.where
         if "max_params" in defaults:
             limit, where = defaults["max_params"], self.options.space.name

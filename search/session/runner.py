@@ -23,7 +23,13 @@ from search.reporting.nothing_learned import nothing_learned
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
-from search.session.open_study import open_study, space_has_changed
+from search.session.open_study import (
+    admit,
+    existing_study,
+    open_study,
+    space_has_changed,
+    store_changes,
+)
 from search.session.outcome import Outcome
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
@@ -35,7 +41,7 @@ from search.session.time_left import expected_time
 from search.session.weights import with_weights
 from search.session.worker_count import choose
 from search.stopping.pruners import WithControlArm, make_rule
-from search.study.attributes import OWNER
+from search.study.attributes import OWNER, REFUSED
 from search.study.checked_storage import damage_of
 from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
@@ -64,28 +70,60 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
 
 def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
     screen = Screen(stderr=True, quiet=style != "person")
-    run = _prepare(plan)
-    examples = _examples(run)
-    owner = contextlib.nullcontext() if dry_run else sole_owner(plan.storage, plan.study_name)
-    with owner, terminable():
+    with contextlib.ExitStack() as held:
+        held.enter_context(terminable())
+        with contextlib.ExitStack() as owned:
+            owned.enter_context(sole_owner(plan.storage, plan.study_name))
+            admit(plan, None)
+            if not dry_run:
+                held.enter_context(owned.pop_all())  # a dry run lets others begin while it measures
+        run = _prepare(plan)
+        admit(run.plan, run.data.fingerprint)
+        before = existing_study(plan)
+        if before is not None and _count(before) >= plan.trials:
+            if not dry_run:
+                store_changes(before, run.plan)
+            return _say_that_nothing_is_left(run, before, style, screen)
+        examples = _examples(run)
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
         with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
-            study = None if dry_run else open_study(run.plan, run.data)
-            with _released_at_the_end(study):
+            study = before if dry_run else open_study(run.plan, run.data)
+            with _released_at_the_end(None if dry_run else study):
                 file = DatabaseFile(plan.storage)
                 done = 0 if study is None else _count(study)
                 say_first(screen, run, done)
                 expected = expected_time(run, study, pool, examples)
                 say_time(screen, run.plan, expected, done)
                 if style == "json":
-                    emit(_header(run, expected, done))
-                    for note in run.data.warnings:
-                        emit({"event": "note", "text": note})
-                if study is None:
+                    _emit_first(run, expected, done)
+                if dry_run or study is None:
                     return EXIT_OK
                 outcome, refused = _search(run, study, pool, style, screen, file)
     return _finish(run, study, outcome, refused, style)
+
+
+def _say_that_nothing_is_left(
+    run: PreparedRun, study: optuna.Study, style: Style, screen: Console
+) -> int:
+    """The study has all its trials: nothing is measured or added."""
+    done = _count(study)
+    say_first(screen, run, done)
+    if style == "json":
+        _emit_first(run, None, done)
+    _note(
+        style,
+        screen,
+        f"nothing to do: the study has its {count_of(run.plan.trials, 'trial')}; more --trials "
+        "go on with it",
+    )
+    return _finish(run, study, Outcome("done"), dict(study.user_attrs.get(REFUSED, {})), style)
+
+
+def _emit_first(run: PreparedRun, expected: Forecast | None, done: int) -> None:
+    emit(_header(run, expected, done))
+    for note in run.data.warnings:
+        emit({"event": "note", "text": note})
 
 
 @contextlib.contextmanager
@@ -228,10 +266,8 @@ def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str,
         "objective": plan.objective,
         "precision": plan.precision,
         "pretrained": plan.pretrained,
-        "weights_dir": plan.weights_dir,
         "without_weights": sorted(run.constraints.without_weights),
-        "max_params": plan.max_params,
-        "min_acc": plan.min_acc,
+        **plan.settings(),
         "trials": plan.trials,
         "done": done,
         "seconds": None if expected is None else round(expected.seconds, 1),

@@ -14,6 +14,7 @@ from search.problem.objective import WORDS
 from search.reporting.nothing_learned import UNEVEN
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.session.remembered import words
 from search.study.images import chance_on
 from search.study.storage_url import VARIABLE
 from search.workers.forecast import Forecast
@@ -58,6 +59,8 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         lines.append(("small", WORDS[plan.objective]))
     if plan.min_acc is not None:
         lines.append(("target", plan.target_words))
+    if plan.kept:
+        lines.append(("kept", words(plan.kept)))
     lines += [("chosen", note) for note in plan.notes]
     if run.baselines:
         fitting = [base.name for base in run.baselines if not base.obstacle]

@@ -5,7 +5,7 @@ everything passes one of these types before the program sees it."""
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, NotRequired, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -215,6 +215,22 @@ class StoredRepeat(TypedDict):
     seconds: Positive
 
 
+@with_config(_OPEN)
+class StoredSettings(TypedDict):
+    """Settings of the last run."""
+
+    max_params: NotRequired[Annotated[int, Field(ge=1, le=10**12)] | None]
+    max_size_mb: NotRequired[Annotated[float, Field(gt=0, le=1e9)] | None]
+    min_acc: NotRequired[Share | None]
+    weights_dir: NotRequired[Line | None]
+    microbatch: NotRequired[bool]
+    stall_s: NotRequired[Annotated[float, Field(gt=0, le=1e9)]]
+    seed: NotRequired[Annotated[int, Field(ge=0, lt=2**31)]]
+    pruner: NotRequired[Literal["front", "none"]]
+    sampler: NotRequired[Literal["front", "tpe", "nsga2", "gp", "random"]]
+    baselines: NotRequired[Literal["none", "nets", "all"]]
+
+
 def _as(model: type[BaseModel], value: Any) -> Any:
     """A dictionary of what a model reads from it."""
     try:
@@ -264,6 +280,7 @@ _STUDY: dict[str, Any] = {
     attr.WEIGHTS_DIR: Line | None,
     attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=10**12)] | None,
     attr.SPACE_FILE: StoredSpaceFile | None,
+    attr.SETTINGS: StoredSettings,
     attr.IMAGES: Annotated[dict[str, Any], AfterValidator(partial(_as, ImagesOfStudy))],
     attr.DESCRIPTION: Annotated[dict[str, Any], AfterValidator(partial(_as, SpaceDescription))],
 }

@@ -23,7 +23,7 @@ def options(space: str = "data_scale", **changes: Any) -> Options:
 
 
 def stored(identity: dict[str, Any], **changes: Any) -> Stored:
-    return replace(Stored(identity, threads=1, min_acc=None, weights_dir=None), **changes)
+    return replace(Stored(identity, threads=1), **changes)
 
 
 def test_a_study_keeps_its_objective(plan: MakePlan) -> None:
@@ -94,7 +94,7 @@ def test_a_limit_that_was_lifted_is_not_replaced_by_a_default() -> None:
 
 
 def test_threads_weights_and_accuracy_come_from_the_study_unless_they_are_given() -> None:
-    has = stored({}, threads=3, min_acc=0.8, weights_dir="/weights")
+    has = stored({}, threads=3, settings={"min_acc": 0.8, "weights_dir": "/weights"})
     again = settle(options(), has)
     assert (again.threads, again.min_acc, again.weights_dir) == (3, 0.8, "/weights")
     given = settle(options(min_acc=0.9, weights_dir="/others"), has)

@@ -138,4 +138,4 @@ def test_a_study_remembers_where_its_weights_lie(
     chosen = plan("vgg_reduce", storage=StorageUrl.of(tmp_path / "s.db"), weights_dir="/weights")
     open_study(chosen, data)
     stored = stored_settings(chosen.storage, "x")
-    assert stored is not None and stored.weights_dir == "/weights"
+    assert stored is not None and stored.settings["weights_dir"] == "/weights"

@@ -1,0 +1,86 @@
+"""List, rename or delete the studies of a database.
+
+python -m search.studies list
+python -m search.studies rename vgg_reduce-digits mine
+python -m search.studies delete vgg_reduce-digits
+"""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from typer import Argument, Option
+
+from paretrain.cli import UserError, help_text, run_command
+from paretrain.formatting import count_of
+from paretrain.screen import Screen
+from search.option_values import STUDIES_DB, Storage
+from search.reporting.status_table import LISTED, listed_row
+from search.study.keeping import delete_study, rename_study
+from search.study.snapshot import read_snapshot, snapshot_of
+from search.study.storage import load_study, open_studies
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
+
+Name = Annotated[str, Argument(help="Name of the study.")]
+
+
+@app.command("list")
+def list_(storage: Storage = STUDIES_DB) -> int:
+    """List the studies: what each searches, how many trials it has, when it was last at work."""
+    _, names = open_studies(storage)
+    table = Table(box=None, pad_edge=False)
+    for column in LISTED:
+        right = column == "Trials"
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for name in names:
+        snapshot = snapshot_of(load_study(storage, name), storage)
+        table.add_row(*map(escape, listed_row(snapshot)))
+    Screen().print(table)
+    return 0
+
+
+@app.command()
+def rename(
+    name: Name,
+    new: Annotated[str, Argument(help="Its new name.")],
+    storage: Storage = STUDIES_DB,
+) -> int:
+    """Rename a study that nobody runs. It keeps everything else."""
+    rename_study(storage, name, new)
+    typer.echo(
+        f"'{name}' is '{new}' now: python -m search.run needs --study-name {shlex.quote(new)}"
+    )
+    return 0
+
+
+@app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = STUDIES_DB,
+) -> int:
+    """Delete a study that nobody runs, with its trials; exported files and results stay."""
+    snapshot = read_snapshot(storage, name)
+    what = f"study '{name}' with its {count_of(len(snapshot.trials), 'trial')}"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"nobody can be asked whether to delete {what}: give --yes")
+        if not typer.confirm(f"Delete {what} from {storage} for good?"):
+            typer.echo("nothing was deleted")
+            return 0
+    delete_study(storage, name)
+    typer.echo(f"deleted {what}")
+    return 0
+
+
+def main() -> None:
+    """Console script."""
+    run_command(app, "python -m search.studies")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import optuna
+import pytest
+
+from paretrain.data.cache import cache_folder
+from search.export import main as export
+from search.run import main as run
+from search.studies import main as studies
+from search.study.attributes import OWNER, UID
+from search.study.owner import sole_owner
+from search.study.storage_url import StorageUrl
+from tests.harness import NAME, RunMain, empty_study, study
+
+
+def names(run_main: RunMain) -> list[str]:
+    code, out, _ = run_main(studies, "list")
+    assert code == 0
+    return [line.split()[0] for line in out.splitlines()[1:]]
+
+
+@pytest.fixture
+def checkpoint(command: RunMain) -> Iterator[Path]:
+    """Of an interrupted trial of the study, beside one of another study."""
+    folders = [cache_folder() / "running" / study().user_attrs[UID], cache_folder() / "running/o"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "3.pt").write_bytes(b"state")
+    yield folders[0]
+    assert (folders[1] / "3.pt").exists()
+
+
+def test_studies_are_listed_with_space_data_and_trials(command: RunMain) -> None:
+    empty_study()
+    code, out, _ = command(studies, "list")
+    assert code == 0
+    rows = {line.split()[0]: line for line in out.splitlines()[1:]}
+    assert set(rows) == {NAME, "empty"}
+    assert rows[NAME].split()[1:5] == ["idle", "5", "vgg_reduce", "digits"]
+
+
+def test_a_renamed_study_keeps_everything_and_goes_on(command: RunMain, checkpoint: Path) -> None:
+    before, number = study(), study().best_trials[0].number
+    code, out, _ = command(studies, "rename", NAME, "my study")
+    assert code == 0 and "needs --study-name 'my study'" in out
+    after = study("my study")
+    assert after.trials == before.trials and after.user_attrs == before.user_attrs
+    assert after._study_id == before._study_id
+    assert (checkpoint / "3.pt").exists()
+    assert command(export, "--study-name", "my study", "--trial", number).code == 0
+    code, _, err = command(run, "--study-name", "my study", "--trials", 5)
+    assert code == 0 and "nothing to do" in err
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ("empty", "there is a study 'empty' in studies.db already"),
+        (NAME, "already: give another name"),
+        (" ", "is empty: give one"),
+        ("x" * 600, "has 600 characters: at most 512"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(command: RunMain, new: str, message: str) -> None:
+    empty_study()
+    code, _, err = command(studies, "rename", NAME, new)
+    assert code == 2 and message in err and err.count("\n") == 1
+    assert set(names(command)) == {NAME, "empty"}
+
+
+def test_a_deleted_study_takes_its_checkpoints_along_and_nothing_else(
+    command: RunMain, checkpoint: Path, here: Path
+) -> None:
+    empty_study()
+    assert command(export, "--study-name", NAME, "--best", "--out", "best.yaml").code == 0
+    left = {path.name for path in here.iterdir()}
+    code, out, _ = command(studies, "delete", NAME, "--yes")
+    assert code == 0 and out == f"deleted study '{NAME}' with its 5 trials\n"
+    assert names(command) == ["empty"] and not checkpoint.exists()
+    assert {path.name for path in here.iterdir()} >= left
+    with closing(sqlite3.connect("studies.db")) as database:
+        assert database.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+
+
+def test_a_copy_of_a_deleted_study_keeps_its_checkpoints(
+    command: RunMain, checkpoint: Path
+) -> None:
+    place = "sqlite:///studies.db"
+    optuna.copy_study(
+        from_study_name=NAME, from_storage=place, to_storage=place, to_study_name="copy"
+    )
+    assert command(studies, "delete", NAME, "--yes").code == 0
+    assert names(command) == ["copy"] and (checkpoint / "3.pt").exists()
+
+
+def test_nothing_is_deleted_unasked(command: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = command(studies, "delete", NAME)
+    assert code == 2 and "give --yes" in err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda question: False)
+    assert command(studies, "delete", NAME).out == "nothing was deleted\n"
+    assert names(command) == [NAME]
+
+
+@pytest.mark.parametrize("words", [("rename", NAME, "other"), ("delete", NAME, "--yes")])
+def test_a_study_in_use_is_neither_renamed_nor_deleted(
+    command: RunMain, words: tuple[str, ...]
+) -> None:
+    import time
+
+    with sole_owner(StorageUrl.of("studies.db"), NAME):
+        code, _, err = command(studies, *words)
+        assert code == 2 and f"study '{NAME}' is being run by" in err
+    elsewhere = {"host": "another machine", "pid": 1, "time": time.time()}
+    study().set_user_attr(OWNER, elsewhere)
+    code, _, err = command(studies, *words)
+    assert code == 2 and "is being run by process 1 on another machine" in err
+    assert names(command) == [NAME]
+    assert command(studies, "delete", "nothing", "--yes").code == 2
