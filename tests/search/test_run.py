@@ -24,7 +24,7 @@ def counted(of: optuna.Study) -> int:
 def test_a_search_leaves_a_front_in_the_database_and_on_the_screen(search: RunMain) -> None:
     code, out, err = search("--space", "vgg_reduce", "--trials", 6, *SMALL)
     assert code == 0
-    assert "digits: 200 training" in err and "20k parameters" in err and "16x16" in err
+    assert "digits: 200 of 1,034 training" in err and "20k parameters" in err and "16x16" in err
     assert "Pareto front" in out and "python -m search.dashboard --study-name" in out
     assert "search.export --study-name vgg_reduce-digits" in out
     assert all(len(line) <= 80 or line.startswith("  python -m") for line in out.splitlines())
@@ -147,7 +147,7 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     assert code == 2 and "train/cat/000.png" in err and err.count("\n") == 1
     code, _, err = search(*data, *few, "--skip-broken")
     assert code == 0
-    assert "15 training, 4 validation" in err
+    assert "15 of 16 training, 4 validation" in err
     first = [line for line in err.splitlines() if line.startswith("note ")]
     assert len(first) == 2
     assert "train/dog/003.png = val/dog/000.png" in first[0]
@@ -170,8 +170,8 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     code, out, err = run_main(train, "pets.yaml", "--device", "cpu")
     assert code == 0 and "on 4 images" in out
     last = [line for line in err.splitlines() if line.startswith("note: ")]
-    assert len(last) == 3
-    assert "1 image is in training and in test alike, such as train/cat/005.png" in last[2]
+    assert len(last) == 4 and "trains on 15 of 16 training images" in last[2]
+    assert "1 image is in training and in test alike, such as train/cat/005.png" in last[-1]
 
 
 def test_a_space_file_of_ones_own(search: RunMain, run_main: RunMain, tmp_path: Path) -> None:
