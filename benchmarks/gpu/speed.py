@@ -66,28 +66,30 @@ def noise(images: int, side: int) -> ImageData:
 class Bare:
     """Training steps on one fixed batch: what nobody can do without."""
 
-    def __init__(self, case: Case, device: torch.device) -> None:
-        config, side = case.config, case.side
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        count, side = config.batch_size, config.data.image_size
         network = build_network(config.network, 10, side, False)
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network.train()
         self._optimizer = build_optimizer(config, self._network)
-        images = torch.rand(case.batch, 3, side, side, device=device)
+        images = torch.rand(count, 3, side, side, device=device)
         self._images = images.to(memory_format=torch.channels_last)
-        self._labels = torch.zeros(case.batch, dtype=torch.int64, device=device)
+        self._labels = torch.zeros(count, dtype=torch.int64, device=device)
         # A graph holds the addresses of one step, so casts must not be kept between steps.
         self._autocast = torch.autocast(
-            device.type, torch.bfloat16, case.precision == "bf16", cache_enabled=False
+            device.type, torch.bfloat16, config.precision == "bf16", cache_enabled=False
         )
 
-    def step(self) -> Tensor:
-        """Train one step."""
+    def forward(self) -> Tensor:
+        """Return the loss of the batch."""
         self._optimizer.zero_grad(set_to_none=True)
         with self._autocast:
-            loss = F.cross_entropy(self._network(self._images), self._labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+            return F.cross_entropy(self._network(self._images), self._labels)
+
+    def step(self) -> None:
+        """Train one step."""
+        self.forward().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        return loss
 
     def graph(self) -> Callable[[], None]:
         """Return the same step as one CUDA graph."""
@@ -116,13 +118,13 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
     def ours() -> None:
         training.train_epoch(next(epoch), lambda: None)
 
-    bare = Bare(case, device)
+    bare = Bare(case.config, device)
     runs: dict[str, Callable[[], None]] = {
         "ours": ours,
         "bare": lambda: _repeat(bare.step, steps),
     }
     if device.type == "cuda":
-        replay = Bare(case, device).graph()
+        replay = Bare(case.config, device).graph()
         runs["bare graph"] = lambda: _repeat(replay, steps)
     found: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
+from benchmarks.gpu.speed import Bare
 from paretrain.config import (
     AdamConfig,
     AugmentConfig,
@@ -28,8 +27,7 @@ from paretrain.network_config import (
     VGGStage,
     ZooConfig,
 )
-from paretrain.networks.build import build_network, count_parameters
-from paretrain.optim import build_optimizer
+from paretrain.networks.build import count_parameters
 from paretrain.training import Training
 from tests.fake_gpu import GPU, Calls, fake_gpu
 from tests.makers import noise
@@ -147,32 +145,6 @@ def test_what_would_wait_is_seen(gpu: None) -> None:
         there + here
 
 
-class _Bare:
-    """One training step on one fixed batch: what nobody can do without."""
-
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        side = config.data.image_size
-        network = build_network(config.network, 10, side, False)
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network.train()
-        self._optimizer = build_optimizer(config, self._network)
-        images = torch.zeros(config.batch_size, 3, side, side, device=device)
-        self._images = images.to(memory_format=torch.channels_last)
-        self._labels = torch.zeros(config.batch_size, dtype=torch.int64, device=device)
-        self._autocast = torch.autocast(
-            device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"
-        )
-
-    def forward(self) -> Tensor:
-        self._optimizer.zero_grad(set_to_none=True)
-        with self._autocast:
-            return F.cross_entropy(self._network(self._images), self._labels)
-
-    def step(self) -> None:
-        self.forward().backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("augment", AUGMENTATIONS)
 def test_a_step_asks_for_little_more_than_the_bare_networks(
@@ -183,12 +155,12 @@ def test_a_step_asks_for_little_more_than_the_bare_networks(
     chosen = AUGMENTATIONS[augment], OPTIMIZERS["sgd"]
     config = a_config(network, *chosen, precision, batch_size=128, side=32)
     # A fake GPU has no backward pass; the CPU calls the same operations.
-    loss = _Bare(config.model_copy(update={"batch_size": 4}), torch.device("cpu")).forward()
+    loss = Bare(config.model_copy(update={"batch_size": 4}), torch.device("cpu")).forward()
     with Calls(torch.device("cpu")) as backward:
         loss.backward()  # type: ignore[no-untyped-call]
     images = 8192
     with fake_gpu(monkeypatch):
-        bare = _Bare(config, GPU)
+        bare = Bare(config, GPU)
         bare.step()
         with Calls() as least:
             bare.step()
