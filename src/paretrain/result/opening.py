@@ -175,7 +175,10 @@ def _onnx(path: Path) -> Run:
             ),
             onnxruntime.OrtArenaCfg({"max_mem": ONNX_MEMORY}),
         )
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # Without a fallback, of which there is none on the CPU but which onnxruntime prints about.
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime has classes of its own
         raise ValueError(_first_line(error)) from None
 

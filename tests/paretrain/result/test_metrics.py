@@ -246,6 +246,17 @@ def test_an_onnx_graph_that_asks_for_all_memory_is_one_line(
     refused(done, "does not compute")
 
 
+def test_an_onnx_file_with_a_name_that_is_no_text_is_one_line(
+    predict: Callable[..., Finished], result: Path
+) -> None:
+    path = result / "model.onnx"
+    content = path.read_bytes()
+    for name in (b"Conv", b"Softmax", b"images", b"probabilities"):
+        path.write_bytes(content.replace(name, b"\xab" * len(name)))
+        rewritten(result, lambda _: None)
+        refused(predict("--form", "onnx"), "model.onnx")
+
+
 def test_what_is_written_goes_through_the_same_check(result: Path) -> None:
     values = json.loads((result / "metrics.json").read_text())
     values.pop(CHECKSUM)
