@@ -22,6 +22,7 @@ from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, pa
 from search.reporting.export_text import file_head, images_lines, screen_lines
 from search.reporting.nothing_learned import nothing_learned
 from search.study.attributes import THREADS
+from search.study.image_place import is_lost, where_they_are
 from search.study.images import chance_of
 from search.study.records import TrialRecord, read_records
 from search.study.repeats import confirm, read_repeats
@@ -95,6 +96,8 @@ def export(
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
     head = file_head(study, chosen, criterion.words, confirmed, chance, all_images)
     config = with_all_images(chosen.config) if all_images else chosen.config
+    images = where_they_are(study, config.data)
+    config = config.model_copy(update={"data": images})
     if config.data.source == "digits" and study.user_attrs.get(THREADS) == DIGITS:
         # Right on any machine; other numbers suit the one that searched.
         config = config.model_copy(update={"threads": DIGITS})
@@ -106,6 +109,12 @@ def export(
     # What is piped into a file is the configuration alone.
     lines = screen_lines(out, finds, chosen, confirmed, chance)
     lines[-1:-1] = images_lines(study, chosen, all_images)
+    if is_lost(images):
+        where = out or "the configuration"
+        note = (
+            f"note: {images.source} is not there: set data.source in {where} to the images' place"
+        )
+        typer.echo(note, err=True)
     for line in lines:
         typer.echo(line, err=out is None)
     return 0

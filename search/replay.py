@@ -6,6 +6,7 @@ On the same device with the same versions and threads they are the same to the l
 CPU). Otherwise what differs is said. Exit code 0 when the curves are equal, 1 when they are not.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -19,6 +20,7 @@ from paretrain.formatting import count_of
 from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber
 from search.session.rerun import EpochComparison, compare_epochs, differences
 from search.study.attributes import CURVE, PROVENANCE, THREADS
+from search.study.image_place import refuse_lost, where_they_are
 from search.study.provenance import environment
 from search.study.records import find_trial, read_record
 from search.study.storage import load_study
@@ -47,6 +49,9 @@ def replay(
             f"trial {trial} of study '{study_name}' has no epoch to compare: name one that was "
             "trained"
         )
+    images = where_they_are(study, record.config.data)
+    refuse_lost(study, images)
+    record = replace(record, config=record.config.model_copy(update={"data": images}))
     chosen = pick_device(device)
     trained = f"trial {trial} was trained"
     refuse_foreign_precision(record.config.precision, chosen, trained, "the study ran on")

@@ -14,6 +14,7 @@ from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
 from search.study.database_file import DatabaseFile, make_whole
+from search.study.image_place import refuse_lost, where_they_are
 from search.study.owner import beat, refuse_if_owned, sole_owner
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
@@ -32,11 +33,13 @@ def train_repetitions(
     """Returns how many failed. KeyboardInterrupt leaves checkpoints to go on from. Raises
     UserError when the images have changed, or the device does not compute as the study did."""
     config = repetitions[0].record.config
+    images = where_they_are(study, config.data)
+    refuse_lost(study, images)
     refuse_foreign_precision(config.precision, device, "the study was trained", "it ran on")
     fingerprint = study.user_attrs.get(PROVENANCE, {}).get("data_fingerprint")
-    if load_data(config.data).fingerprint != fingerprint:
+    if load_data(images).fingerprint != fingerprint:
         raise UserError(
-            f"the images of {config.data.source} have changed since the search: put back those "
+            f"the images of {images.source} have changed since the search: put back those "
             "that it used, or search anew"
         )
     threads = int(study.user_attrs.get(THREADS, 1))
@@ -63,7 +66,7 @@ def train_repetitions(
         try:
             with WorkerPool(worker_devices(device, workers), threads) as pool:
                 return Repeating(
-                    repetitions,
+                    [each.on(images) for each in repetitions],
                     pool,
                     checkpoint_folder(study),
                     keep,

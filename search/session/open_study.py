@@ -17,6 +17,7 @@ from search.problem.space import Space
 from search.session.plan import Plan, Stored, refuse_other_study
 from search.study import attributes as attr
 from search.study.checked_storage import damage_of
+from search.study.image_place import place_of
 from search.study.images import images_of
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
@@ -86,6 +87,8 @@ def store_changes(study: optuna.Study, plan: Plan) -> None:
     wanted = plan.settings()
     if _settings_of_runs(study.user_attrs) != wanted:
         _store_settings_of_runs(study, wanted)
+    if study.user_attrs.get(attr.IMAGE_PLACE) != place_of(plan.data):
+        study.set_user_attr(attr.IMAGE_PLACE, place_of(plan.data))
 
 
 def _store_settings_of_runs(study: optuna.Study, settings: dict[str, Any]) -> None:
@@ -161,6 +164,7 @@ def _store_settings(study: optuna.Study, plan: Plan, data: ImageData) -> None:
     """Settings that the next run may change, and what earlier versions did not store."""
     study.set_user_attr(attr.IMAGES, images_of(data).model_dump())
     _store_settings_of_runs(study, plan.settings())
+    study.set_user_attr(attr.IMAGE_PLACE, place_of(plan.data))
     study.set_user_attr(attr.SPACE_FILE, None if plan.space.built_in else _space_file(plan.space))
     if not plan.space.built_in:
         remember(plan.space)

@@ -3,14 +3,14 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.epoch_selection import kept_accuracies
 from search.study.owner import BEAT_EVERY_S
 from search.study.records import TrialRecord
@@ -38,6 +38,11 @@ class Repetition:
     def config(self) -> TrainConfig:
         """What is trained."""
         return self.record.config.model_copy(update={"seed": self.seed})
+
+    def on(self, data: DataConfig) -> "Repetition":
+        """The same, where the images lie elsewhere now."""
+        config = self.record.config.model_copy(update={"data": data})
+        return replace(self, record=replace(self.record, config=config))
 
     @property
     def words(self) -> str:

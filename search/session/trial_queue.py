@@ -88,6 +88,7 @@ class TrialQueue:
         """A trial that waits, with what it has cost so far."""
         attrs, spent = trial.user_attrs, trial.user_attrs.get(attr.SPENT, {})
         config, size = TrainConfig.from_dict(attrs[attr.CONFIG]), size_of(trial)
+        config = config.model_copy(update={"data": self._plan.data})  # they may have been moved
         measured = attrs.get(attr.MEASURED, False)
         job = self._job(trial.number, config, measured)
         job.epochs_spent = spent.get("epochs", 0)

@@ -215,6 +215,15 @@ class StoredRepeat(TypedDict):
     seconds: Positive
 
 
+@with_config(_STRICT)
+class StoredPlace(TypedDict):
+    """Where images are."""
+
+    source: Line
+    columns: Annotated[list[Line], Field(min_length=2, max_length=2)]
+    images: Line | None
+
+
 @with_config(_OPEN)
 class StoredSettings(TypedDict):
     """Settings of the last run."""
@@ -281,6 +290,7 @@ _STUDY: dict[str, Any] = {
     attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=10**12)] | None,
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
+    attr.IMAGE_PLACE: StoredPlace,
     attr.IMAGES: Annotated[dict[str, Any], AfterValidator(partial(_as, ImagesOfStudy))],
     attr.DESCRIPTION: Annotated[dict[str, Any], AfterValidator(partial(_as, SpaceDescription))],
 }

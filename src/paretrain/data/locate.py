@@ -18,7 +18,12 @@ DIGITS = "digits"
 
 def open_source(config: DataConfig) -> Source:
     """Find the images, but decode none. Raises UserError when there are none."""
-    source = resolve_source(config.source)
+    if Path(config.source).is_absolute() and not is_there(Path(config.source)):
+        raise UserError(
+            f"the images are not in {config.source}: put them back, or set data.source to where "
+            "they are now"
+        )
+    source = resolve_source(config.source, "data.source")
     if source == DIGITS:
         return Digits()
     if source in SIDES:
@@ -29,11 +34,12 @@ def open_source(config: DataConfig) -> Source:
     return open_folder(Path(source))
 
 
-def resolve_source(text: str) -> str:
+def resolve_source(text: str, option: str = "--data") -> str:
     """Return a known name in its usual spelling, or the absolute path of a folder or CSV file.
 
     In the name of a published set letters may be small or capital. A name in its exact spelling
-    comes first, then a folder of that name. Raises UserError with the nearest known name.
+    comes first, then a folder of that name. Raises UserError with the nearest known name; `option`
+    is what the message calls the place where the text was given.
     """
     if text == DIGITS or text in SIDES:
         return text
@@ -44,7 +50,7 @@ def resolve_source(text: str) -> str:
             raise UserError(f"the path {found} is no UTF-8: rename the folder, then give it again")
         return found
     allowed = (
-        f"--data takes '{DIGITS}', {', '.join(SIDES)}, a folder of images with one sub-folder a "
+        f"{option} takes '{DIGITS}', {', '.join(SIDES)}, a folder of images with one sub-folder a "
         "class, or a .csv file"
     )
     if not text:
