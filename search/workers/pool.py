@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -84,14 +85,16 @@ class WorkerPool:
 
     def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
         """The next message of any worker (see protocol.py, or Died), or None when none came in
-        time."""
-        try:
-            worker, process, heard = self._inbox.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        if process is not self._processes.get(worker):  # a restarted worker's former self
-            return None
-        return worker, heard
+        time. What a restarted worker's former self said last, or that it died, is no message."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                worker, process, heard = self._inbox.get(timeout=left)
+            except queue.Empty:
+                return None
+            if process is self._processes.get(worker):
+                return worker, heard
 
     def restart(self, worker: int) -> None:
         """A fresh process in the place of this one, which ends now if it has not yet."""

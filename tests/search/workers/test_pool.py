@@ -9,8 +9,9 @@ import pytest
 
 from paretrain.config import AugmentConfig, TrainConfig
 from paretrain.training import EpochResult
+from search.workers.forecast import probe_all
 from search.workers.pool import WorkerPool
-from search.workers.protocol import Epoch, Finished, Go, Train
+from search.workers.protocol import Epoch, Finished, Go, Probe, Train
 
 MakeConfig = Callable[..., TrainConfig]
 
@@ -88,3 +89,14 @@ def test_ctrl_c_in_the_terminal_does_not_reach_a_worker() -> None:
     with WorkerPool(["cpu"], threads=1) as pool:
         (process,) = pool._processes.values()
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
+
+
+def test_what_was_measured_last_with_other_threads_does_not_answer_for_the_fresh_processes(
+    tiny_config: MakeConfig,
+) -> None:
+    with WorkerPool(["cpu"], threads=2) as pool:
+        assert probe_all(pool, tiny_config(), threads=1) is not None
+        pool.send(0, Probe(config=tiny_config()))  # nobody waits for its answer
+        pool.use_threads(1)
+        probed = probe_all(pool, tiny_config())
+        assert probed is not None and probed[0].images_per_second is not None
