@@ -59,7 +59,7 @@ def fastest_here(config: TrainConfig, data: ImageData) -> tuple[int, dict[int, f
         torch.set_num_threads(threads)
         try:
             return measure(config, data, torch.device("cpu"), SECONDS).images_per_second
-        except (RuntimeError, MemoryError):  # the training itself will say what is wrong
+        except (RuntimeError, MemoryError, ValueError):  # the training will say what is wrong
             return None
 
     try:

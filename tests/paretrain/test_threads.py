@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from paretrain.config import TrainConfig
+from paretrain.config import TrainConfig, VGGConfig, VGGStage
 from paretrain.data.load import load_data
 from paretrain.threads import fastest, fastest_here, measured_words
 
@@ -42,3 +42,12 @@ def test_measuring_leaves_the_threads_of_this_process_and_changes_no_curve(
     assert best in (1, 2) and set(measured) == {1, 2} and torch.get_num_threads() == 1
     after = [result.train_loss for result in Training(tiny_config(), data, device).epochs()]
     assert after == plain
+
+
+def test_a_network_that_cannot_be_built_is_left_for_the_training_to_refuse(
+    tiny_config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretrain.threads.cores", lambda: 2)
+    stages = tuple(VGGStage(width=4, kernels=("3x3",)) for _ in range(6))
+    config = tiny_config(network=VGGConfig(stages=stages, norm="batch"))
+    assert fastest_here(config, load_data(config.data)) == (2, {})
