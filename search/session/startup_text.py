@@ -39,14 +39,14 @@ def say_first(screen: Console, run: PreparedRun, done: int) -> None:
 def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
     plan, data = run.plan, run.data
     side, epochs = plan.data.image_size, count_of(plan.epochs, "epoch")
-    images = f"{_of(len(data.train), data.all_training)} training, "
-    images += f"{_of(len(data.val), data.all_validation)} validation"
+    images = f"{len(data.train):,} training, {len(data.val):,} validation"
     trials = count_of(plan.trials, "trial") + (f", {done} done" if done else "")
     limit = "none" if plan.max_params is None else f"{short_count(plan.max_params)} parameters"
     lines = [
         ("study", f"'{plan.study_name}' in {plan.storage}: {trials}"),
         ("data", f"{plan.data.source}: {images}"),
         ("", f"images of {len(data.classes)} classes, {side}x{side}, {epochs} a trial"),
+        *(("", text) for text in _left_out(plan, data)),
         ("classes", class_names(data.classes)),
         *([("parts", data.parts)] if data.parts else []),
         *(("chance", text) for text in _of_chance(plan, data)),
@@ -69,9 +69,20 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
     return lines
 
 
-def _of(used: int, in_all: int | None) -> str:
-    """`400 of 48,000`, or `400` where no image is left out."""
-    return f"{used:,}" if in_all in (None, used) else f"{used:,} of {in_all:,}"
+def _left_out(plan: Plan, data: ImageData) -> list[str]:
+    """Of how many images those are that are used, where options leave some out."""
+    if plan.data.per_class is None and plan.data.fraction == 1:
+        return []
+    counts = (
+        ("training", len(data.train), data.all_training),
+        ("validation", len(data.val), data.all_validation),
+    )
+    fewer = [
+        f"{used:,} of {in_all:,} {part}"
+        for part, used, in_all in counts
+        if in_all is not None and used < in_all
+    ]
+    return [f"{', '.join(fewer)} images are used"] if fewer else []
 
 
 def _of_chance(plan: Plan, data: ImageData) -> list[str]:

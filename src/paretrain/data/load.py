@@ -39,8 +39,8 @@ def load_data(config: DataConfig) -> ImageData:
         std,
         digest[:16],
         parts=one_line(source.origin.in_words(config.val_fraction)),
-        all_training=len(all_train.labels),
-        all_validation=len(all_val.labels),
+        all_training=len(all_train.labels) - len(train_part.broken),
+        all_validation=len(all_val.labels) - len(val_part.broken),
         warnings=tuple(map(one_line, notes)),
     )
 

@@ -38,6 +38,13 @@ def test_all_images_are_counted_before_some_are_chosen(image_folder: Maker) -> N
     assert data.joined().all_training == 20
 
 
+def test_a_broken_image_is_not_one_that_an_option_left_out(image_folder: Maker) -> None:
+    root = image_folder(train=6, val=4)
+    (root / "train" / "cat" / "000.png").write_text("broken")
+    data = load_data(DataConfig(source=str(root), image_size=8, per_class=20, skip_broken=True))
+    assert (len(data.train), data.all_training) == (11, 11)
+
+
 def test_validation_is_bounded_by_training_but_not_below_the_least(image_folder: Maker) -> None:
     root = str(image_folder(train=6, val=40))
 

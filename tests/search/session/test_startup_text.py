@@ -70,9 +70,9 @@ def first_lines(plan: Any, data: ImageData) -> str:
 @pytest.mark.parametrize(
     ("least", "val", "expected"),
     [
-        (6, 80, "6 of 80 validation"),
+        (6, 80, "4 of 12 training, 6 of 80 validation images are used"),
         (None, 80, "20 times as many images validate as train, which takes most of the time"),
-        (500, 80, "4 of 12 training, 80 validation"),
+        (500, 80, "4 of 12 training images are used"),
     ],
 )
 def test_how_many_images_are_used_and_what_bounds_validation_is_said(
