@@ -57,8 +57,8 @@ class ImageData:
     parts: str = ""
     """Where training, validation and test images come from, in words."""
     all_training: int | None = None
-    """Number of images in the training part, before some were chosen, without those that were skipped
-    as broken; None = not known."""
+    """Number of images in the training part, before some were chosen, without skipped ones; None =
+    not known."""
     all_validation: int | None = None
     """The same of the validation part."""
     warnings: tuple[str, ...] = ()
