@@ -37,7 +37,7 @@ def test_a_search_measures_latency_and_keeps_the_best_epoch(search: RunMain) -> 
         assert record.val_acc == max(curve) and record.size == trial.user_attrs["size"]
         if len(curve) < 6:
             impatient += 1
-            assert curve[-1] <= curve[-2] and "patience, 1 epochs" in record.verdict
+            assert curve[-1] <= curve[-2] and "patience, 1 epoch without" in record.verdict
     assert impatient
     front = done.events[-1]["front"]
     latencies = [point["latency_ms"] for point in front]

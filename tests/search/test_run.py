@@ -168,9 +168,9 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
 
     name = ("--study-name", "vgg_reduce-pets", "--trial", 0)
     assert run_main(export, *name, "--out", "pets.yaml").code == 0
-    Path("moved").rename("images")
+    # The export names the place where a run found the images last.
     code, out, err = run_main(train, "pets.yaml", "--device", "cpu")
-    assert code == 0 and "on 4 images" in out
+    assert code == 0 and "on 4 images" in out, err
     last = [line for line in err.splitlines() if line.startswith("note: ")]
     assert len(last) == 3
     assert "1 image is in training and in test alike, such as train/cat/005.png" in last[2]

@@ -123,10 +123,10 @@ def test_arithmetic_is_that_of_the_layers(pool: Pool) -> None:
 
 
 def test_counting_allocates_no_memory_for_weights() -> None:
-    # 512 * 7 * 7 * 2e9 weights of 4 bytes would be 200 TB.
-    config = vgg(A, hidden=(2_000_000_000,))
+    # 4 * 65,536^2 weights of 4 bytes would be 69 GB.
+    config = vgg(A, hidden=(65_536,) * 5)
     features = 9_220_480
-    expected = features + (25_088 + 1) * 2_000_000_000 + (2_000_000_000 + 1) * 10
+    expected = features + (25_088 + 1) * 65_536 + 4 * 65_537 * 65_536 + 65_537 * 10
     assert count_parameters(config, 10, 224) == expected
 
 
