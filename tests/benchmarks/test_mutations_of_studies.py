@@ -18,7 +18,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return make_database(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.bench  # ten minutes and more: each case runs seven commands
+@pytest.mark.timeout(3600)
 def test_three_hundred_mutations_of_a_database_give_no_traceback(
     base: Path, tmp_path: Path
 ) -> None:
