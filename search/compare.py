@@ -13,14 +13,6 @@ from typer import Argument, Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
-from search.reporting.comparison import (
-    comparison_page,
-    comparison_table,
-    lines_of_nothing_learned,
-    refuse_unlike,
-)
-from search.reporting.html import write_page
-from search.study.snapshot import read_snapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,6 +24,15 @@ def compare(
     out: Annotated[Path | None, Option(help="HTML file to write figures to.")] = None,
 ) -> int:
     """A table, and figures where a file is given."""
+    from search.reporting.comparison import (
+        comparison_page,
+        comparison_table,
+        lines_of_nothing_learned,
+        refuse_unlike,
+    )
+    from search.reporting.html import write_page
+    from search.study.snapshot import read_snapshot
+
     if len(set(names)) < 2:
         raise UserError(f"search.compare {' '.join(names)}: give two different studies or more")
     studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]

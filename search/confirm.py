@@ -10,22 +10,11 @@ import sys
 from typing import Annotated
 
 import typer
-from optuna.trial import TrialState
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.device import pick_device
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Device, Storage, StudyName
-from search.problem.front import pareto_front
-from search.reporting.confirmation import print_confirmation
-from search.reporting.nothing_learned import nothing_learned
-from search.session.confirming import train_repetitions
-from search.session.repeating import Repetition
-from search.study.images import chance_of
-from search.study.records import read_records
-from search.study.repeats import confirm, fresh_seeds, read_repeats
-from search.study.storage import load_study, one_line
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -41,6 +30,19 @@ def confirm_front(
     device: Device = "auto",
 ) -> int:
     """Train what is missing, then say what all repeats tell."""
+    from optuna.trial import TrialState
+
+    from paretrain.device import pick_device
+    from search.problem.front import pareto_front
+    from search.reporting.confirmation import print_confirmation
+    from search.reporting.nothing_learned import nothing_learned
+    from search.session.confirming import train_repetitions
+    from search.session.repeating import Repetition
+    from search.study.images import chance_of
+    from search.study.records import read_records
+    from search.study.repeats import confirm, fresh_seeds, read_repeats
+    from search.study.storage import load_study, one_line
+
     study = load_study(storage, study_name)
     records = read_records(study, TrialState.COMPLETE)
     if not records:

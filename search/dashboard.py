@@ -16,27 +16,12 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
-import optuna_dashboard
 import typer
 from typer import Option
 
 from paretrain.cli import help_text, run_command, terminable
 from paretrain.formatting import count_of, duration
 from search.option_values import STUDIES_DB, Storage
-from search.problem.optuna_internals import quiet_optuna
-from search.reporting.dashboard.artifacts import Artifacts, is_report
-from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
-from search.reporting.dashboard.refresh import ORDER, Refresher
-from search.reporting.dashboard.server import (
-    HOST,
-    make_local_server,
-    refreshing,
-    shown_host,
-    uploads_folder,
-)
-from search.reporting.dashboard.storage import DashboardStorage
-from search.reporting.dashboard.theme import themed
-from search.study.storage import check_name, open_studies
 from search.study.storage_url import StorageUrl
 
 NICE = 5
@@ -66,6 +51,22 @@ def dashboard(
     ] = None,
 ) -> int:
     """Serves until Ctrl-C, on this machine only unless --host says so."""
+    import optuna_dashboard
+
+    from search.problem.optuna_internals import quiet_optuna
+    from search.reporting.dashboard.artifacts import Artifacts, is_report
+    from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
+    from search.reporting.dashboard.refresh import ORDER, Refresher
+    from search.reporting.dashboard.server import (
+        HOST,
+        make_local_server,
+        refreshing,
+        shown_host,
+        uploads_folder,
+    )
+    from search.reporting.dashboard.storage import DashboardStorage
+    from search.reporting.dashboard.theme import themed
+
     hosts = [name.strip("[]") for name in host or ()]
     names = _names(storage, study_name)
     began = time.monotonic()
@@ -109,6 +110,8 @@ def dashboard(
 
 def _names(storage: StorageUrl, wanted: str | None) -> list[str]:
     """Names of the studies to show. Raises UserError where there is nothing to show."""
+    from search.study.storage import check_name, open_studies
+
     opened, names = open_studies(storage)
     opened.engine.dispose()
     if wanted is None:

@@ -7,10 +7,6 @@ import typer
 
 from paretrain.cli import help_text, run_command
 from search.option_values import STUDIES_DB, Storage, StudyName, TrialNumber
-from search.reporting.nothing_learned import nothing_learned
-from search.reporting.story import story
-from search.study.records import find_trial
-from search.study.storage import load_study
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -22,6 +18,11 @@ def explain(
     storage: Storage = STUDIES_DB,
 ) -> int:
     """One trial, in plain words."""
+    from search.reporting.nothing_learned import nothing_learned
+    from search.reporting.story import story
+    from search.study.records import find_trial
+    from search.study.storage import load_study
+
     study = load_study(storage, study_name)
     for line in story(study, find_trial(study, trial)):
         typer.echo(line)

@@ -4,37 +4,24 @@ python -m search.export --study-name vgg_reduce-digits --knee --out net.yaml
 python -m paretrain net.yaml
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from optuna.trial import TrialState
 from typer import Option
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.data.amount import with_all_images
 from paretrain.formatting import percent
-from paretrain.threads import DIGITS
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
-from search.reporting.export_text import file_head, images_lines, screen_lines
-from search.reporting.nothing_learned import nothing_learned
 from search.study.attributes import THREADS
-from search.study.image_place import is_lost, where_they_are
-from search.study.images import chance_of
-from search.study.records import TrialRecord, read_records
-from search.study.repeats import confirm, read_repeats
-from search.study.selection import (
-    accurate_enough,
-    at_knee,
-    by_number,
-    most_accurate,
-    near_the_best,
-    under_limit,
-)
-from search.study.storage import load_study
+
+if TYPE_CHECKING:
+    from search.study.records import TrialRecord
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -65,6 +52,19 @@ def export(
     ] = None,
 ) -> int:
     """One choice, one configuration."""
+    from optuna.trial import TrialState
+
+    from paretrain.data.amount import with_all_images
+    from paretrain.threads import DIGITS
+    from search.reporting.export_text import file_head, images_lines, screen_lines
+    from search.reporting.nothing_learned import nothing_learned
+    from search.study.image_place import is_lost, where_they_are
+    from search.study.images import chance_of
+    from search.study.records import read_records
+    from search.study.repeats import confirm, read_repeats
+    from search.study.selection import by_number
+    from search.study.storage import load_study
+
     criterion = _criterion(
         {
             "--trial": trial,
@@ -129,6 +129,15 @@ class _Criterion:
 
 
 def _criterion(options: Mapping[str, Any]) -> _Criterion:
+    from search.study.selection import (
+        accurate_enough,
+        at_knee,
+        by_number,
+        most_accurate,
+        near_the_best,
+        under_limit,
+    )
+
     given = {name: value for name, value in options.items() if value is not None}
     if len(given) != 1:
         named = " and ".join(given) if given else "none of them"

@@ -6,24 +6,23 @@ On the same device with the same versions and threads they are the same to the l
 CPU). Otherwise what differs is said. Exit code 0 when the curves are equal, 1 when they are not.
 """
 
-from dataclasses import replace
-from typing import Annotated
+from __future__ import annotations
 
-import torch
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.data.load import load_data
-from paretrain.device import pick_device, refuse_foreign_precision
+from paretrain.doing import Doing
 from paretrain.formatting import count_of
+from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber
-from search.session.rerun import EpochComparison, compare_epochs, differences
 from search.study.attributes import CURVE, PROVENANCE, THREADS
-from search.study.image_place import refuse_lost, where_they_are
-from search.study.provenance import environment
-from search.study.records import find_trial, read_record
-from search.study.storage import load_study
+
+if TYPE_CHECKING:
+    from search.session.rerun import EpochComparison
 
 EXIT_EQUAL, EXIT_DIFFERENT = 0, 1
 
@@ -41,6 +40,16 @@ def replay(
     ] = None,
 ) -> int:
     """Compare as many epochs as the trial has."""
+    import torch
+
+    from paretrain.data.load import load_data
+    from paretrain.device import pick_device, refuse_foreign_precision
+    from search.session.rerun import compare_epochs, differences
+    from search.study.image_place import refuse_lost, where_they_are
+    from search.study.provenance import environment
+    from search.study.records import find_trial, read_record
+    from search.study.storage import load_study
+
     study = load_study(storage, study_name)
     stored = find_trial(study, trial)
     record = read_record(stored)
@@ -58,14 +67,20 @@ def replay(
     before = int(study.user_attrs.get(THREADS, 1))
     now = threads or before
     torch.set_num_threads(now)
-    data, then = load_data(record.config.data), study.user_attrs.get(PROVENANCE, {})
+    with Doing(Screen(stderr=True), "loading images"):
+        data, then = load_data(record.config.data), study.user_attrs.get(PROVENANCE, {})
     differing = differences(then, environment(chosen), data.fingerprint, before, now)
     typer.echo(f"Trial {trial}: {record.words}, seed {record.config.seed}")
     curve = stored.user_attrs[CURVE]
-    compared = []
-    for comparison in compare_epochs(record, curve, data, chosen):
+    compared: list[EpochComparison] = []
+    comparisons, epochs = compare_epochs(record, curve, data, chosen), len(curve["val_acc"])
+    while len(compared) < epochs:
+        with Doing(Screen(stderr=True), f"training epoch {len(compared) + 1} of {epochs}"):
+            comparison = next(comparisons, None)
+        if comparison is None:
+            break
         compared.append(comparison)
-        typer.echo(_line(comparison, len(curve["val_acc"])))
+        typer.echo(_line(compared[-1], epochs))
     return _conclude(compared, differing)
 
 

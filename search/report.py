@@ -4,20 +4,21 @@ python -m search.report --study-name vgg_reduce-digits
 python -m search.report --study-name vgg_reduce-digits --csv numbers
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
 
 from paretrain.cli import help_text, run_command
-from search.frames import epochs_frame, trials_frame, write_csv
+from paretrain.doing import Doing
+from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
-from search.reporting.answers.study import answers
-from search.reporting.answers.words import answers_frame
-from search.reporting.html import write_page
-from search.reporting.report_page import report_page
-from search.study.snapshot import read_snapshot
+
+if TYPE_CHECKING:
+    from search.study.snapshot import StudySnapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -35,20 +36,38 @@ def report(
     ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""
-    snapshot = read_snapshot(storage, study_name)
+    from search.study.snapshot import read_snapshot
+
+    with Doing(Screen(stderr=True), "reading the study") as doing:
+        snapshot = read_snapshot(storage, study_name)
+        doing.say("drawing figures and answering questions")
+        page = out or Path(f"{study_name.replace('/', '-')}.html")
+        written = _write(snapshot, page if csv is None else out, csv)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    return 0
+
+
+def _write(snapshot: StudySnapshot, page: Path | None, csv: Path | None) -> list[Path]:
+    """Returns the files."""
+    from search.frames import epochs_frame, trials_frame, write_csv
+    from search.reporting.answers.study import answers
+    from search.reporting.answers.words import answers_frame
+    from search.reporting.html import write_page
+    from search.reporting.report_page import report_page
+
+    written = []
     if csv is not None:
         tables = {
             "trials": trials_frame(snapshot.study),
             "epochs": epochs_frame(snapshot.study),
             "answers": answers_frame(answers(snapshot)),
         }
-        for path in write_csv(tables, csv):
-            typer.echo(f"wrote {path}")
-    if csv is None or out is not None:
-        path = out or Path(f"{study_name.replace('/', '-')}.html")
-        write_page(path, report_page(snapshot))
-        typer.echo(f"wrote {path}")
-    return 0
+        written += write_csv(tables, csv)
+    if page is not None:
+        write_page(page, report_page(snapshot))
+        written.append(page)
+    return written
 
 
 def main() -> None:

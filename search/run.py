@@ -16,8 +16,6 @@ from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.config import DataConfig
-from paretrain.data.locate import is_csv, resolve_source
-from paretrain.device import pick_device
 from paretrain.paths import is_folder, is_there, user_path
 from search.option_values import (
     STUDIES_DB,
@@ -29,17 +27,9 @@ from search.option_values import (
     parse_duration,
     parse_workers,
 )
-from search.problem.baselines import Choice
-from search.problem.objective import Objective
+from search.problem.option_words import Choice, Objective, PrunerName, SamplerName
 from search.problem.space import built_in_spaces, load_space
-from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
-from search.session.open_study import stored_settings
-from search.session.options import Options
-from search.session.plan import settle, study_name_of
-from search.session.runner import Style, search
-from search.stopping.pruners import PrunerName
-from search.study.storage import check_storage, check_writable, one_line
 
 MOST_TRIALS, MOST_EPOCHS = 1_000_000, 10_000
 """More than anybody waits for: a larger number is a slip of the finger."""
@@ -152,6 +142,13 @@ def run(
     quiet: Annotated[bool, Option("--quiet", help="Print only the result.")] = False,
 ) -> int:
     """Typed options to a plan; the plan is carried out by search.session.runner."""
+    from paretrain.device import pick_device
+    from search.session.open_study import stored_settings
+    from search.session.options import Options
+    from search.session.plan import settle, study_name_of
+    from search.session.runner import Style, search
+    from search.study.storage import check_storage, check_writable, one_line
+
     if list_spaces:
         return _list_spaces(json_)
     if fraction is not None and not 0 < fraction <= 1:
@@ -227,6 +224,8 @@ def _max_params(text: str | None) -> int | Literal["none"] | None:
 
 
 def _data(data: str, columns: str | None, images: str | None) -> DataConfig:
+    from paretrain.data.locate import is_csv, resolve_source
+
     source = resolve_source(data)
     for option, value in (("--columns", columns), ("--images", images)):
         if value is not None and not is_csv(source):

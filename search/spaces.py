@@ -15,11 +15,7 @@ from paretrain.cli import UserError, help_text, nearest, run_command
 from paretrain.config import DataConfig
 from paretrain.formatting import short_count
 from paretrain.screen import Screen
-from search.problem.check import check_space, unknown_hints
-from search.problem.constraints import Constraints
-from search.problem.parameters import DRAWS, parameters, random_trials, reported, size_range
 from search.problem.space import built_in_spaces, load_space
-from search.sampling.coverage import modelled
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
 
@@ -47,6 +43,10 @@ def show(
     image_size: Size = 224,
 ) -> int:
     """Show a space: its parameters as a table, and the sizes of its networks."""
+    from search.problem.constraints import Constraints
+    from search.problem.parameters import DRAWS, parameters, random_trials, reported, size_range
+    from search.sampling.coverage import modelled
+
     space = load_space(name)
     drawn = random_trials(space, DRAWS)
     rows = parameters(drawn)
@@ -83,6 +83,9 @@ def check(
     image_size: Size = 32,
 ) -> int:
     """Try a space: random networks are built, stored as YAML and trained a step."""
+    from search.problem.check import check_space, unknown_hints
+    from search.problem.parameters import random_trials
+
     space = load_space(file)
     drawn = random_trials(space, HINTED)
     if unknown := unknown_hints(space, drawn):

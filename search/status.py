@@ -6,7 +6,6 @@ python -m search.status --study-name vgg_reduce-digits
 
 from typing import Annotated
 
-import optuna
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -15,13 +14,6 @@ from typer import Option
 from paretrain.cli import help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
-from search.reporting.failures import diagnose
-from search.reporting.nothing_learned import nothing_learned_from
-from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
-from search.reporting.text import ledger_lines
-from search.study.checked_storage import damage_of
-from search.study.snapshot import snapshot_of
-from search.study.storage import load_study, open_studies, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,6 +24,16 @@ def status(
     storage: Storage = STUDIES_DB,
 ) -> int:
     """One row a study."""
+    import optuna
+
+    from search.reporting.failures import diagnose
+    from search.reporting.nothing_learned import nothing_learned_from
+    from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
+    from search.reporting.text import ledger_lines
+    from search.study.checked_storage import damage_of
+    from search.study.snapshot import snapshot_of
+    from search.study.storage import load_study, open_studies, say
+
     if study_name is None:
         opened, names = open_studies(storage)
         studies = [optuna.load_study(study_name=name, storage=opened) for name in names]

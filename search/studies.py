@@ -18,10 +18,6 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import count_of
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
-from search.reporting.status_table import LISTED, listed_row
-from search.study.keeping import delete_study, rename_study
-from search.study.snapshot import read_snapshot, snapshot_of
-from search.study.storage import load_study, open_studies
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
 
@@ -31,6 +27,10 @@ Name = Annotated[str, Argument(help="Name of the study.")]
 @app.command("list")
 def list_(storage: Storage = STUDIES_DB) -> int:
     """List the studies: what each searches, how many trials it has, when it was last at work."""
+    from search.reporting.status_table import LISTED, listed_row
+    from search.study.snapshot import snapshot_of
+    from search.study.storage import load_study, open_studies
+
     _, names = open_studies(storage)
     table = Table(box=None, pad_edge=False)
     for column in LISTED:
@@ -50,6 +50,8 @@ def rename(
     storage: Storage = STUDIES_DB,
 ) -> int:
     """Rename a study that nobody runs. It keeps everything else."""
+    from search.study.keeping import rename_study
+
     rename_study(storage, name, new)
     typer.echo(
         f"'{name}' is '{new}' now: python -m search.run needs --study-name {shlex.quote(new)}"
@@ -64,6 +66,9 @@ def delete(
     storage: Storage = STUDIES_DB,
 ) -> int:
     """Delete a study that nobody runs, with its trials; exported files and results stay."""
+    from search.study.keeping import delete_study
+    from search.study.snapshot import read_snapshot
+
     snapshot = read_snapshot(storage, name)
     what = f"study '{name}' with its {count_of(len(snapshot.trials), 'trial')}"
     if not yes:

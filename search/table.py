@@ -11,11 +11,7 @@ from typer import Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
-from search.problem.description import describe_space
 from search.problem.space import load_space
-from search.reporting.course_table import FOOTNOTE, course_table, guessing_footnote, not_measured
-from search.reporting.nothing_learned import nothing_learned_from
-from search.study.snapshot import read_snapshot
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,6 +25,16 @@ def table(
     ] = None,
 ) -> int:
     """Cells are baselines: measured ones as the study has them, then the claim."""
+    from search.problem.description import describe_space
+    from search.reporting.course_table import (
+        FOOTNOTE,
+        course_table,
+        guessing_footnote,
+        not_measured,
+    )
+    from search.reporting.nothing_learned import nothing_learned_from
+    from search.study.snapshot import read_snapshot
+
     study = read_snapshot(storage, study_name)
     name = str(study.identity.get("space", ""))
     described = describe_space(load_space(space), None) if space else study.description

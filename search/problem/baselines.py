@@ -3,18 +3,16 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from search.problem.constraints import Constraints
+from search.problem.option_words import Choice as Choice
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
-
-Choice = Literal["none", "nets", "all"]
-"""Values of `--baselines`: no baselines, the networks, or networks and settings."""
 
 
 @dataclass(frozen=True)

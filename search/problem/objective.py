@@ -9,8 +9,8 @@ from typing import Literal, get_args
 from paretrain.config import TrainConfig
 from paretrain.formatting import short_count
 from paretrain.networks.build import relative_epoch_cost
+from search.problem.option_words import Objective as Objective
 
-Objective = Literal["params", "trainable", "flops", "latency", "size_mb"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"]
 """Validation accuracy comes first, then size: everywhere in this order."""

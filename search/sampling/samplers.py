@@ -6,7 +6,7 @@ that they were expected to reach, which a pruned trial of two objectives cannot 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -15,9 +15,9 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from paretrain.config import TrainConfig
 from search.problem.objective import DIRECTIONS
+from search.problem.option_words import SamplerName as SamplerName
 from search.problem.optuna_internals import quiet_optuna
 
-SamplerName = Literal["front", "tpe", "nsga2", "gp", "random"]
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 
 

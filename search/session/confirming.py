@@ -9,6 +9,7 @@ import torch
 from paretrain.cli import UserError, terminable
 from paretrain.data.load import load_data
 from paretrain.device import device_name, refuse_foreign_precision
+from paretrain.doing import Doing
 from paretrain.formatting import count_of, duration
 from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
@@ -37,7 +38,9 @@ def train_repetitions(
     refuse_lost(study, images)
     refuse_foreign_precision(config.precision, device, "the study was trained", "it ran on")
     fingerprint = study.user_attrs.get(PROVENANCE, {}).get("data_fingerprint")
-    if load_data(images).fingerprint != fingerprint:
+    with Doing(Screen(stderr=True), "loading images"):
+        found = load_data(images).fingerprint
+    if found != fingerprint:
         raise UserError(
             f"the images of {images.source} have changed since the search: put back those "
             "that it used, or search anew"

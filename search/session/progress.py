@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
+from paretrain.doing import EVERY_S
 from paretrain.formatting import short_count
 from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
 
@@ -61,12 +63,26 @@ class Terminal:
         self._bar.update(self._task, completed=self._done + sum(self._running.values()))
 
 
-def plain(event: Event) -> None:
-    """Print a line for each ended trial, without control characters: for logs and pipes."""
-    if isinstance(event, TrialEnded):
-        print(trial_line(event), file=sys.stderr, flush=True)
-    elif isinstance(event, Note):
-        print(event.text, file=sys.stderr, flush=True)
+class Plain:
+    """A line for each ended trial, without control characters: for logs and pipes. Where trials
+    take long, also lines for epochs, so that the log is not silent."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Print one event."""
+        if isinstance(event, TrialEnded):
+            self._print(trial_line(event))
+        elif isinstance(event, Note):
+            self._print(event.text)
+        elif isinstance(event, EpochDone) and time.monotonic() - self._last >= EVERY_S:
+            epochs = f"epoch {event.epoch} of {event.epochs}"
+            self._print(f"#{event.number}: {epochs}, validation accuracy {event.val_acc:.1%}")
+
+    def _print(self, text: str) -> None:
+        self._last = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
 
 
 def as_json(event: Event) -> None:
@@ -125,4 +141,4 @@ def reporter(
         with Terminal(console, done, trials) as terminal:
             yield terminal
     else:
-        yield plain
+        yield Plain()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from paretrain.cli import terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
+from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
@@ -77,23 +78,36 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             admit(plan, None)
             if not dry_run:
                 held.enter_context(owned.pop_all())  # a dry run lets others begin while it measures
+        saying = held.enter_context(contextlib.ExitStack())
+        doing = saying.enter_context(Doing(screen, "loading images"))
         run = _prepare(plan)
         admit(run.plan, run.data.fingerprint)
         before = existing_study(plan)
         if before is not None and _count(before) >= plan.trials:
             if not dry_run:
                 store_changes(before, run.plan)
+            saying.close()
             return _say_that_nothing_is_left(run, before, style, screen)
+        doing.say("proposing first networks")
         examples = _examples(run)
+        doing.say("measuring numbers of workers")
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
         with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
+            doing.say("starting workers and measuring threads")
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
             study = before if dry_run else open_study(run.plan, run.data)
             with _released_at_the_end(None if dry_run else study):
                 file = DatabaseFile(plan.storage)
                 done = 0 if study is None else _count(study)
                 say_first(screen, run, done)
-                expected = expected_time(run, study, pool, examples)
+                expected = expected_time(
+                    run,
+                    study,
+                    pool,
+                    examples,
+                    lambda n, of: doing.say(f"measuring network {n} of {of}"),
+                )
+                saying.close()
                 say_time(screen, run.plan, expected, done)
                 if style == "json":
                     _emit_first(run, expected, done)

@@ -1,6 +1,6 @@
 """How long what is left of a run will take: a forecast for this study, under the run's limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import optuna
 
@@ -23,9 +23,11 @@ def expected_time(
     study: optuna.Study | None,
     pool: WorkerPool,
     examples: Sequence[TrainConfig],
+    tell: Callable[[int, int], None] = lambda n, of: None,
 ) -> Forecast | None:
     """The forecast for the trials that are left; None when nothing could be measured. `study` is
-    None when none has been opened, `examples` are networks like those to come."""
+    None when none has been opened, `examples` are networks like those to come. `tell` is called
+    before each measurement, with its number and how many there are."""
     plan = run.plan
     trials = [] if study is None else study.get_trials(deepcopy=False)
     done = sum(trial.state in COUNTED for trial in trials)
@@ -48,7 +50,7 @@ def expected_time(
         fresh=not trials,
         crowded=plan.workers * plan.threads >= cores(),
     )
-    expected, limits = forecast(pool, baselines, examples, course), plan.limits
+    expected, limits = forecast(pool, baselines, examples, course, tell), plan.limits
     if expected is None or limits.epochs is None:
         return expected and expected.within(limits.seconds)
     epochs_left = max(0, limits.epochs - so_far.spent.epochs)

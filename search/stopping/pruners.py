@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
 
+from search.problem.option_words import PrunerName as PrunerName
 from search.stopping.curve import Curve
 from search.stopping.front_rule import FrontRule
 from search.stopping.memory import MemoryUpdate
 from search.stopping.rule import Decision, DivergenceRule, Rule, View
 
-PrunerName = Literal["front", "none"]
 CONTROL_SHARE = 0.04
 """Share of the trials that is never stopped, so that a study tells how often its rule is wrong."""
 

@@ -1,6 +1,7 @@
 """How long a run will take and how much memory, from a few measured steps of the very networks that
 it will try first: the baselines, and proposals of its own sampler, spread over the sizes."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -70,20 +71,31 @@ def forecast(
     baselines: Sequence[TrainConfig],
     examples: Sequence[TrainConfig],
     course: Course,
+    tell: Callable[[int, int], None] = lambda n, of: None,
 ) -> Forecast | None:
     """Measure networks and add up what all trials will take.
 
     `baselines` will run first, to their end. No more examples are measured than will run, or three
     for each trial of a study that goes on, for which they are a sample. None when nothing could be
-    measured: a forecast that fails must not keep a run from starting.
+    measured: a forecast that fails must not keep a run from starting. `tell` is called before each
+    measurement, with its number and how many there are.
     """
     baselines = baselines[: course.trials]
     others = course.trials - len(baselines)
     examples = examples[: others if course.fresh else 3 * others]
     for config in (*baselines, *examples)[:1]:
         probe_all(pool, config)  # a worker's first network pays for the libraries of all
-    of_baselines = [probe for config in baselines if (probe := _probe(pool, config))]
-    of_examples = [probe for config in examples if (probe := _probe(pool, config))]
+    numbers = itertools.count(1)
+
+    def measured(configs: Sequence[TrainConfig]) -> list[tuple[float, int]]:
+        found = []
+        for config in configs:
+            tell(next(numbers), len(baselines) + len(examples))
+            if probe := _probe(pool, config):
+                found.append(probe)
+        return found
+
+    of_baselines, of_examples = measured(baselines), measured(examples)
     if not of_examples and not of_baselines:
         return None
     fixed = sum(seconds for seconds, _ in of_baselines)

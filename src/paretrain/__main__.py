@@ -3,38 +3,33 @@
 python -m paretrain best.yaml --out runs/best
 """
 
+from __future__ import annotations
+
 import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 from typer import Argument, Option
 
 from paretrain import __version__
-from paretrain.checkpoint import load_checkpoint
 from paretrain.cli import UserError, help_text, run_command, terminable
 from paretrain.config import DataConfig, TrainConfig
-from paretrain.data.amount import amount_used, with_all_images
-from paretrain.data.load import load_data
-from paretrain.data.locate import is_csv, resolve_source
-from paretrain.data.parts import ImageData, Part
-from paretrain.data.quality import identical_images, skipped_images
-from paretrain.describe import describe
-from paretrain.device import device_name, native_precision, pick_device
+from paretrain.doing import Doing
 from paretrain.formatting import count_of
-from paretrain.full_training import train_to_the_end
-from paretrain.memory import is_out_of_memory, refuse_larger_than_memory
 from paretrain.paths import is_folder, user_path
-from paretrain.result.folder import ResultFolder
-from paretrain.result.write import Finished, write_all
 from paretrain.screen import Screen
-from paretrain.testset import load_test
-from paretrain.threads import DIGITS, cores, fastest_here, measured_words
-from paretrain.training import Training
+
+if TYPE_CHECKING:
+    import torch
+
+    from paretrain.data.parts import ImageData, Part
+    from paretrain.result.folder import ResultFolder
+    from paretrain.result.write import Finished
+    from paretrain.training import Training
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 
@@ -87,6 +82,14 @@ def train(
     ] = False,
 ) -> int:
     """Run one training. Exit code 1 when it diverged, 130 when it was interrupted."""
+    import torch
+
+    from paretrain.data.amount import with_all_images
+    from paretrain.data.load import load_data
+    from paretrain.device import device_name, native_precision, pick_device
+    from paretrain.memory import is_out_of_memory
+    from paretrain.result.folder import ResultFolder
+
     stored = TrainConfig.from_file(config)
     changes = {"epochs": epochs, "seed": seed, "threads": threads}
     wanted = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
@@ -102,16 +105,18 @@ def train(
     if with_validation:
         # Nothing is left to choose an epoch by.
         wanted = wanted.model_copy(update={"keep": "last", "patience": None})
-    data = load_data(wanted.data)
+    console = Screen(stderr=True)
+    with Doing(console, "loading images"):
+        data = load_data(wanted.data)
     folder = ResultFolder(out or Path("runs") / config.stem)
     _refuse_huge(config, wanted, len(data.classes))
     begun: dict[str, Any] = {"--with-validation": with_validation, "images": data.fingerprint}
-    chosen_threads, why = _threads(wanted, data, chosen, folder, resume)
+    with Doing(console, "measuring numbers of threads"):
+        chosen_threads, why = _threads(wanted, data, chosen, folder, resume)
     if chosen_threads is not None:
         torch.set_num_threads(chosen_threads)
         begun |= {"threads": chosen_threads} if wanted.threads is None else {}
     training = _prepared(config, wanted, data.joined() if with_validation else data, chosen)
-    console = Screen(stderr=True)
     with folder.claimed(begun, resume, overwrite), terminable():
         try:
             if resume:
@@ -137,6 +142,8 @@ def _threads(
 
     A training that goes on keeps the number that it began with: another one changes last digits.
     """
+    from paretrain.threads import DIGITS, cores, fastest_here, measured_words
+
     if config.threads is not None:
         few = config.threads > cores()
         return config.threads, f" (this machine has {count_of(cores(), 'core')})" if few else ""
@@ -155,6 +162,8 @@ def _threads(
 
 def _data_now(config: DataConfig, source: str | None, images: Path | None) -> DataConfig:
     """Return which images to use, some of them in another place than the configuration says."""
+    from paretrain.data.locate import is_csv, resolve_source
+
     if source is not None:
         config = config.model_copy(update={"source": resolve_source(source)})
     if images is None:
@@ -167,6 +176,8 @@ def _data_now(config: DataConfig, source: str | None, images: Path | None) -> Da
 
 
 def _refuse_huge(path: Path, config: TrainConfig, classes: int) -> None:
+    from paretrain.memory import refuse_larger_than_memory
+
     try:
         refuse_larger_than_memory(config, classes)
     except ValueError as error:
@@ -175,6 +186,9 @@ def _refuse_huge(path: Path, config: TrainConfig, classes: int) -> None:
 
 def _prepared(path: Path, config: TrainConfig, data: ImageData, device: torch.device) -> Training:
     """Build what is trained. Raises UserError where the network cannot be built."""
+    from paretrain.memory import is_out_of_memory
+    from paretrain.training import Training
+
     try:
         return Training(config, data, device)
     except ValueError as error:
@@ -196,19 +210,25 @@ def _through(
     origin: tuple[str, ...],
 ) -> int:
     """Train, test once, write the result and print what it is. Returns the exit code."""
+    from paretrain.full_training import train_to_the_end
+    from paretrain.result.write import Finished, write_all
+
     train_to_the_end(training, folder, console, validated=not with_validation)
     if training.curve[-1].health == "diverged":
         folder.discard()
         console.print("diverged: the loss is not finite; nothing was written", style="red")
         return EXIT_DIVERGED
-    test, broken_test = _open_test(training.config)
-    _say(console, _test_warnings(data, test))
-    on_test = None if test is None else training.evaluate(test.to(training.device))
+    with Doing(console, "loading and classifying the test part"):
+        test, broken_test = _open_test(training.config)
+        warnings = _test_warnings(data, test)
+        on_test = None if test is None else training.evaluate(test.to(training.device))
+    _say(console, warnings)
     untested = "" if on_test else broken_test or "the data have no test part"
     name = folder.final.name
     finished = Finished(name, training, with_validation, on_test, untested, origin)
     try:
-        no_onnx = write_all(folder.partial, finished)
+        with Doing(console, "writing the result"):
+            no_onnx = write_all(folder.partial, finished)
     except OSError as error:
         raise UserError(
             f"cannot write {error.filename or folder.partial}: {error.strerror or error}: mend it, "
@@ -224,6 +244,8 @@ def _through(
 
 def _open_test(config: TrainConfig) -> tuple[Part | None, str]:
     """Return the test part, and what is wrong with it, or ""."""
+    from paretrain.testset import load_test
+
     try:
         return load_test(config.data), ""
     except UserError as error:
@@ -233,6 +255,8 @@ def _open_test(config: TrainConfig) -> tuple[Part | None, str]:
 
 def _load(training: Training, folder: ResultFolder) -> None:
     """Set the training to its last checkpoint. Raises UserError when that is not possible."""
+    from paretrain.checkpoint import load_checkpoint
+
     try:
         load_checkpoint(training, folder.checkpoint)
     except (OSError, ValueError) as error:
@@ -245,6 +269,12 @@ def _load(training: Training, folder: ResultFolder) -> None:
 def _say_first(
     console: Console, training: Training, data: ImageData, with_validation: bool, threads_why: str
 ) -> None:
+    import torch
+
+    from paretrain.data.amount import amount_used
+    from paretrain.describe import describe
+    from paretrain.device import device_name
+
     config, images = training.config, training.data
     size = sum(parameter.numel() for parameter in training.network.parameters())
     validation = f"{len(images.val):,} validation images"
@@ -314,6 +344,8 @@ def _comment(config: Path) -> tuple[str, ...]:
 
 
 def _test_warnings(data: ImageData, test: Part | None) -> list[str]:
+    from paretrain.data.quality import identical_images, skipped_images
+
     if test is None:
         return []
     return [

@@ -68,6 +68,11 @@ class _Hiding:
         self._stream.write(hidden(text))
         return len(text)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write lines without secrets."""
+        for line in lines:
+            self.write(line)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 

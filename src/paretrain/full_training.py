@@ -7,7 +7,9 @@ from rich.progress import TextColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
+from paretrain.doing import Doing
 from paretrain.result.folder import ResultFolder
+from paretrain.screen import Screen
 from paretrain.training import EpochResult, Training
 
 
@@ -20,11 +22,19 @@ def train_to_the_end(
     KeyboardInterrupt ends is lost.
     """
     writes = True
-    with _Bar(training, console) as bar:
+    epochs = training.config.epochs
+    with _Bar(training, console) as bar, _in_a_log(console) as doing:
+        doing.say(f"training epoch {len(training.curve) + 1} of {epochs}")
         for result in training.epochs(bar.advance):
+            doing.say(f"training epoch {result.epoch + 1} of {epochs}")
             if writes and result.health != "diverged":
                 writes = _keep(training, folder, console)
             console.print(_line(result, training.config.epochs, validated), highlight=False)
+
+
+def _in_a_log(console: Console) -> Doing:
+    """Says what goes on only where there is no bar."""
+    return Doing(Screen(quiet=True) if console.is_terminal else console, "training")
 
 
 def _keep(training: Training, folder: ResultFolder, console: Console) -> bool:

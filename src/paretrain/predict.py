@@ -5,21 +5,22 @@
 Folders are searched for images, together with their sub-folders.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.data.folder import image_files
 from paretrain.formatting import count_of
-from paretrain.result.classifier import Prediction
-from paretrain.result.formats import Format
-from paretrain.result.load import load_classifier
-from paretrain.result.tables import write_csv
+from paretrain.result.format_names import Format
 from paretrain.safe_text import as_text, one_line
+
+if TYPE_CHECKING:
+    from paretrain.result.classifier import Prediction
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,6 +47,9 @@ def predict(
     ] = False,
 ) -> int:
     """Print or write one line for each image."""
+    from paretrain.data.folder import image_files
+    from paretrain.result.load import load_classifier
+
     classifier = load_classifier(folder, form, device, trust)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
@@ -66,6 +70,8 @@ def predict(
 
 
 def _write(csv: Path, predictions: Iterable[Prediction], top: int) -> None:
+    from paretrain.result.tables import write_csv
+
     header = ["path", "label", "probability"]
     for place in range(2, top + 1):
         header += [f"label_{place}", f"probability_{place}"]

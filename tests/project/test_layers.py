@@ -41,6 +41,7 @@ PARETRAIN: dict[str, set[str]] = {
     "health": set(),
     "bar": set(),
     "screen": {"output", "safe_text"},
+    "doing": {"formatting"},
     "network_config": set(),
     "config": {"cli", "network_config", "not_done", "paths"},
     "epoch_selection": {"config"},
@@ -61,10 +62,10 @@ PARETRAIN: dict[str, set[str]] = {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
         *("locks", "network_config", "paths", "safe_text", "training", "data", "networks"),
     },
-    "full_training": {"bar", "checkpoint", "training", "result"},
+    "full_training": {"bar", "checkpoint", "doing", "result", "screen", "training"},
     "__init__": {"result"},
     "__main__": {
-        *("__init__", "checkpoint", "cli", "config", "describe", "device", "formatting"),
+        *("__init__", "checkpoint", "cli", "config", "describe", "device", "doing", "formatting"),
         *("full_training", "memory", "paths", "screen", "testset", "threads", "training"),
         *("data", "result"),
     },
@@ -153,6 +154,22 @@ def test_a_worker_loads_neither_optuna_nor_torchvision_nor_the_database() -> Non
 
 def test_paretrain_runs_without_optuna() -> None:
     assert "optuna" not in _loaded("import paretrain.__main__")
+
+
+COMMANDS = [
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for path in sorted((ROOT / "search").glob("*.py"))
+    if "\ndef main() -> None:" in path.read_text(encoding="utf-8")
+]
+
+
+def test_help_needs_neither_torch_nor_optuna() -> None:
+    """They take seconds to import, and whoever asks for help or slips in an option waits."""
+    modules = [*COMMANDS, "paretrain.__main__", "paretrain.predict"]
+    assert "search.run" in modules and "search.studies" in modules
+    loaded = _loaded("import " + ", ".join(modules))
+    assert "typer" in loaded
+    assert not loaded & {"torch", "torchvision", "optuna", "pandas", "plotly", "sklearn", "scipy"}
 
 
 def test_spaces_has_no_init_file() -> None:

@@ -20,8 +20,8 @@ def open_source(config: DataConfig) -> Source:
     """Find the images, but decode none. Raises UserError when there are none."""
     if Path(config.source).is_absolute() and not is_there(Path(config.source)):
         raise UserError(
-            f"the images are not in {config.source}: put them back, or set data.source to where "
-            "they are now"
+            f"the images are not in {config.source}: put them back, or say where they are now: "
+            "--data, or data.source in the configuration"
         )
     source = resolve_source(config.source, "data.source")
     if source == DIGITS:

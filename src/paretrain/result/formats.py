@@ -13,7 +13,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors.torch import save
@@ -24,8 +23,8 @@ from paretrain.config import DataConfig
 from paretrain.result import pt2
 from paretrain.result.classifier import PixelClassifier
 from paretrain.result.folder import ONNX, PROGRAM, WEIGHTS
+from paretrain.result.format_names import Format as Format
 
-Format = Literal["weights", "pt2", "onnx"]
 FORMAT_FILES: dict[Format, str] = {"weights": WEIGHTS, "pt2": PROGRAM, "onnx": ONNX}
 INPUT, OUTPUT = "images", "probabilities"
 """Names of the input and the output in the ONNX graph."""

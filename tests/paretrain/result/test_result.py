@@ -419,13 +419,13 @@ def test_threads_that_no_one_named_are_measured_and_kept_when_a_training_goes_on
 ) -> None:
     config = TrainConfig.from_file(Path("tiny.yaml")).model_copy(update={"threads": None})
     Path("tiny.yaml").write_text(config.to_yaml())
-    monkeypatch.setattr("paretrain.__main__.cores", lambda: 2)
-    monkeypatch.setattr("paretrain.__main__.fastest_here", lambda *_: (2, {1: 40.0, 2: 70.0}))
+    monkeypatch.setattr("paretrain.threads.cores", lambda: 2)
+    monkeypatch.setattr("paretrain.threads.fastest_here", lambda *_: (2, {1: 40.0, 2: 70.0}))
     with monkeypatch.context() as patch:
         interrupt_after(1, patch)
         code, _, err = train()
     assert code == 130 and "2 threads (measured: 1: 40, 2: 70 images/s; --threads)" in err
-    monkeypatch.setattr("paretrain.__main__.fastest_here", lambda *_: pytest.fail("measured anew"))
+    monkeypatch.setattr("paretrain.threads.fastest_here", lambda *_: pytest.fail("measured anew"))
     torch.set_num_threads(1)
     code, _, err = train("--resume")
     assert code == 0 and "2 threads\n" in err and metrics()["threads"] == 2

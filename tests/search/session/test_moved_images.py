@@ -39,7 +39,9 @@ def test_commands_name_the_lost_place_and_what_to_do(
     code, _, err = run_main(export, *STUDY, "--trial", 0, "--out", "net.yaml")
     assert code == 0 and f"note: {before} is not there: set data.source in net.yaml" in err
     code, _, err = run_main(train, "net.yaml")
-    assert code == 2 and f"the images are not in {before}" in err and "set data.source" in err
+    assert (
+        code == 2 and f"the images are not in {before}" in err and "data.source in the conf" in err
+    )
 
 
 def test_a_run_that_finds_them_elsewhere_tells_the_study(

@@ -1,0 +1,49 @@
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from paretrain.doing import Doing
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretrain.doing.EVERY_S", 0.02)
+
+
+def until(out: io.StringIO, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while text not in out.getvalue():
+        assert time.monotonic() < deadline, out.getvalue()
+        time.sleep(0.01)
+
+
+def test_a_log_says_again_and_again_what_goes_on_until_it_is_over() -> None:
+    out = io.StringIO()
+    with Doing(Console(file=out), "loading images") as doing:
+        until(out, "loading images: 0 s\nloading images: 0 s\n")
+        doing.say("measuring network 2 of 9")
+        until(out, "measuring network 2 of 9: 0 s\n")
+    said = out.getvalue()
+    time.sleep(0.1)
+    assert out.getvalue() == said
+
+
+def test_a_terminal_shows_it_at_once_and_takes_it_away() -> None:
+    out = io.StringIO()
+    with Doing(Console(file=out, force_terminal=True, width=80), "loading images"):
+        until(out, "loading images")
+    assert out.getvalue().endswith("\x1b[2K")  # the line is erased
+
+
+def test_nothing_is_said_quietly_and_nothing_is_said_that_takes_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = io.StringIO()
+    with Doing(Console(file=out, quiet=True), "loading images"):
+        time.sleep(0.1)
+    monkeypatch.setattr("paretrain.doing.EVERY_S", 60.0)
+    with Doing(Console(file=out), "loading images"):
+        pass
+    assert out.getvalue() == ""
