@@ -41,8 +41,9 @@ def confirm_front(
     from search.study.images import chance_of
     from search.study.records import read_records
     from search.study.repeats import confirm, fresh_seeds, read_repeats
-    from search.study.storage import load_study, one_line
+    from search.study.storage import check_writable, load_study, one_line
 
+    check_writable(storage)
     study = load_study(storage, study_name)
     records = read_records(study, TrialState.COMPLETE)
     if not records:
