@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-import torch
 from optuna.trial import TrialState, create_trial
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from paretrain.data.parts import ImageData, Part
 from paretrain.health import Health
 from paretrain.training import EpochResult
 from search.problem.objective import DIRECTIONS
@@ -30,16 +28,6 @@ class Net:
 
     size: int
     val_acc: float
-
-
-def noise(classes: int = 10, side: int = 32, images: int = 40) -> ImageData:
-    """Random images, the same in every call, with the labels in turn."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (images, 3, side, side)
-    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    part = Part(pixels, torch.arange(images) % classes)
-    names = tuple(str(i) for i in range(classes))
-    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")
 
 
 def epoch_result(epoch: int, val_acc: float = 0.5, health: Health = "ok") -> EpochResult:

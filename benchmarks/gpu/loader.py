@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.gpu.speed import LIGHT, noise
+from benchmarks.gpu.speed import LIGHT
 from paretrain.data.augment import normalise, take_batch
+from paretrain.data.noise import noise
 
 
 class Pictures(Dataset[tuple[torch.Tensor, int]]):
@@ -16,7 +17,7 @@ class Pictures(Dataset[tuple[torch.Tensor, int]]):
     def __init__(self, images: int, side: int) -> None:
         from torchvision.transforms import v2
 
-        part = noise(images, side).train
+        part = noise(side=side, images=images).train
         self._pixels, self._labels = part.images_NCHW.permute(0, 2, 3, 1).numpy(), part.labels_N
         self._change = v2.Compose(
             [
@@ -51,7 +52,7 @@ def compare(device: torch.device, images: int, side: int, processes: int) -> dic
     for batch, _ in loader:
         batch.to(device, non_blocking=True)
     theirs = images / (time.perf_counter() - start)
-    part = noise(images, side).to(device).train
+    part = noise(side=side, images=images).to(device).train
     mean = torch.full((3,), 0.5, device=device)
     draws = torch.Generator(device).manual_seed(0)
     rates = []

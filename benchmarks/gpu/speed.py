@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from paretrain.config import AugmentConfig, DataConfig, Precision, SGDConfig, TrainConfig
-from paretrain.data.parts import ImageData, Part
+from paretrain.data.noise import noise
 from paretrain.network_config import NetworkConfig, ResNet9Config, ResNetConfig, VGGConfig, VGGStage
 from paretrain.networks.build import build_network
 from paretrain.optim import build_optimizer
@@ -53,14 +53,6 @@ class Case:
             precision=self.precision,
             epochs=1,
         )
-
-
-def noise(images: int, side: int) -> ImageData:
-    """Random images of ten classes: their content does not change how long a step takes."""
-    pixels = torch.randint(0, 256, (images, 3, side, side), dtype=torch.uint8)
-    part = Part(pixels, torch.arange(images) % 10)
-    names = tuple(map(str, range(10)))
-    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")
 
 
 class Bare:
@@ -112,7 +104,7 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
     In every round each of them runs for at least so many seconds.
     """
     steps = max(4, 50_000 // case.batch) if device.type == "cuda" else 8
-    training = Training(case.config, noise(steps * case.batch, case.side), device)
+    training = Training(case.config, noise(side=case.side, images=steps * case.batch), device)
     epoch = iter(range(1, 1_000_000))
 
     def ours() -> None:

@@ -9,7 +9,8 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, StartConfig, TrainConfig
-from paretrain.data.parts import ImageData, Part
+from paretrain.data.noise import noise
+from paretrain.data.parts import ImageData
 from paretrain.describe import describe
 from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
@@ -47,7 +48,7 @@ class _Draw:
 
 def check_space(space: Space, num_classes: int, image_size: int) -> Checked:
     """Raises UserError at the first draw for which something does not hold."""
-    rng, data = random.Random(0), _noise(num_classes, image_size)
+    rng, data = random.Random(0), noise(num_classes, image_size, max(16, num_classes))
     draws = [_draw(space, rng, number, num_classes, image_size) for number in range(1, DRAWS + 1)]
     built = [draw for draw in draws if draw is not None]
     if not built:
@@ -108,12 +109,3 @@ def unknown_hints(space: Space, drawn: Sequence[RandomTrial]) -> list[str]:
     """Hints for parameters that no draw asked for."""
     asked = {name for trial in drawn for name in trial.params}
     return sorted(set(space.hints) - asked)
-
-
-def _noise(num_classes: int, image_size: int) -> ImageData:
-    generator = torch.Generator().manual_seed(0)
-    shape = (max(16, num_classes), 3, image_size, image_size)
-    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    part = Part(images, torch.arange(len(images)) % num_classes)
-    names = tuple(str(i) for i in range(num_classes))
-    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")

@@ -13,10 +13,10 @@ from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.config import AugmentConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data import colour
 from paretrain.data.augment import crop_flip_rotate, take_batch
+from paretrain.data.noise import noise
 from paretrain.memory import is_out_of_memory
 from paretrain.networks.lrn import LocalResponseNorm
 from paretrain.training import EpochResult, Training
-from tests.makers import noise
 from tests.paretrain.test_on_a_gpu import AUGMENTATIONS, NETWORKS, OPTIMIZERS, a_config
 
 pytestmark = [

@@ -19,6 +19,7 @@ from paretrain.config import (
     SGDConfig,
     TrainConfig,
 )
+from paretrain.data.noise import noise
 from paretrain.network_config import (
     AlexNetConfig,
     ResNet9Config,
@@ -30,7 +31,6 @@ from paretrain.network_config import (
 from paretrain.networks.build import count_parameters
 from paretrain.training import Training
 from tests.fake_gpu import GPU, Calls, fake_gpu
-from tests.makers import noise
 
 SIDE, BATCH = 64, 8
 STAGES = tuple(VGGStage(width=width, kernels=("3x3", "1x1")) for width in (8, 16))

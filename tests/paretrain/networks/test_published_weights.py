@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, StartConfig, TrainConfig
-from paretrain.data.parts import ImageData, Part
+from paretrain.data.noise import noise
 from paretrain.network_config import AlexNetConfig, HeadConfig, ResNetConfig, ZooConfig
 from paretrain.networks.build import build_network
 from paretrain.networks.published import count_trainable, load_published
@@ -45,14 +45,6 @@ def config(weights: Path | None, **changes: Any) -> TrainConfig:
     return TrainConfig(**(fields | changes))
 
 
-def noise(classes: int = 3, size: int = 32) -> ImageData:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (16, 3, size, size), dtype=torch.uint8, generator=generator)
-    part = Part(images, torch.arange(16) % classes)
-    names = tuple(str(i) for i in range(classes))
-    return ImageData(names, part, part, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), "noise")
-
-
 def tensors(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
@@ -73,7 +65,7 @@ def test_all_but_the_output_layer_is_filled(weights: Path, network: Any) -> None
 
 def test_frozen_layers_stay_to_the_last_bit_and_the_others_move(weights: Path) -> None:
     wanted = config(weights, frozen=0.5)
-    training = Training(wanted, noise(), torch.device("cpu"))
+    training = Training(wanted, noise(classes=3, images=16), torch.device("cpu"))
     before = tensors(training.network)
     assert len(list(training.epochs())) == 2
     after = training.network.state_dict()
@@ -89,7 +81,7 @@ def test_trainable_parameters_are_counted_without_building(weights: Path, frozen
     wanted = config(
         weights, frozen=frozen, network=ResNetConfig(depth=18, head=HeadConfig(hidden=6))
     )
-    training = Training(wanted, noise(), torch.device("cpu"))
+    training = Training(wanted, noise(classes=3, images=16), torch.device("cpu"))
     trained = sum(p.numel() for p in training.network.parameters() if p.requires_grad)
     assert trained == count_trainable(wanted, 3)
     if frozen == 1.0:

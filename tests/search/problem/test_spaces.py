@@ -10,6 +10,7 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import StartConfig, TrainConfig
+from paretrain.data.noise import noise
 from paretrain.describe import describe
 from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
@@ -17,7 +18,6 @@ from search.problem.baselines import load_baselines
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, built_in_spaces, load_space
-from tests.makers import noise
 
 SPACES = built_in_spaces()
 SIZE = 224

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig, VGGConfig
+from paretrain.data.noise import noise
 from search.problem.baselines import load_baselines
 from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.space import load_space
@@ -31,7 +32,6 @@ from search.study.records import COUNTED, epochs_of, read_ends, read_records
 from search.study.storage_url import StorageUrl
 from search.workers.pool import WorkerPool
 from search.workers.protocol import Stop, Train
-from tests.makers import noise
 from tests.search.workers.fake_pool import FakePool, FakeTrainers, Order
 
 EPOCHS = 3

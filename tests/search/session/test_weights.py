@@ -9,6 +9,7 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, StartConfig
+from paretrain.data.noise import noise
 from paretrain.data.parts import ImageData
 from paretrain.network_config import published_name
 from search.problem.baselines import load_baselines
@@ -17,7 +18,6 @@ from search.session.open_study import open_study, stored_settings
 from search.session.plan import Plan
 from search.session.weights import names_needed, with_weights
 from search.study.storage_url import StorageUrl
-from tests.makers import noise
 
 MakePlan = Callable[..., Plan]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from optuna.trial import create_trial
 
+from paretrain.data.noise import noise
 from paretrain.data.parts import ImageData, Part
 from search.problem.chance import Chance
 from search.study.images import chance_on, images_of, read_chance, read_images
-from tests.makers import noise
 
 CURVE = {"val_acc": [0.3, 0.25, 0.4], "health": ["one class", "one class", "ok"]}
 
