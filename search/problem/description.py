@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from paretrain.cli import UserError
-from paretrain.formatting import visible
+from paretrain.safe_text import visible
 from search.problem.baselines import load_baselines
 from search.problem.constraints import Constraints
 from search.problem.space import Space

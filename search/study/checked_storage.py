@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from paretrain.cli import UserError, hidden
-from paretrain.formatting import visible
+from paretrain.safe_text import visible
 from search.problem.optuna_internals import FrozenStudy, OwnReading, backend_of, frozen_study
 from search.study import attributes as attr
 from search.study import tables

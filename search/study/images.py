@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from paretrain.data.parts import ImageData, Part
-from paretrain.formatting import visible
+from paretrain.safe_text import visible
 from search.problem.chance import Chance
 from search.study import attributes as attr
 

@@ -12,7 +12,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from paretrain.formatting import visible
+from paretrain.safe_text import visible
 from search.problem.optuna_internals import allows
 from search.study import attributes as attr
 from search.study.stored import REPEAT, STUDY, TRIAL, short, typed

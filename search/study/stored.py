@@ -20,8 +20,8 @@ from typing_extensions import TypedDict
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Precision, TrainConfig
-from paretrain.formatting import visible
 from paretrain.health import Health
+from paretrain.safe_text import visible
 from search.problem.description import SpaceDescription
 from search.study import attributes as attr
 from search.study.images import ImagesOfStudy

@@ -1,15 +1,4 @@
-"""Numbers, and text of others, as people read them."""
-
-import re
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that move a cursor or turn writing around, and halves of characters; not tab and
-newline."""
-
-
-def visible(text: str) -> str:
-    r"""Return the text with control characters as escapes, such as `\x1b`, for terminals."""
-    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+"""Numbers as people read them."""
 
 
 def duration(seconds: float) -> str:

@@ -2,11 +2,16 @@
 
 import re
 
+_ACTING = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, ESC among them, but tab and newline
+    "\u202a-\u202e\u2066-\u2069"  # turn the direction of all that follows
+)
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, ESC among them, but tab and newline
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # turn the direction of writing
+    f"[{_ACTING}"
+    "\u061c\u200e\u200f"  # marks of a direction
     "\u2028\u2029\ufeff]"  # line ends, and a space that nobody sees
 )
+_UNFIT = re.compile(f"[{_ACTING}\ud800-\udfff]")  # halves of characters too
 _UNSAFE_IN_LINE = re.compile(f"[\t\n]|{_UNSAFE.pattern}")
 
 
@@ -21,6 +26,14 @@ def escaped(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return text likewise, but with newlines and tabs written as `\n` and `\t` too."""
     return _UNSAFE_IN_LINE.sub(_escape, text)
+
+
+def visible(text: str) -> str:
+    r"""Return text as a study may hold it: without what acts, and without halves of characters.
+
+    Newlines and tabs stay, and so do marks of a direction, which belong to names in some scripts.
+    """
+    return _UNFIT.sub(_escape, text)
 
 
 def as_text(name: str) -> str:
