@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.workers import plan_of, proposals, seconds
-from search.session.plan import Plan
 
 SETTINGS = {"image_size": 32, "max_params": 500_000}
 
@@ -41,17 +40,16 @@ def compare(source: str, workers: list[int], trials: int, epochs: int) -> list[d
     """Train the same proposals with each number of workers, without and with MPS."""
     plan = plan_of(source, SETTINGS, epochs)
     configs = proposals(plan, trials)
-    rows: list[dict[str, object]] = []
-    for count in workers:
-        rows.append(_row(plan, configs, count, "no"))
+
+    def per_hour(count: int) -> float:
+        return 3600 * trials / seconds(replace(plan, workers=count, threads=1), configs)
+
+    rates = [(count, "no", per_hour(count)) for count in workers]
     with mps() as there:
         if there:
-            rows += [_row(plan, configs, count, "yes") for count in workers if count > 1]
-    first = rows[0]["trainings/h"]
-    assert isinstance(first, float)
-    return [row | {"over one worker": float(str(row["trainings/h"])) / first} for row in rows]
-
-
-def _row(plan: Plan, configs: list, count: int, shared: str) -> dict[str, object]:  # type: ignore[type-arg]
-    taken = seconds(replace(plan, workers=count, threads=1), configs)
-    return {"workers": count, "MPS": shared, "trainings/h": 3600 * len(configs) / taken}
+            rates += [(count, "yes", per_hour(count)) for count in workers if count > 1]
+    first = rates[0][2]
+    return [
+        {"workers": count, "MPS": shared, "trainings/h": rate, "over one worker": rate / first}
+        for count, shared, rate in rates
+    ]

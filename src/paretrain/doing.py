@@ -3,7 +3,6 @@
 import contextlib
 import threading
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.status import Status
@@ -40,12 +39,7 @@ class Doing:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._status is not None:
             self._status.stop()

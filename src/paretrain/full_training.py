@@ -1,7 +1,5 @@
 """Runs a training to its last epoch, with progress on the screen and checkpoints on disk."""
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import TextColumn
 
@@ -78,10 +76,5 @@ class _Bar:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()

@@ -13,16 +13,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from paretrain.__main__ import main as train
+from benchmarks.mutations.result import make_result
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.predict import main
 from paretrain.result.formats import sha256
 from paretrain.result.metrics import CHECKSUM, metrics_text, read_metrics
-from tests.harness import Finished, RunMain, run_process, succeed_in
+from tests.harness import Finished, RunMain, run_process
 
 Values = dict[str, Any]
 
@@ -31,15 +29,7 @@ Values = dict[str, Any]
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The digits at 8x8 pixels, one epoch, and a picture `a.png` beside the result."""
     folder = tmp_path_factory.mktemp("trained")
-    config = TrainConfig(
-        data=DataConfig(image_size=8),
-        network=VGGConfig(stages=(VGGStage(width=4, kernels=("3x3",)),), norm="batch"),
-        optimizer=SGDConfig(lr=0.05),
-        epochs=1,
-    )
-    (folder / "digits.yaml").write_text(config.to_yaml())
-    succeed_in(folder, train, "digits.yaml", "--device", "cpu", "--out", folder / "result")
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(folder / "a.png")
+    make_result(folder)
     return folder
 
 
