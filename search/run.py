@@ -147,6 +147,7 @@ def run(
     from search.session.options import Options
     from search.session.plan import settle, study_name_of
     from search.session.runner import Style, search
+    from search.study.reader import refuse_unreadable_name
     from search.study.storage import check_storage, check_writable, one_line
 
     if list_spaces:
@@ -155,6 +156,8 @@ def run(
         raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
     if study_name is not None and not study_name.strip():
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
+    if study_name is not None:
+        refuse_unreadable_name(study_name, "--study-name")
     limit = _max_params(max_params)
     accuracy: float | Literal["none"] | None = None
     if min_acc is not None:

@@ -15,6 +15,7 @@ from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
 from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
+from paretrain.safe_text import visible
 from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
 from search.problem.objective import LatencyModel, Objective
@@ -218,7 +219,8 @@ def settle(options: Options, stored: Stored | None) -> Plan:
 
 def study_name_of(options: Options) -> str:
     """The given name, or SPACE-DATA."""
-    return options.study_name or f"{options.space.name}-{short_name(options.data.source)}"
+    # A folder may be called anything; a study's name is printed and stored.
+    return options.study_name or visible(f"{options.space.name}-{short_name(options.data.source)}")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from search.study.attributes import OWNER, UID
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
 from search.study.provenance import checkpoint_folder
+from search.study.reader import refuse_unreadable_name
 from search.study.storage import check_writable, load_study, one_line, open_studies
 from search.study.storage_url import StorageUrl
 
@@ -40,6 +41,7 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
         raise UserError(
             f"the new name has {len(new)} characters: at most {LONGEST_NAME} are possible"
         )
+    refuse_unreadable_name(new, "the new name")
     taken = UserError(f"there is a study '{new}' in {storage} already: give another name")
     if new in open_studies(storage)[1]:
         raise taken

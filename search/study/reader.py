@@ -12,6 +12,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.cli import UserError
 from paretrain.safe_text import visible
 from search.problem.optuna_internals import allows
 from search.study import attributes as attr
@@ -46,6 +47,17 @@ def read_name(text: object) -> str:
     if not isinstance(text, str) or not text.strip() or len(text) > 1_000 or visible(text) != text:
         raise ValueError(f"is no name: {short(text)}")
     return text
+
+
+def refuse_unreadable_name(name: str, what: str) -> None:
+    """Raises UserError for a name under which a study could not be read again. `what` is the
+    message's word for it."""
+    try:
+        read_name(name)
+    except ValueError as error:
+        raise UserError(
+            f"{what} {error}: give at most 1,000 characters, none of which acts on a terminal"
+        ) from None
 
 
 def read_whole(value: object, most: int) -> int:

@@ -161,6 +161,8 @@ SEARCH = [
     (["--seed", "-1"], "--seed"),
     (["--study-name", ""], "--study-name '' is empty: give a name"),
     (["--study-name", " "], "--study-name ' ' is empty"),
+    (["--study-name", "a\x1b[2Jb"], r"--study-name is no name: 'a\x1b[2Jb': give"),
+    (["--study-name", "a" * 1001], "--study-name is no name: 'aaa"),
     (["--storage", "empty"], "is a folder"),
     (["--storage", ""], "--storage '' keeps nothing: give a file"),
     (["--storage", "sqlite://"], "--storage 'sqlite://' keeps nothing"),

@@ -12,7 +12,16 @@ from paretrain.config import DataConfig
 from search.problem.space import load_space
 from search.session.budget import Limits
 from search.session.options import Options
-from search.session.plan import CPU_SIDE, VAL_LEAST, Plan, Stored, differences, settle
+from search.session.plan import (
+    CPU_SIDE,
+    VAL_LEAST,
+    Plan,
+    Stored,
+    differences,
+    settle,
+    study_name_of,
+)
+from search.study.reader import read_name
 
 MakePlan = Callable[..., Plan]
 
@@ -24,6 +33,13 @@ def options(space: str = "data_scale", **changes: Any) -> Options:
 
 def stored(identity: dict[str, Any], **changes: Any) -> Stored:
     return replace(Stored(identity, threads=1), **changes)
+
+
+@pytest.mark.parametrize("folder", ["pets", "pe\x1b[2Jts", "pe\u202ets", "pets "])
+def test_a_study_that_is_named_after_its_folder_can_be_read_again(folder: str) -> None:
+    name = study_name_of(options(data=DataConfig(source=f"/images/{folder}")))
+    assert read_name(name) == name
+    assert name == "data_scale-pets" or folder != "pets"
 
 
 def test_a_study_keeps_its_objective(plan: MakePlan) -> None:
