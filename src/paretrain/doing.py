@@ -31,7 +31,9 @@ class Doing:
             self._status.update(text)
 
     def __enter__(self) -> "Doing":
-        if self._screen.is_terminal and not self._screen.quiet:
+        # On a dumb terminal nothing can move: it is told as a log is.
+        moving = self._screen.is_terminal and not self._screen.is_dumb_terminal
+        if moving and not self._screen.quiet:
             self._status = self._screen.status(self._text)
             self._status.start()
         elif not self._screen.quiet:

@@ -30,11 +30,19 @@ def test_a_log_says_again_and_again_what_goes_on_until_it_is_over() -> None:
     assert out.getvalue() == said
 
 
-def test_a_terminal_shows_it_at_once_and_takes_it_away() -> None:
+def test_a_terminal_shows_it_at_once_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
     with Doing(Console(file=out, force_terminal=True, width=80), "loading images"):
         until(out, "loading images")
     assert out.getvalue().endswith("\x1b[2K")  # the line is erased
+
+
+def test_a_dumb_terminal_is_told_in_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = io.StringIO()
+    with Doing(Console(file=out, force_terminal=True, width=80), "loading images"):
+        until(out, "loading images: 0 s\nloading images: 0 s\n")
 
 
 def test_nothing_is_said_quietly_and_nothing_is_said_that_takes_no_time(

@@ -213,7 +213,9 @@ def test_hidden_and_other_files_are_not_images(image_folder: FolderMaker) -> Non
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no folder .*nowhere"):
+    with pytest.raises(
+        UserError, match=r"the images are not in .*nowhere: put them back, or say where"
+    ):
         load(tmp_path / "nowhere")
 
 
