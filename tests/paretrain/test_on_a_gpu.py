@@ -44,6 +44,7 @@ NETWORKS: dict[str, NetworkConfig] = {
     "googlenet": ZooConfig(name="googlenet"),
     "mobilenet": ZooConfig(name="mobilenet_v2"),
 }
+MANY_CALLS = {"resnet50", "googlenet", "mobilenet"}
 AUGMENTATIONS = {
     "none": AugmentConfig(),
     "crop and flip": AugmentConfig(crop_padding=0.125, flip=True),
@@ -98,8 +99,8 @@ def train_and_validate(config: TrainConfig, images: int = 2 * BATCH) -> Calls:
 
 @pytest.mark.parametrize(
     "network",
-    # A fake call takes as long as a real one of a small network, and this one has the most.
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "resnet50")) for name in NETWORKS],
+    # A fake call takes as long as a real one of a small network, and these have the most.
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in MANY_CALLS)) for name in NETWORKS],
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_epoch_meets_no_other_device_and_waits_for_nothing(

@@ -4,6 +4,7 @@ from search.explain import main as explain
 from tests.harness import SMALL, STUDY, RunMain
 
 
+@pytest.mark.slow
 def test_a_real_study_is_explained(search: RunMain, run_main: RunMain) -> None:
     options = ("--trials", 8, "--baselines", "none", *SMALL, "--epochs", 4)
     assert search(*options).code == 0

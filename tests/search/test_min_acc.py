@@ -3,6 +3,7 @@
 from tests.harness import SMALL, Finished, RunMain, study
 
 
+@pytest.mark.slow
 def test_a_search_says_stores_and_answers_it(search: RunMain) -> None:
     def run(*arguments: str) -> Finished:
         done = search("--baselines", "none", *SMALL, *arguments)

@@ -74,6 +74,7 @@ def test_the_run_says_it_first_and_names_no_front(command: RunMain) -> None:
     assert "python -m search.status --study-name vgg_reduce-noise" in out
 
 
+@pytest.mark.slow
 def test_a_trial_that_guesses_says_so_when_it_ends(command: RunMain) -> None:
     options = (*TINY, "--data", "noise", "--study-name", "one", "--trials", 1)
     done = command(run, *options, "--json")
@@ -112,6 +113,7 @@ def test_status_explain_and_compare_say_the_same(command: RunMain) -> None:
     assert HEADLINE in out
 
 
+@pytest.mark.slow
 def test_studies_that_learned_nothing_cannot_be_compared(command: RunMain) -> None:
     again = ("--study-name", "again", "--data", "noise", "--trials", 1, "--quiet")
     assert command(run, *TINY, *again).code == 0

@@ -109,6 +109,7 @@ def test_two_workers_share_the_trials_exactly(search: RunMain) -> None:
     assert counted(study()) == 5 == len(study().trials)
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_with_its_own_validation(
     search: RunMain, image_folder: Callable[..., Path]
 ) -> None:
@@ -136,6 +137,7 @@ def doubtful_csv(image_folder: Callable[..., Path], tmp_path: Path) -> Path:
     return table
 
 
+@pytest.mark.slow
 def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     search: RunMain, run_main: RunMain, doubtful_csv: Path
 ) -> None:

@@ -214,6 +214,7 @@ def test_a_worker_that_hangs_is_ended_and_its_trial_tried_again(
     assert curve() == undisturbed
 
 
+@pytest.mark.slow
 def test_ctrl_c_puts_the_trial_back_into_the_queue_and_it_goes_on_later(
     start: Start, undisturbed: dict[str, list[float]]
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_first_lines_say_what_is_taken_from_the_study(search: RunMain) -> No
     assert len(study().trials) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [("--epochs", "2"), ("--image-size", "20"), ("--per-class", "10"), ("--threads", "2")]
 )
@@ -108,6 +109,7 @@ def test_a_dry_run_of_a_study_that_somebody_runs_is_refused_too(
     assert not Path("x.db").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_what_is_done_and_changes_nothing(search: RunMain) -> None:
     assert search("--trials", 1, "--max-params", "20k", *SMALL).code == 0
     before = dict(study().user_attrs)
@@ -131,6 +133,7 @@ def test_a_finished_study_run_again_says_so_and_changes_nothing(search: RunMain)
     assert (kept["baselines"], kept["min_acc"], study().user_attrs[MIN_ACC]) == ("all", 0.9, 0.9)
 
 
+@pytest.mark.slow
 def test_a_study_of_an_earlier_version_keeps_what_it_noted(search: RunMain) -> None:
     begun = ("--max-params", "20k", "--seed", "3", "--pruner", "none", *SMALL)
     assert search("--trials", 1, *begun).code == 0

@@ -44,6 +44,7 @@ def test_commands_name_the_lost_place_and_what_to_do(
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_finds_them_elsewhere_tells_the_study(
     moved: tuple[Path, Path], search: RunMain, run_main: RunMain
 ) -> None:

@@ -9,6 +9,7 @@ from search.session import runner
 from tests.harness import RunMain, study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none", "nets"])
 def test_the_measured_networks_are_those_that_run_first(
     name: str, search: RunMain, monkeypatch: pytest.MonkeyPatch

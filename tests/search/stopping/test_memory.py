@@ -110,6 +110,7 @@ STUDIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "limited", "min_acc"), STUDIES)
 def test_a_resumed_study_decides_as_an_uninterrupted_one(
     workers: int, limited: bool, min_acc: float | None
