@@ -1,5 +1,7 @@
 """`python -m search.explain`: the story of every trial of a real study."""
 
+import pytest
+
 from search.explain import main as explain
 from tests.harness import SMALL, STUDY, RunMain
 

@@ -1,5 +1,7 @@
 """`--min-acc`: the fewest parameters at no less than an accuracy."""
 
+import pytest
+
 from tests.harness import SMALL, Finished, RunMain, study
 
 
