@@ -417,7 +417,7 @@ def test_a_kill_during_a_write_leaves_a_sound_file_a_hundred_times(tmp_path: Pat
         with contextlib.closing(sqlite3.connect(file)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     (left,) = optuna.load_study(study_name="s", storage=open_storage(str(file))).trials
-    values = left.user_attrs["curve"]["val_acc"]
+    values = left.user_attrs["moments"]
     assert len(values) == 500 and len(set(values)) == 1  # the whole of one write
 
 
@@ -434,7 +434,7 @@ def _write_and_be_killed(file: str, delay: float) -> bytes:
             writer = StudyWriter(study, lambda error: os._exit(1))
             while True:
                 os.write(writing, b"(")
-                writer.note(0, {"curve": {"val_acc": [time.time()] * 500}})
+                writer.note(0, {"moments": [time.time()] * 500})
                 writer.flush()
                 os.write(writing, b")")
         finally:
