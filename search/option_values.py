@@ -1,7 +1,7 @@
 """Options that several commands have, and values as people type them: `2M`, `90m`, `path,label`."""
 
 import re
-from typing import Annotated
+from typing import Annotated, cast
 
 from typer import Option
 
@@ -19,7 +19,8 @@ Storage = Annotated[
         help="SQLite file, or SQLAlchemy URL; one with a password belongs into the variable.",
     ),
 ]
-STUDIES_DB = StorageUrl.of(DEFAULT)
+STUDIES_DB = cast(StorageUrl, DEFAULT)
+"""The default as it would be typed: `parser` reads it too, but not for `--help`."""
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 MAX_WORKERS = 256

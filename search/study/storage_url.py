@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Union
+from typing import TYPE_CHECKING, Union
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from paretrain.cli import UserError, hide, nearest
+
+if TYPE_CHECKING:  # it takes 0.2 s to import, more than all else that `--help` needs
+    from sqlalchemy import URL
 
 VARIABLE = "PARETRAIN_STORAGE"
 """Environment variable that takes the place of --storage."""
@@ -46,7 +46,7 @@ password."""
 class StorageUrl:
     """Where studies live. `str` of it may be shown to anybody."""
 
-    _url: URL
+    _url: "URL"
 
     @classmethod
     def of(cls, given: Union[str, Path, "StorageUrl"]) -> "StorageUrl":
@@ -54,6 +54,9 @@ class StorageUrl:
 
         Raises UserError for what cannot be read or keeps nothing. The message shows no secret.
         """
+        from sqlalchemy import URL, make_url
+        from sqlalchemy.exc import ArgumentError
+
         if isinstance(given, StorageUrl):
             return given
         text = str(given)
@@ -216,17 +219,17 @@ def _keeps_nothing(text: str) -> UserError:
     )
 
 
-def _settings(url: URL) -> Iterator[tuple[str, str]]:
+def _settings(url: "URL") -> Iterator[tuple[str, str]]:
     for key, values in url.query.items():
         for value in (values,) if isinstance(values, str) else values:
             yield key, value
 
 
-def _values(url: URL) -> set[str]:
+def _values(url: "URL") -> set[str]:
     return {value for _, value in _settings(url)}
 
 
-def _odbc(url: URL) -> Iterator[tuple[str, str]]:
+def _odbc(url: "URL") -> Iterator[tuple[str, str]]:
     for key, text in _settings(url):
         if key.lower() == _ODBC:
             for pair in text.split(";"):

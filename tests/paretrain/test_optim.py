@@ -1,7 +1,9 @@
 """Optimizers take the configured numbers; schedules follow their closed forms, step by step."""
 
+import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -127,7 +129,7 @@ def test_sgd_gets_its_numbers(tiny_config: Callable[..., TrainConfig], nesterov:
         regularisation=RegularisationConfig(weight_decay=1e-3),
     )
     optimizer = build_optimizer(config, nn.Linear(2, 2))
-    assert type(optimizer) is torch.optim.SGD
+    assert isinstance(optimizer, torch.optim.SGD)
     (group,) = optimizer.param_groups
     assert (group["lr"], group["momentum"], group["nesterov"], group["weight_decay"]) == (
         0.3,
@@ -163,6 +165,40 @@ def test_weight_decay_pulls_weights_without_gradient(
     config = tiny_config(optimizer=optimizer, regularisation=decay)
     assert one_step(config, 2.0, 0.0) == pytest.approx(expected, rel=1e-5)
     assert one_step(tiny_config(optimizer=optimizer), 2.0, 0.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reference", "rest"),
+    [
+        (SGDConfig(lr=0.05), torch.optim.SGD, {"momentum": 0.9, "fused": True}),
+        (AdamConfig(kind="adam", lr=0.01), torch.optim.Adam, {"fused": True}),
+        (AdamConfig(kind="adamw", lr=0.01), torch.optim.AdamW, {"fused": True}),
+    ],
+    ids=["sgd", "adam", "adamw"],
+)
+def test_weights_and_state_are_those_of_torchs_own_class(
+    tiny_config: Callable[..., TrainConfig],
+    chosen: OptimizerConfig,
+    reference: Callable[..., torch.optim.Optimizer],
+    rest: dict[str, Any],
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(5, 3)
+    copied = copy.deepcopy(layer)
+    decay = RegularisationConfig(weight_decay=0.1)
+    config = tiny_config(optimizer=chosen, regularisation=decay)
+    ours = build_optimizer(config, layer)
+    theirs = reference(copied.parameters(), lr=chosen.lr, weight_decay=0.1, **rest)
+    for step in range(4):
+        for network, optimizer in ((layer, ours), (copied, theirs)):
+            optimizer.zero_grad()
+            network(torch.full((2, 5), float(step))).square().sum().backward()
+            optimizer.step()
+        if step == 1:  # each goes on from what the other one saved
+            saved = ours.state_dict(), theirs.state_dict()
+            theirs.load_state_dict(copy.deepcopy(saved[0]))
+            ours.load_state_dict(copy.deepcopy(saved[1]))
+    assert torch.equal(layer.weight, copied.weight) and torch.equal(layer.bias, copied.bias)
 
 
 def test_every_parameter_is_trained(tiny_config: Callable[..., TrainConfig]) -> None:
