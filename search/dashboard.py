@@ -19,8 +19,9 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from paretrain.cli import help_text, run_command, terminable
+from paretrain.cli import help_text, run_command
 from paretrain.formatting import count_of, duration
+from paretrain.interruption import interruptible
 from search.option_values import STUDIES_DB, Storage
 from search.study.storage_url import StorageUrl
 
@@ -70,7 +71,7 @@ def dashboard(
     hosts = [name.strip("[]") for name in host or ()]
     names = _names(storage, study_name)
     began = time.monotonic()
-    with quiet_optuna(), terminable():
+    with quiet_optuna(), interruptible():
         # Here, because drawing threads cannot keep each other from hearing warnings.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         database = DashboardStorage(storage)

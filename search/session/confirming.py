@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import optuna
 import torch
 
-from paretrain.cli import UserError, terminable
+from paretrain.cli import UserError
 from paretrain.data.load import load_data
 from paretrain.device import device_name, refuse_foreign_precision
 from paretrain.doing import Doing
 from paretrain.formatting import count_of, duration
+from paretrain.interruption import interruptible
 from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
@@ -64,7 +65,7 @@ def train_repetitions(
         study.set_user_attr(OWNER, beat())
         file.refuse_if_moved()
 
-    with sole_owner(storage, study.study_name), terminable():
+    with sole_owner(storage, study.study_name), interruptible():
         refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
         try:
             with WorkerPool(worker_devices(device, workers), threads) as pool:

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from paretrain.formatting import count_of
+from paretrain.interruption import raise_if_interrupted
 from paretrain.training import EpochResult, patience_is_over
 from search.problem.objective import in_database
 from search.session.budget import Budget, End
@@ -136,6 +137,7 @@ class Coordinator:
 
     def _work(self) -> Outcome:
         while True:
+            raise_if_interrupted()
             self._hand_out()
             if not self._supervisor.jobs and (end := self._over()) is not None:
                 self._file.refuse_if_moved()

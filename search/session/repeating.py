@@ -12,6 +12,7 @@ from rich.progress import MofNCompleteColumn
 from paretrain.bar import time_left_bar
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.epoch_selection import kept_accuracies
+from paretrain.interruption import raise_if_interrupted
 from search.study.owner import BEAT_EVERY_S
 from search.study.records import TrialRecord
 from search.study.repeats import Repeat
@@ -81,6 +82,7 @@ class Repeating:
         again."""
         with self._bar:
             while self._waiting or self._supervisor.jobs:
+                raise_if_interrupted()
                 for _ in self._supervisor.hand_out(self._next):
                     pass
                 for happening in self._supervisor.receive(1.0):

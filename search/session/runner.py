@@ -12,11 +12,11 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from paretrain.cli import terminable
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
+from paretrain.interruption import interruptible
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
@@ -72,7 +72,7 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
 def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
     screen = Screen(stderr=True, quiet=style != "person")
     with contextlib.ExitStack() as held:
-        held.enter_context(terminable())
+        held.enter_context(interruptible())
         with contextlib.ExitStack() as owned:
             owned.enter_context(sole_owner(plan.storage, plan.study_name))
             admit(plan, None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from paretrain.config import TrainConfig
+from paretrain.interruption import raise_if_interrupted
 from search.workers.pool import Died, WorkerPool
 from search.workers.protocol import Probe, Probed, Ready
 
@@ -130,6 +131,7 @@ def probe_all(
         pool.send(worker, Probe(config=config, seconds=seconds, threads=threads))
     probed = []
     while waiting:
+        raise_if_interrupted()
         received = pool.receive(PROBE_TIMEOUT_S)
         if received is None or isinstance(received[1], Died):
             for worker in waiting if received is None else {received[0]}:

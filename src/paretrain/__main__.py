@@ -16,10 +16,11 @@ from rich.console import Console
 from typer import Argument, Option
 
 from paretrain import __version__
-from paretrain.cli import UserError, help_text, run_command, terminable
+from paretrain.cli import UserError, help_text, run_command
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
+from paretrain.interruption import interruptible
 from paretrain.paths import is_folder, user_path
 from paretrain.screen import Screen
 
@@ -117,7 +118,7 @@ def train(
         torch.set_num_threads(chosen_threads)
         begun |= {"threads": chosen_threads} if wanted.threads is None else {}
     training = _prepared(config, wanted, data.joined() if with_validation else data, chosen)
-    with folder.claimed(begun, resume, overwrite), terminable():
+    with folder.claimed(begun, resume, overwrite), interruptible():
         try:
             if resume:
                 _load(training, folder)

@@ -6,6 +6,7 @@ from rich.progress import TextColumn
 from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
 from paretrain.doing import Doing
+from paretrain.interruption import raise_if_interrupted
 from paretrain.result.folder import ResultFolder
 from paretrain.screen import Screen
 from paretrain.training import EpochResult, Training
@@ -28,6 +29,7 @@ def train_to_the_end(
             if writes and result.health != "diverged":
                 writes = _keep(training, folder, console)
             console.print(_line(result, training.config.epochs, validated), highlight=False)
+            raise_if_interrupted()
 
 
 def _in_a_log(console: Console) -> Doing:

@@ -36,6 +36,7 @@ PARETRAIN: dict[str, set[str]] = {
     "cli": {"not_done", "output", "safe_text"},
     "paths": {"cli"},
     "atomic": set(),
+    "interruption": set(),
     "choices": set(),
     "formatting": set(),
     "health": set(),
@@ -62,12 +63,14 @@ PARETRAIN: dict[str, set[str]] = {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
         *("locks", "network_config", "paths", "safe_text", "training", "data", "networks"),
     },
-    "full_training": {"bar", "checkpoint", "doing", "result", "screen", "training"},
+    "full_training": {
+        *("bar", "checkpoint", "doing", "interruption", "result", "screen", "training"),
+    },
     "__init__": {"result"},
     "__main__": {
         *("__init__", "checkpoint", "cli", "config", "describe", "device", "doing", "formatting"),
-        *("full_training", "memory", "paths", "screen", "testset", "threads", "training"),
-        *("data", "result"),
+        *("data", "full_training", "interruption", "memory", "paths", "result", "screen"),
+        *("testset", "threads", "training"),
     },
     "predict": {"cli", "formatting", "data", "result", "safe_text"},
 }

@@ -8,12 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
+from search.run import main
+from search.session import runner
+from search.session.startup_text import say_time
 from search.study.attributes import OWNER
-from tests.harness import NAME, SMALL, SearchProcess, study
+from tests.harness import NAME, SMALL, RunMain, SearchProcess, study
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up there")
 
@@ -95,6 +99,30 @@ def test_ctrl_c_before_the_first_trial_leaves_the_study_free(here: Path) -> None
     assert search.wait() == 130
     assert err.endswith("interrupted; the same command goes on from here\n"), err
     assert study(NAME).user_attrs[OWNER] is None
+
+
+class _Interrupted:
+    """Python drops what its finaliser raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_search_ends_although_ctrl_c_was_dropped_before_its_first_trial(
+    run_main: RunMain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        _Interrupted()
+        say_time(*arguments)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("search.workers.forecast.PROBE_S", 0.0)
+    monkeypatch.setattr(runner, "say_time", interrupted)
+    ended = run_main(main, *SMALL, "--trials", 2, "--workers", 1, "--baselines", "none")
+    assert ended.code == 130
+    assert ended.err.endswith("interrupted; the same command goes on from here\n")
 
 
 @pytest.mark.slow
