@@ -2,8 +2,9 @@
 
     python -m search.replay --study-name vgg_reduce-digits --trial 17
 
-On the same device with the same versions and threads they are the same to the last bit (on the
-CPU). Otherwise what differs is said. Exit code 0 when the curves are equal, 1 when they are not.
+On the same CPU with the same versions and threads they are the same to the last bit, and on the
+same GPU if the study was begun with --deterministic. Otherwise what differs is said. Exit code 0
+when the curves are equal, 1 when they are not.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def replay(
 
     from paretrain.data.load import load_data
     from paretrain.device import pick_device, refuse_foreign_precision
-    from search.session.rerun import compare_epochs, differences
+    from search.session.rerun import compare_epochs, differences, order_of_sums
     from search.study.image_place import refuse_lost, where_they_are
     from search.study.provenance import environment
     from search.study.records import find_trial, read_record
@@ -70,6 +71,7 @@ def replay(
     with Doing(Screen(stderr=True), "loading images"):
         data, then = load_data(record.config.data), study.user_attrs.get(PROVENANCE, {})
     differing = differences(then, environment(chosen), data.fingerprint, before, now)
+    differing += order_of_sums(record.config, chosen)
     typer.echo(f"Trial {trial}: {record.words}, seed {record.config.seed}")
     curve = stored.user_attrs[CURVE]
     compared: list[EpochComparison] = []

@@ -15,7 +15,7 @@ import typer
 from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.config import DataConfig
+from paretrain.config import DataConfig, Precision
 from paretrain.paths import is_folder, is_there, user_path
 from search.option_values import (
     STUDIES_DB,
@@ -118,6 +118,14 @@ def run(
         bool | None,
         Option(help="Allow BatchNorm over parts of a batch where memory is short."),
     ] = None,
+    precision: Annotated[
+        Precision | None,
+        Option(help="Arithmetic of a GPU. [default: bf16 where it is measured to be faster]"),
+    ] = None,
+    deterministic: Annotated[
+        bool,
+        Option("--deterministic", help="Equal curves for equal seeds on a GPU too, but slower."),
+    ] = False,
     seed: Annotated[
         int | None,
         Option(min=0, max=2**31 - 1, help="Seed of proposals and trainings. [default: 0]"),
@@ -187,6 +195,8 @@ def run(
         weights_dir=_weights_dir(weights_dir),
         stall_s=None if stall is None else parse_duration(stall, "--stall"),
         microbatch=microbatch,
+        precision=precision,
+        deterministic=deterministic or None,
         seed=seed,
         pruner=pruner,
         sampler=sampler,

@@ -107,14 +107,20 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
     training = Training(case.config, noise(side=case.side, images=steps * case.batch), device)
     epoch = iter(range(1, 1_000_000))
 
-    def ours() -> None:
-        training.train_epoch(next(epoch), lambda: None)
+    def epoch_of(training: Training) -> Callable[[], None]:
+        def train() -> None:
+            training.train_epoch(next(epoch), lambda: None)
+
+        return train
 
     bare = Bare(case.config, device)
     runs: dict[str, Callable[[], None]] = {
-        "ours": ours,
+        "ours": epoch_of(training),
         "bare": lambda: _repeat(bare.step, steps),
     }
+    if device.type == "cuda" and case.batch == 128:
+        fixed = case.config.model_copy(update={"deterministic": True})
+        runs["deterministic"] = epoch_of(Training(fixed, training.data, device))
     if device.type == "cuda":
         replay = Bare(case.config, device).graph()
         runs["bare graph"] = lambda: _repeat(replay, steps)

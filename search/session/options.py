@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from paretrain.config import DataConfig
+from paretrain.config import DataConfig, Precision
 from search.problem.baselines import Choice
 from search.problem.objective import Objective
 from search.problem.space import Space
@@ -48,6 +48,9 @@ class Options:
     """File or folder with published weights."""
     stall_s: float | None = None
     microbatch: bool | None = None
+    precision: Precision | None = None
+    """None = on a GPU whichever is faster, measured in a new study; fp32 on a CPU."""
+    deterministic: bool | None = None
     seed: int | None = None
     pruner: PrunerName | None = None
     sampler: SamplerName | None = None

@@ -107,6 +107,8 @@ class Plan:
     """Limit on the file with a network's weights."""
     microbatch: bool = False
     """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
+    deterministic: bool = False
+    """Whether a GPU adds in a fixed order. A setting of the study."""
     notes: tuple[str, ...] = ()
     """What was chosen for the user, in words."""
     kept: tuple[Kept, ...] = ()
@@ -123,6 +125,7 @@ class Plan:
             "epochs": self.epochs,
             "precision": self.precision,
             "pretrained": self.pretrained,
+            "deterministic": self.deterministic,
             "objectives": ["val_acc maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
@@ -133,7 +136,8 @@ class Plan:
 
     def complete(self, config: TrainConfig) -> TrainConfig:
         """A proposed configuration with this run's data, epochs, precision and weights."""
-        update = {"data": self.data, "epochs": self.epochs, "precision": self.precision}
+        names = ("data", "epochs", "precision", "deterministic")
+        update: dict[str, Any] = {name: getattr(self, name) for name in names}
         if config.start.pretrained:
             place = {"weights_dir": self.weights_dir}
             start = config.start.model_copy(update=place) if self.pretrained else StartConfig()
@@ -178,7 +182,8 @@ class Plan:
     def describe_device(self) -> str:
         """Device, workers, threads and arithmetic, for the first lines."""
         workers = f"{count_of(self.workers, 'worker')} x {count_of(self.threads, 'thread')}"
-        return f"{device_name(self.device)}, {workers}, {self.precision}"
+        order = ", deterministic" if self.deterministic else ""
+        return f"{device_name(self.device)}, {workers}, {self.precision}{order}"
 
 
 def settle(options: Options, stored: Stored | None) -> Plan:
@@ -193,6 +198,11 @@ def settle(options: Options, stored: Stored | None) -> Plan:
             f"--epochs-total {total}: one trial may take {epochs} epochs, so none could begin: "
             f"give {epochs} or more, or fewer --epochs in a new study"
         )
+    if options.precision == "bf16" and native_precision(options.device) != "bf16":
+        raise UserError(
+            f"--precision bf16: {device_name(options.device)} does not compute it natively: leave "
+            "the option out"
+        )
     workers = options.workers or 1
     of_runs = {name: choice.of_its_runs(name) for name in OF_ITS_RUNS if name != "max_params"}
     return Plan(
@@ -206,7 +216,8 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         threads=choice.threads(workers),
         threads_fixed=stored is not None or options.threads is not None or choice.digits,
         device=options.device,
-        precision=choice.first(None, "precision", native_precision(options.device)),
+        precision=choice.first(options.precision, "precision", native_precision(options.device)),
+        deterministic=choice.first(options.deterministic, "deterministic", False),
         limits=options.limits,
         auto_workers=options.workers is None,
         objective=choice.objective(),
@@ -367,7 +378,8 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """What differs between two identities, in words. The data's hash only counts where nothing
     else explains it."""
     # Studies from before there were the choices.
-    stored = {"skip_broken": False, "pretrained": True, "val_least": None} | stored
+    begun: dict[str, Any] = {"skip_broken": False, "pretrained": True, "val_least": None}
+    stored = begun | {"deterministic": False} | stored
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]
     if not explained and "data" in keys:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.training import EpochResult, Training
 from search.study.records import TrialRecord
@@ -67,3 +68,10 @@ def differences(
     if threads_then != threads_now:
         differing.append(f"threads {threads_then} then, {threads_now} now")
     return differing
+
+
+def order_of_sums(config: TrainConfig, device: torch.device) -> list[str]:
+    """What always differs on a GPU, in words, unless the training keeps it."""
+    if device.type != "cuda" or config.deterministic:
+        return []
+    return ["the order of sums on a GPU, which --deterministic keeps in a new study"]

@@ -12,7 +12,7 @@ import torch
 import paretrain
 from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
-from paretrain.device import device_name
+from paretrain.device import device_name, libraries
 from search.study.attributes import UID
 
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")
@@ -27,6 +27,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": device_name(device),
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        **libraries(device),
     }
 
 

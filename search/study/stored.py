@@ -159,6 +159,7 @@ class StoredIdentity(TypedDict):
     data: NotRequired[Line]
     precision: NotRequired[Precision]
     pretrained: NotRequired[bool]
+    deterministic: NotRequired[bool]
 
 
 def _data_settings(identity: StoredIdentity) -> StoredIdentity:

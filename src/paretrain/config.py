@@ -224,6 +224,9 @@ class TrainConfig(Frozen):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """CPU threads; None = as many as torch chooses. Another number changes the order of sums, and
     so the last bit of results. A search gives its workers a number of their own."""
+    deterministic: bool = False
+    """Whether a GPU adds in a fixed order, so that the same device and versions give the same curve
+    to the last bit. It costs speed there. A CPU always does."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("format")

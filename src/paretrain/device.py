@@ -84,6 +84,22 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+def libraries(device: torch.device) -> dict[str, str]:
+    """Return what computes on a GPU beside torch, and how; empty for a CPU.
+
+    Convolutions in fp32 are computed in TF32, which has 10 bits of mantissa, where that is on.
+    """
+    if device.type != "cuda":
+        return {}
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return {
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(cudnn),
+        "convolutions": "tf32" if torch.backends.cudnn.allow_tf32 else "fp32",
+        "matrix products": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32",
+    }
+
+
 def peak_memory(device: torch.device) -> int:
     """Return the most bytes that this process has used so far: reserved on a GPU, else resident."""
     if device.type == "cuda":

@@ -8,6 +8,7 @@ import torch
 
 from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData, Part
+from paretrain.determinism import sums_in_fixed_order
 from paretrain.training import Training
 
 BLOCKS, STEPS = 3, 2
@@ -33,6 +34,11 @@ def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds:
 
     Raises what the training raises.
     """
+    with sums_in_fixed_order(device, config.deterministic):
+        return _measured(config, data, device, seconds)
+
+
+def _measured(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
     start = time.perf_counter()
     training = Training(config, data, device)
     epoch, steps = 1, training.steps(1)

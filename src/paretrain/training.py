@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from paretrain.config import TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.split import subset
+from paretrain.determinism import sums_in_fixed_order
 from paretrain.device import widest_float
 from paretrain.epoch_selection import epochs_without_better, kept_epochs
 from paretrain.health import Health, judge
 from paretrain.networks.build import build_network, initialise
+from paretrain.networks.pooling import pool_in_fixed_order
 from paretrain.networks.published import frozen_layers, load_published
 from paretrain.optim import build_optimizer, build_schedule
 
@@ -149,6 +152,8 @@ class Training:
             self._still = frozen_layers(load_published(network, config), start.frozen)
             for layer in self._still:
                 layer.requires_grad_(False)
+        if config.deterministic and device.type == "cuda":
+            pool_in_fixed_order(network)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._chosen = self._choose_images()
         self._kept_weights: dict[str, Tensor] | None = None
@@ -262,8 +267,15 @@ class Training:
         self.confusion = state.get("confusion")
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
 
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """Return the block in which steps have the configuration's arithmetic (`deterministic`)."""
+        return sums_in_fixed_order(self.device, self.config.deterministic)
+
     def steps(self, epoch: int) -> Iterator[Step]:
-        """Train one epoch; yield what each batch gave, as tensors on the device."""
+        """Train one epoch; yield what each batch gave, as tensors on the device.
+
+        To be pulled within `arithmetic()`.
+        """
         # One seed an epoch: it is the same whether or not the ones before it ran in this process.
         seed = (self.config.seed * 1_000_003 + epoch) % 2**63
         torch.manual_seed(seed)  # dropout
@@ -334,19 +346,20 @@ class Training:
         losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         steps = self.steps(epoch)
-        # On a GPU each call costs, so the batches that were prepared together are counted together.
-        while together := list(itertools.islice(steps, self.batches_prepared)):
-            losses += torch.stack([step.loss for step in together]).sum(dtype=losses.dtype)
-            answers = torch.cat([step.logits for step in together]).argmax(1)
-            right += (answers == torch.cat([step.labels for step in together])).sum()
-            pulse()
+        with self.arithmetic():
+            # On a GPU each call costs, so batches that were prepared together are counted together.
+            while together := list(itertools.islice(steps, self.batches_prepared)):
+                losses += torch.stack([step.loss for step in together]).sum(dtype=losses.dtype)
+                answers = torch.cat([step.logits for step in together]).argmax(1)
+                right += (answers == torch.cat([step.labels for step in together])).sum()
+                pulse()
         return losses, right
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) on the device -> logits (N, num_classes), evaluation mode."""
         self.network.eval()
-        with self._autocast():
+        with self.arithmetic(), self._autocast():
             out: Tensor = self.network(normalise(images, self._mean, self._std))
         return out
 
@@ -384,7 +397,7 @@ class Training:
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
             labels = labels.to(self.device)
-            with self._autocast():
+            with self.arithmetic(), self._autocast():
                 logits = self.network(normalise(images.to(self.device), self._mean, self._std))
             losses += F.cross_entropy(logits.float(), labels, reduction="sum")
             cell = labels * classes + logits.argmax(1)

@@ -9,6 +9,7 @@ import torch
 from paretrain.cli import UserError
 from paretrain.device import (
     device_name,
+    libraries,
     native_precision,
     peak_memory,
     pick_device,
@@ -132,3 +133,17 @@ def test_a_device_that_raises_at_a_sum_computes_no_more(monkeypatch: pytest.Monk
 def test_apples_gpus_have_no_float64() -> None:
     assert widest_float(torch.device("mps")) == torch.float32
     assert widest_float(torch.device("cpu")) == widest_float(torch.device("cuda")) == torch.float64
+
+
+def test_what_computes_on_a_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert libraries(torch.device("cpu")) == {}
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    before = libraries(torch.device("cuda"))
+    assert before["cuda"] == "13.0" and before["cudnn"] == "91002"
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        after = libraries(torch.device("cuda"))
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    assert {key for key in after if after[key] != before[key]} == {"matrix products"}

@@ -105,13 +105,14 @@ def test_lrn_in_bfloat16_is_close_to_torchs_in_float32() -> None:
 
 
 def curve(config: TrainConfig, interrupted: Path | None = None) -> list[EpochResult]:
-    training = Training(config, noise(images=400), GPU)
+    data = noise(side=config.data.image_size, images=400)
+    training = Training(config, data, GPU)
     epochs = training.epochs()
     if interrupted is not None:
         next(epochs)
         next(epochs)
         save_checkpoint(training, interrupted)
-        training = Training(config, noise(images=400), GPU)
+        training = Training(config, data, GPU)
         load_checkpoint(training, interrupted)
         epochs = training.epochs()
     list(epochs)
@@ -129,6 +130,22 @@ def test_the_same_seed_gives_nearly_the_same_curve(record_property: Callable[...
     largest = difference(curve(vgg()), curve(vgg()))
     record_property("largest difference of a loss, same seed twice", f"{largest:.2g}")
     assert largest < 0.02
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_with_deterministic_the_same_seed_gives_an_equal_curve(
+    network: str, precision: str, tmp_path: Path
+) -> None:
+    config = a_config(NETWORKS[network], ALL, OPTIMIZERS["sgd"], precision)  # type: ignore[arg-type]
+    config = config.model_copy(update={"epochs": 3, "deterministic": True})
+    once, again = untimed(curve(config)), untimed(curve(config))
+    assert once == again
+    assert untimed(curve(config, tmp_path / "checkpoint.pt")) == once
+
+
+def untimed(results: list[EpochResult]) -> list[EpochResult]:
+    return [result.model_copy(update={"seconds": 0.0}) for result in results]
 
 
 def test_a_resumed_curve_is_nearly_the_uninterrupted_one(

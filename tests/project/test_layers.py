@@ -40,6 +40,7 @@ PARETRAIN: dict[str, set[str]] = {
     "choices": set(),
     "formatting": set(),
     "health": set(),
+    "determinism": set(),
     "bar": set(),
     "screen": {"output", "safe_text"},
     "doing": {"formatting"},
@@ -53,10 +54,13 @@ PARETRAIN: dict[str, set[str]] = {
     "networks": {"cli", "config", "network_config", "paths", "torch_files"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
-    "training": {"config", "device", "epoch_selection", "health", "optim", "data", "networks"},
+    "training": {
+        *("config", "determinism", "device", "epoch_selection", "health", "optim"),
+        *("data", "networks"),
+    },
     "torch_files": {"paths"},
     "checkpoint": {"atomic", "torch_files", "training"},
-    "pace": {"config", "data", "training"},
+    "pace": {"config", "data", "determinism", "training"},
     "threads": {"config", "data", "pace"},
     "testset": {"config", "data"},
     "result": {

@@ -22,6 +22,7 @@ from search.session.plan import (
     study_name_of,
 )
 from search.study.reader import read_name
+from tests.makers import CONFIG
 
 MakePlan = Callable[..., Plan]
 
@@ -50,6 +51,25 @@ def test_a_study_keeps_its_objective(plan: MakePlan) -> None:
     assert settle(options(objective="latency"), None).objective == "latency"
     assert "objectives" in differences(identity, plan().identity("f"))[0]
     assert replace(flops, min_acc=0.5).target_words.startswith("least flops at 50%")
+
+
+def test_deterministic_and_precision_are_of_a_study_and_older_studies_are_not_deterministic(
+    plan: MakePlan,
+) -> None:
+    fixed = plan(deterministic=True, precision="bf16")
+    assert fixed.complete(CONFIG).deterministic and fixed.complete(CONFIG).precision == "bf16"
+    assert fixed.describe_device().endswith("bf16, deterministic")
+    again = settle(options(), stored(fixed.identity("f")))
+    assert again.deterministic and again.precision == "bf16"
+    said = [str(kept) for kept in again.kept]
+    assert "--deterministic" in said and "--precision bf16" in said
+    plain = plan().identity("f")
+    old = {key: value for key, value in plain.items() if key != "deterministic"}
+    assert differences(old, plain) == []
+    (difference,) = differences(old, plan(deterministic=True).identity("f"))
+    assert difference == "deterministic (study: False, now: True)"
+    with pytest.raises(UserError, match="--precision bf16: cpu does not compute it natively"):
+        settle(options(precision="bf16"), None)
 
 
 def test_pretrained_is_part_of_a_study_and_older_studies_have_it(plan: MakePlan) -> None:

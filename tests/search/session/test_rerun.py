@@ -1,6 +1,9 @@
 """What is not as it was when a study began."""
 
-from search.session.rerun import differences
+import torch
+
+from search.session.rerun import differences, order_of_sums
+from tests.makers import CONFIG
 
 
 def test_what_differs_between_then_and_now_is_named() -> None:
@@ -12,3 +15,10 @@ def test_what_differs_between_then_and_now_is_named() -> None:
         "the images, whose content has changed",
         "threads 1 then, 2 now",
     ]
+
+
+def test_on_a_gpu_sums_have_no_order_unless_a_training_keeps_it() -> None:
+    kept = CONFIG.model_copy(update={"deterministic": True})
+    assert "--deterministic" in order_of_sums(CONFIG, torch.device("cuda"))[0]
+    assert order_of_sums(kept, torch.device("cuda")) == []
+    assert order_of_sums(CONFIG, torch.device("cpu")) == []
