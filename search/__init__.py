@@ -1,1 +1,24 @@
-"""Drives Optuna over a space of configurations: accuracy up, parameters down."""
+"""Drives Optuna over a space of configurations: accuracy up, parameters down.
+
+`from search import FrontPruner` is for training loops of your own. Names are loaded when they are
+asked for, so importing `search` loads neither torch nor Optuna.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.elsewhere.front_pruner import FrontPruner as FrontPruner
+
+_WHERE = {"FrontPruner": "search.elsewhere.front_pruner"}
+"""Modules of the public names."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'search' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

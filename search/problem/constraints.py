@@ -14,7 +14,8 @@ from paretrain.networks.build import (
     relative_epoch_cost,
 )
 from paretrain.networks.published import count_trainable
-from search.problem.objective import LatencyModel, Objective
+from search.problem.latency_model import LatencyModel
+from search.problem.objective import Objective
 
 OVER_MAX_PARAMS, UNBUILDABLE = "over the cap", "too deep for the image size"
 OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"

@@ -1,14 +1,9 @@
 """The second objective of a study: what is to be small, beside accuracy. Sizes are whole numbers in
 one unit throughout a search; people and the database get them in the usual unit."""
 
-import math
-import statistics
-from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from paretrain.config import TrainConfig
 from paretrain.formatting import short_count
-from paretrain.networks.build import relative_epoch_cost
 from search.problem.option_words import Objective as Objective
 
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
@@ -59,26 +54,3 @@ def with_unit(objective: Objective, size: int) -> str:
         return shown(objective, size)
     unit = {"params": "parameters", "trainable": "trainable parameters"}.get(objective, "FLOPs")
     return f"{short_count(size)} {unit}"
-
-
-@dataclass(frozen=True)
-class LatencyModel:
-    """Latency before it is measured: what a network's layers and arithmetic cost on one core, times
-    the median ratio of measured latencies to that cost. It is good enough to draw sizes and to
-    compare candidates. The stopping rule and the front only see measured values."""
-
-    num_classes: int
-    ratios: tuple[float, ...] = ()
-
-    def with_measured(self, config: TrainConfig, microseconds: int) -> "LatencyModel":
-        """The model that knows one more measured trial."""
-        return replace(self, ratios=(*self.ratios, microseconds / self._cost(config)))
-
-    def predict(self, config: TrainConfig) -> int:
-        """Microseconds, at least 1. Raises ValueError when the images are too small."""
-        ratio = math.exp(statistics.median(map(math.log, self.ratios))) if self.ratios else 1.0
-        return max(1, round(ratio * self._cost(config)))
-
-    def _cost(self, config: TrainConfig) -> float:
-        one_image = config.model_copy(update={"batch_size": 1, "share": 1.0})
-        return 1e6 * relative_epoch_cost(one_image, self.num_classes, 1)

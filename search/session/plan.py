@@ -18,7 +18,8 @@ from paretrain.formatting import count_of, percent
 from paretrain.safe_text import visible
 from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
-from search.problem.objective import LatencyModel, Objective
+from search.problem.latency_model import LatencyModel
+from search.problem.objective import Objective
 from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits

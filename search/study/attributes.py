@@ -42,3 +42,7 @@ IMAGES = "images"
 """How many images there are, of the most frequent class and of the rarest, in each part."""
 REPEAT = "repeat:"
 """Begins the names of attributes with repeats, one a repeat."""
+
+# Of other people's studies, which `search.FrontPruner` judges: one attribute of a trial, and one of
+# the study.
+FRONT_PRUNER = "front_pruner"

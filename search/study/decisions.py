@@ -57,25 +57,31 @@ def decision_attributes(decision: Decision) -> dict[str, Any]:
 
 def read_decisions(trial: FrozenTrial) -> list[Decision]:
     """What the rule said of a trial, epoch by epoch."""
-    return [
-        Decision(
-            stop=bool(stored["stop"]),
-            why=stored["why"] if "why" in stored else _HEAD.sub("", stored["reason"]),
-            evidence=read_evidence(stored),
-            spared=bool(stored.get("would_stop")),
-            memory=_read_memory(stored.get("memory")),
-        )
-        for stored in trial.user_attrs.get(DECISIONS, ())
-    ]
+    return [read_decision(stored) for stored in trial.user_attrs.get(DECISIONS, ())]
+
+
+def read_decision(stored: Mapping[str, Any]) -> Decision:
+    """What `decision_attributes` has stored."""
+    return Decision(
+        stop=bool(stored["stop"]),
+        why=stored["why"] if "why" in stored else _HEAD.sub("", stored["reason"]),
+        evidence=read_evidence(stored),
+        spared=bool(stored.get("would_stop")),
+        memory=_read_memory(stored.get("memory")),
+    )
 
 
 def read_memory(trials: Iterable[FrozenTrial], min_acc: float | None) -> list[MemoryUpdate]:
-    """What the rule of earlier runs remembered, for the rule of one that goes on. Gains count from
-    the accuracy that is asked for, so what was judged under another `min_acc` is left out."""
+    """What the rule of earlier runs remembered, for the rule of one that goes on."""
+    return memory_of((d for trial in trials for d in read_decisions(trial)), min_acc)
+
+
+def memory_of(decisions: Iterable[Decision], min_acc: float | None) -> list[MemoryUpdate]:
+    """What a rule remembered at these decisions. Gains count from the accuracy that is asked for,
+    so what was judged under another `min_acc` is left out."""
     return [
         decision.memory
-        for trial in trials
-        for decision in read_decisions(trial)
+        for decision in decisions
         if decision.memory is not None and _same(decision.evidence, min_acc)
     ]
 

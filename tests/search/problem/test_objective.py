@@ -4,7 +4,8 @@ import pytest
 
 from paretrain.config import SGDConfig, TrainConfig
 from paretrain.network_config import ResNetConfig
-from search.problem.objective import LatencyModel, Objective, in_database, shown, with_unit
+from search.problem.latency_model import LatencyModel
+from search.problem.objective import Objective, in_database, shown, with_unit
 
 
 def resnet(width: int) -> TrainConfig:

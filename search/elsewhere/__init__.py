@@ -1,0 +1,1 @@
+"""The stopping rule in other people's training loops."""
