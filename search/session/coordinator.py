@@ -25,7 +25,7 @@ from search.study import attributes as attr
 from search.study.database_file import DatabaseFile
 from search.study.decisions import evidence_attributes
 from search.study.images import chance_on
-from search.study.owner import BEAT_EVERY_S, beat
+from search.study.owner import BEAT_EVERY_S
 from search.study.provenance import checkpoint_folder
 from search.study.records import TrialRecord
 from search.study.storage import write_failed
@@ -43,6 +43,7 @@ from search.workers.supervisor import (
     LatencyMeasured,
     Supervisor,
     Woken,
+    WorkerReplaced,
 )
 
 MAX_FAILURES = 5
@@ -79,7 +80,7 @@ class Coordinator:
         """`file`: the database as it was when the study was opened; None = as it is now."""
         self._plan, self._rule, self._budget, self._tell = run.plan, rule, budget, tell
         trials = study.get_trials(deepcopy=False)
-        self._writer = StudyWriter(study, lambda error: pool.wake(WriteFailed(error)))
+        self._writer = StudyWriter(study, lambda error: pool.wake(WriteFailed(error)), beats=True)
         self._queue = TrialQueue(
             run.plan,
             run.constraints,
@@ -94,7 +95,7 @@ class Coordinator:
         self._trials: dict[int, RunningTrial] = {}
         """Those that have begun and not ended, by number."""
         self._failures_in_a_row, self._last_failure = 0, ""
-        self._last_beat = 0.0
+        self._last_look = 0.0
         self._file = file or DatabaseFile(run.plan.storage)
         self._refused_before: dict[str, int] = dict(study.user_attrs.get(attr.REFUSED, {}))
         self._queue.recall(trials)
@@ -128,7 +129,7 @@ class Coordinator:
         finally:
             self._queue.close()
             self._writer.study(attr.REFUSED, self.refused)
-            self._writer.study(attr.OWNER, None)
+            self._writer.release()
             self._writer.close()
         if self._writer.error is not None:  # the trials that were reported last are not stored
             raise write_failed(self._plan.storage, self._writer.error)
@@ -148,10 +149,9 @@ class Coordinator:
                 return Outcome("timeout")
             for happening in self._supervisor.receive(min(1.0, 1.0 if left is None else left)):
                 self._handle(happening)
-            if time.monotonic() - self._last_beat > BEAT_EVERY_S:
-                self._last_beat = time.monotonic()
+            if time.monotonic() - self._last_look > BEAT_EVERY_S:
+                self._last_look = time.monotonic()
                 self._file.refuse_if_moved()
-                self._writer.study(attr.OWNER, beat())
             if self._failures_in_a_row >= MAX_FAILURES:
                 self._interrupt("too many failures")
                 return Outcome("failures", self._last_failure)
@@ -186,6 +186,9 @@ class Coordinator:
                 self._file.refuse_if_moved()
                 raise write_failed(self._plan.storage, happening.message.error)
             return  # a proposal is ready: it will be handed out
+        if isinstance(happening, WorkerReplaced):
+            self._tell(Note(happening.text))
+            return
         trial = self._trials[happening.job.number]
         match happening:
             case EpochOver(result=result):

@@ -25,6 +25,7 @@ from search.workers.supervisor import (
     JobNote,
     Pool,
     Supervisor,
+    WorkerReplaced,
 )
 
 
@@ -109,6 +110,8 @@ class Repeating:
                 self._say(job, f" failed: {' '.join(error.split())}")
             case JobNote(job=job, text=text):
                 self._say(job, f": {text}")
+            case WorkerReplaced(text=text):
+                self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _finished(self, job: Job) -> None:
         record, last = self._repetitions[job.number].record, job.results[-1]

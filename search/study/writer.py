@@ -1,8 +1,10 @@
 """Writes what a run has to store in its study, in order, in a thread of its own: nobody who decides
 or trains waits for a disk."""
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +13,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from search.problem.optuna_internals import id_of, set_attributes, set_state
+from search.study import owner
+from search.study.attributes import OWNER
 from search.study.database_file import make_whole
 
 Write = Callable[[], None]
@@ -20,8 +24,13 @@ class StudyWriter:
     """The only writer of a study while a run lasts. After a write has failed, nothing more is
     written, and `failed` is called once, from the writer's thread."""
 
-    def __init__(self, study: optuna.Study, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, study: optuna.Study, failed: Callable[[Exception], None], beats: bool = False
+    ) -> None:
+        """`beats`: also tells other machines, until `release`, that this process runs the study.
+        Here, because whoever decides may be busy for longer than a sign of life holds."""
         self._study, self._failed = study, failed
+        self._next_beat = 0.0 if beats else math.inf
         self._writes: queue.Queue[Write | None] = queue.Queue()
         self._ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
         self.error: Exception | None = None
@@ -90,6 +99,15 @@ class StudyWriter:
         """An attribute of the study."""
         self._writes.put(lambda: self._study.set_user_attr(key, value))
 
+    def release(self) -> None:
+        """Nobody runs the study any more."""
+
+        def write() -> None:
+            self._next_beat = math.inf
+            self._study.set_user_attr(OWNER, None)
+
+        self._writes.put(write)
+
     def flush(self) -> None:
         """Wait until everything so far is written, or has been given up."""
         self._writes.join()
@@ -111,14 +129,30 @@ class StudyWriter:
 
     def _work(self) -> None:
         while True:
-            write = self._writes.get()
+            wait = self._next_beat - time.monotonic()
+            try:
+                write = self._writes.get(timeout=max(0.0, min(wait, threading.TIMEOUT_MAX)))
+            except queue.Empty:
+                self._write(self._beat)
+                continue
             try:
                 if write is None:
                     return
-                if self.error is None:
-                    write()
-            except Exception as error:  # whatever a database or a disk raises
-                self.error = error
-                self._failed(error)
+                if wait < 0:
+                    self._write(self._beat)
+                self._write(write)
             finally:
                 self._writes.task_done()
+
+    def _write(self, write: Write) -> None:
+        if self.error is not None:
+            return
+        try:
+            write()
+        except Exception as error:  # whatever a database or a disk raises
+            self.error = error
+            self._failed(error)
+
+    def _beat(self) -> None:
+        self._next_beat = time.monotonic() + owner.BEAT_EVERY_S
+        self._study.set_user_attr(OWNER, owner.beat())

@@ -2,7 +2,7 @@
 dies or hangs, and a lack of memory. Knows nothing of studies."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,6 +30,14 @@ STALL_S = 300.0
 """A worker that trains no batch for so long hangs, unless the user says otherwise."""
 LOADING_S = 120.0
 """A worker may need so long until its first sign: a busy machine takes a while to load torch."""
+AWAY_S = 5.0
+"""Time between two looks at the workers, beyond the wait for a message, that counts as silence of
+theirs. In what is more than that nobody listened to them: a decision took long, or Ctrl-Z."""
+MOST_SET_ASIDE = 4
+"""So many jobs that lacked memory wait until a device has nothing else to do; then it is emptied
+for them, so that what they teach of memory is not learned at the end of the run."""
+MOST_DEATHS = 3
+"""A worker that dies so often without a job, and says nothing in between, cannot start."""
 
 
 class Pool(Protocol):
@@ -119,6 +127,14 @@ class JobNote:
 
 
 @dataclass(frozen=True)
+class WorkerReplaced:
+    """A worker without a job has died; another one is in its place."""
+
+    text: str
+    """In one line."""
+
+
+@dataclass(frozen=True)
 class Woken:
     """Something else than a worker has news (see `WorkerPool.wake`)."""
 
@@ -133,6 +149,7 @@ Happening = (
     | JobFinished
     | JobFailed
     | JobNote
+    | WorkerReplaced
     | Woken
 )
 
@@ -159,6 +176,12 @@ class Supervisor:
         self._busy: dict[int, Job] = {}
         self._set_aside: deque[Job] = deque()
         """Jobs that lacked memory beside others, each with `alone_on`."""
+        self._unread: deque[tuple[int, object]] = deque()
+        """What workers have said and nobody has looked at yet."""
+        self._looked = time.monotonic()
+        """When it was last known what the workers had said."""
+        self._idle_deaths: Counter[int] = Counter()
+        """Deaths of each worker without a job since it last said anything."""
         self.busy_seconds = 0.0
         """Time that workers had a job, summed over them."""
 
@@ -173,25 +196,22 @@ class Supervisor:
         return list(self._busy.values())
 
     def hand_out(self, next_job: Callable[[], Job | None]) -> Iterator[Job]:
-        """Give every idle worker a job, and yield each job that begins: those set aside first, when
-        nothing runs beside them, then what `next_job` gives until it gives None."""
+        """Give every idle worker a job, and yield each job that begins: what `next_job` gives until
+        it gives None, then those set aside, where nothing runs beside them."""
+        more = True
         for worker in self._pool.workers:
-            if worker in self._busy:
-                continue
             device = self._pool.device(worker)
-            waiting = next((job for job in self._set_aside if _concerns(job, device)), None)
-            if waiting is not None:
-                if self._under_way(waiting.alone_on or ""):
-                    continue
-                self._set_aside.remove(waiting)
-                self._free_device(worker)
-                job: Job | None = waiting
-            elif any(_concerns(running, device) for running in self._busy.values()):
+            if worker in self._busy or any(_concerns(job, device) for job in self._busy.values()):
                 continue
-            else:
-                job = next_job()
+            waiting = [job for job in self._set_aside if _concerns(job, device)]
+            job = next_job() if more and len(waiting) < MOST_SET_ASIDE else None
             if job is None:
-                return
+                more = more and len(waiting) >= MOST_SET_ASIDE
+                if not waiting or self._under_way(waiting[0].alone_on or ""):
+                    continue
+                job = waiting[0]
+                self._set_aside.remove(job)
+                self._free_device(worker)
             self._train(worker, job)
             yield job
 
@@ -200,15 +220,32 @@ class Supervisor:
 
         Raises UserError when a worker cannot start.
         """
-        received = self._pool.receive(timeout)
-        if received is not None:
-            yield from self._interpret(*received)
-        now = time.monotonic()
+        self._listen(timeout)
+        if self._unread:
+            yield from self._interpret(*self._unread.popleft())
+        self._listen(0)
+        heard = {worker for worker, _ in self._unread}
         for worker, job in list(self._busy.items()):
-            silent = now - job.last_sign
-            if silent > max(self._stall_s, LOADING_S if job.silent else 0.0):
+            silent = self._looked - job.last_sign
+            limit = max(self._stall_s, LOADING_S if job.silent else 0.0)
+            if silent > limit and worker not in heard:
                 why = f"no batch for {silent:.0f} s{self._stall_hint}"
                 yield from self._worker_died(worker, Died(0, why, "hangs"))
+
+    def _listen(self, timeout: float) -> None:
+        """Take in all that workers have said, so that nobody whose word lies unread is taken for
+        silent. Waits for the first word only where none is known."""
+        wait = 0.0 if self._unread else timeout
+        away = -wait - AWAY_S
+        while (received := self._pool.receive(wait)) is not None:
+            self._unread.append(received)
+            wait = 0.0
+        now = time.monotonic()
+        away += now - self._looked
+        self._looked = now
+        if away > 0:
+            for job in self._busy.values():
+                job.last_sign = min(now, job.last_sign + away)
 
     def go_on(self, job: Job, epoch: int) -> None:
         """The epoch has been judged: train on."""
@@ -233,9 +270,12 @@ class Supervisor:
         job = self._busy.get(worker)
         if isinstance(message, Died):
             yield from self._worker_died(worker, message)
-        elif worker < 0:
+            return
+        if worker < 0:
             yield Woken(message)
-        elif job is not None and getattr(message, "trial", None) == job.number:
+            return
+        self._idle_deaths[worker] = 0
+        if job is not None and getattr(message, "trial", None) == job.number:
             job.note_sign()
             yield from self._hear(worker, job, message)
 
@@ -281,10 +321,14 @@ class Supervisor:
             yield JobFailed(job, "does not fit into memory", failed.traceback, out_of_memory=True)
 
     def _worker_died(self, worker: int, died: Died) -> Iterator[Happening]:
-        self._pool.restart(worker)
+        self._restart(worker)
         job = self._busy.get(worker)
         if job is None:
-            raise UserError(f"a worker cannot start: {died}")
+            self._idle_deaths[worker] += 1
+            if self._idle_deaths[worker] >= MOST_DEATHS:
+                raise UserError(f"a worker cannot start: {died}")
+            yield WorkerReplaced(f"{died}; it had nothing to train, and was begun anew")
+            return
         self._pause(job, lost=True)
         job.deaths += 1
         if job.deaths > 1:
@@ -315,7 +359,12 @@ class Supervisor:
         device = self._pool.device(worker)
         for other in self._pool.workers:
             if device != "cpu" and other != worker and self._pool.device(other) == device:
-                self._pool.restart(other)
+                self._restart(other)
+
+    def _restart(self, worker: int) -> None:
+        """A fresh process; what the former one said last is forgotten."""
+        self._pool.restart(worker)
+        self._unread = deque(said for said in self._unread if said[0] != worker)
 
     def _smaller_pieces(self, config: TrainConfig) -> int | None:
         """Images for one forward pass: half as many, where that is the same training or allowed."""
@@ -341,6 +390,7 @@ class Supervisor:
         for worker, busy_with in self._busy.items():
             if busy_with is job:
                 self._pool.send(worker, message)
+                job.last_sign = time.monotonic()  # until now it may have waited for this
 
     def _release(self, worker: int, seconds: float | None = None, lost: bool = False) -> None:
         self._pause(self._busy.pop(worker), seconds, lost)

@@ -1,6 +1,7 @@
 """Who trains what, what is decided, and what the study has of it, over workers that are no
 processes."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from search.study.decisions import read_decisions
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
 from search.study.storage_url import StorageUrl
-from search.workers.pool import WorkerPool
+from search.workers.pool import Died, WorkerPool
 from search.workers.protocol import Stop, Train
 from tests.search.workers.fake_pool import FakePool, FakeTrainers, Order
 
@@ -153,6 +154,8 @@ class InterruptedAfter(FakeTrainers):
     messages = 0
 
     def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
+        if self.messages == 0 and not timeout:
+            return None  # nothing more is said, but what was said is handled
         if self.messages == 0:
             raise KeyboardInterrupt
         received = super().receive(timeout)
@@ -398,6 +401,47 @@ def test_baselines_run_first_and_no_rule_judges_them(session: Session) -> None:
     assert session.states == complete + pruned
     judged = {curve.number for curve, _ in rule.views}
     assert judged == set(range(count, count + 3))
+
+
+class WaitsForBeats:
+    """Decides only when the study has had another sign of life twice."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self.seen = session, set[float]()
+
+    def decide(self, trial: Curve, view: View) -> Decision:
+        until, before = time.monotonic() + 20, len(self.seen)
+        while len(self.seen) < before + 2 and time.monotonic() < until:
+            owner = self._session.study.user_attrs.get("owner")
+            self.seen |= set() if owner is None else {owner["time"]}
+        return Decision(False, "", judged=False)
+
+
+def test_the_study_shows_life_while_a_decision_takes_long(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.study.owner.BEAT_EVERY_S", 0.01)
+    rule = WaitsForBeats(session)
+    session.run(FakeTrainers(1, rising), trials=1, rule=rule)
+    assert len(rule.seen) == 2 * (EPOCHS - 1)
+    assert session.study.user_attrs["owner"] is None, "and none once the run is over"
+
+
+class DyingIdle(FakeTrainers):
+    """The second worker is killed whenever it has nothing to train."""
+
+    def send(self, worker: int, message: Order) -> None:
+        super().send(worker, message)
+        if isinstance(message, Train) and message.trial == 0:
+            FakePool.say(self, 1, Died(-9, ""))
+
+
+def test_the_death_of_a_worker_without_a_trial_costs_nothing(session: Session) -> None:
+    pool = DyingIdle(2, rising, trials=1)
+    assert session.run(pool, trials=1).ending == "done"
+    assert pool.restarted == [1] and session.states == [TrialState.COMPLETE]
+    (note,) = [event.text for event in session.events if isinstance(event, Note)]
+    assert note.endswith("it had nothing to train, and was begun anew")
 
 
 def test_a_database_that_cannot_be_written_ends_the_run_in_one_line(

@@ -18,6 +18,7 @@ from search.workers.protocol import (
     Finished,
     Go,
     Measured,
+    Ready,
     Resumed,
     Stop,
     Train,
@@ -25,6 +26,8 @@ from search.workers.protocol import (
 )
 from search.workers.supervisor import (
     LOADING_S,
+    MOST_DEATHS,
+    MOST_SET_ASIDE,
     ConfigChanged,
     CurveRestored,
     EpochOver,
@@ -35,6 +38,7 @@ from search.workers.supervisor import (
     LatencyMeasured,
     Supervisor,
     Woken,
+    WorkerReplaced,
 )
 from tests.makers import epoch_result
 from tests.search.workers.fake_pool import FakePool
@@ -65,8 +69,15 @@ class Scene:
     """A supervisor over a fake pool, with jobs that wait for it."""
 
     def __init__(
-        self, folder: Path, workers: int, norm: Norm, pieces_allowed: bool, devices: Sequence[str]
+        self,
+        clock: Clock,
+        folder: Path,
+        workers: int,
+        norm: Norm,
+        pieces_allowed: bool,
+        devices: Sequence[str],
     ) -> None:
+        self.clock = clock
         self.pool = FakePool(workers, devices)
         self.supervisor = Supervisor(self.pool, STALL, " (a hint)", pieces_allowed)
         self.jobs: list[Job] = []
@@ -101,9 +112,15 @@ class Scene:
         self.pool.say(worker, message)
         return list(self.supervisor.receive(0))
 
-    def nothing_comes(self) -> list[Happening]:
+    def nothing_comes(self, seconds: float = 0.0) -> list[Happening]:
+        """What happens while the workers are listened to for so long and say nothing."""
         assert self.pool.silent
-        return list(self.supervisor.receive(0))
+        happened = list(self.supervisor.receive(0))
+        while seconds > 0:
+            self.clock.now += min(1.0, seconds)
+            seconds -= 1.0
+            happened += self.supervisor.receive(0)
+        return happened
 
     @property
     def running(self) -> list[int]:
@@ -124,7 +141,7 @@ def scene(tmp_path: Path, clock: Clock) -> MakeScene:
         pieces_allowed: bool = False,
         devices: Sequence[str] = (),
     ) -> Scene:
-        made = Scene(tmp_path, workers, norm, pieces_allowed, devices)
+        made = Scene(clock, tmp_path, workers, norm, pieces_allowed, devices)
         made.add(workers + more)
         assert made.hand_out() == list(range(workers))
         return made
@@ -199,31 +216,53 @@ def test_other_news_than_a_workers_is_passed_on(scene: MakeScene) -> None:
     assert list(seen.supervisor.receive(0)) == [Woken("news")]
 
 
-def test_a_job_that_lacks_memory_beside_others_runs_alone_when_they_have_ended(
+def test_a_job_that_lacks_memory_beside_others_holds_up_nobody_and_runs_alone_in_the_end(
     scene: MakeScene,
 ) -> None:
-    seen = scene(workers=2, more=1)
+    seen = scene(workers=2, more=2)
     happened = seen.hears(0, no_memory(0))
     assert texts(happened) == ["out of memory, tried again alone"] and len(happened) == 1
     assert seen.running == [1] and seen.supervisor.jobs == [seen.jobs[1], seen.jobs[0]]
     assert seen.jobs[0].seconds_lost == 2.0 and seen.jobs[0].config.micro_batch is None
-    assert seen.hand_out() == [], "nothing new begins while it waits"
+    assert seen.hand_out() == [2], "others go on"
     assert seen.hears(1, Finished(trial=1, seconds=1.0)) == [JobFinished(seen.jobs[1])]
-    assert seen.hand_out() == [0], "nothing begins beside it"
+    assert seen.hand_out() == [3] and seen.hand_out() == []
+    seen.hears(0, Finished(trial=2, seconds=1.0))
+    assert seen.hand_out() == [], "not beside another one"
+    seen.hears(1, Finished(trial=3, seconds=1.0))
+    assert seen.hand_out() == [0], "alone, and no other job is left"
     assert seen.running == [0] and seen.hand_out() == []
+    seen.add(1)
+    assert seen.hand_out() == [], "nothing begins beside it"
     assert seen.jobs[0].checkpoint.exists(), "it is of the same configuration"
     assert seen.hears(0, Finished(trial=0, seconds=1.0)) == [JobFinished(seen.jobs[0])]
-    assert seen.hand_out() == [2]
+    assert seen.hand_out() == [4]
+
+
+def test_many_jobs_that_lack_memory_have_the_device_for_themselves_before_others_go_on(
+    scene: MakeScene,
+) -> None:
+    """Else a search would learn only at its end how much memory there is."""
+    workers = MOST_SET_ASIDE + 1
+    seen = scene(workers, more=2)
+    for worker in range(MOST_SET_ASIDE):
+        seen.hears(worker, no_memory(worker))
+    assert seen.hand_out() == [] and seen.running == [MOST_SET_ASIDE]
+    seen.hears(MOST_SET_ASIDE, Finished(trial=MOST_SET_ASIDE, seconds=1.0))
+    assert seen.hand_out() == [0] and seen.hand_out() == []
+    seen.hears(0, Finished(trial=0, seconds=1.0))
+    assert seen.hand_out() == [workers, workers + 1], "three that wait hold up nobody"
 
 
 def test_a_job_that_lacks_memory_alone_is_trained_in_smaller_and_smaller_pieces(
     scene: MakeScene,
 ) -> None:
-    seen = scene(workers=2, more=1)
+    seen = scene(workers=2)
     job = seen.jobs[0]
     seen.hears(0, no_memory(0))
     seen.hears(1, Finished(trial=1, seconds=1.0))
     assert seen.hand_out() == [0]
+    seen.add(1)
     for pieces in (16, 8, 4, 2, 1):
         job.checkpoint.touch()
         seen.hears(0, epoch(0, 1))
@@ -290,7 +329,7 @@ def test_a_job_whose_worker_dies_is_tried_once_more(scene: MakeScene, clock: Clo
 
 
 def test_a_worker_that_was_killed_beside_others_may_have_lacked_memory(scene: MakeScene) -> None:
-    seen = scene(workers=2, more=1)
+    seen = scene(workers=2)
     (note,) = seen.hears(0, Died(-9, ""))
     assert isinstance(note, JobNote) and note.text == (
         "worker ended with exit code -9: killed, as the system does when memory is short; tried "
@@ -324,36 +363,76 @@ def test_a_worker_that_hangs_is_ended_and_its_job_tried_once_more(
     seen = scene()
     clock.now += 1
     seen.hears(0, epoch(0, 1))  # its libraries are loaded
-    clock.now += STALL
-    assert seen.nothing_comes() == []
-    clock.now += 0.5
-    (note,) = seen.nothing_comes()
+    assert seen.nothing_comes(STALL) == []
+    (note,) = seen.nothing_comes(0.5)
     assert isinstance(note, JobNote)
     assert note.text == "worker hangs: no batch for 10 s (a hint); tried once more"
     assert seen.pool.restarted == [0] and seen.pool.trained == [(0, 0), (0, 0)]
     assert seen.nothing_comes() == [], "the new worker has its own time"
 
 
-def test_every_sign_gives_a_worker_time(scene: MakeScene, clock: Clock) -> None:
+def test_every_sign_gives_a_worker_time(scene: MakeScene) -> None:
     seen = scene()
     for _ in range(5):
-        clock.now += STALL - 1
+        assert seen.nothing_comes(STALL - 1) == []
         assert seen.hears(0, Alive(trial=0)) == []
     assert seen.pool.restarted == []
 
 
-def test_a_worker_may_take_longer_until_its_first_sign(scene: MakeScene, clock: Clock) -> None:
+def test_a_worker_may_take_longer_until_its_first_sign(scene: MakeScene) -> None:
     assert LOADING_S > STALL
     seen = scene()
-    clock.now += LOADING_S
-    assert seen.nothing_comes() == []
-    clock.now += 1
-    assert texts(seen.nothing_comes()) == [
+    assert seen.nothing_comes(LOADING_S) == []
+    assert texts(seen.nothing_comes(1)) == [
         "worker hangs: no batch for 121 s (a hint); tried once more"
     ]
-    clock.now += LOADING_S + 1
-    (failed,) = seen.nothing_comes()
+    (failed,) = seen.nothing_comes(LOADING_S + 1)
     assert isinstance(failed, JobFailed) and failed.error.startswith("worker hangs")
+
+
+def test_a_decision_that_takes_long_makes_no_worker_hang(scene: MakeScene, clock: Clock) -> None:
+    seen = scene(workers=4)
+    for worker in range(4):
+        seen.hears(worker, epoch(worker, 1))
+    for worker in (0, 1, 2):  # they wait for what is decided; 3 trains on
+        seen.pool.say(worker, epoch(worker, 2))
+    judged: list[int] = []
+    while not seen.pool.silent or len(judged) < 3:
+        for happening in seen.supervisor.receive(0):
+            assert isinstance(happening, EpochOver)
+            judged.append(happening.job.number)
+            clock.now += 40 * STALL
+            seen.pool.say(3, Alive(trial=3))
+            seen.supervisor.go_on(happening.job, 2)
+    assert judged == [0, 1, 2] and seen.pool.restarted == []
+    seen.nothing_comes(STALL + 5)
+    assert sorted(seen.pool.restarted) == [0, 1, 2, 3], "a worker that hangs is still found"
+
+
+def test_a_word_that_lies_unread_for_long_is_no_silence(scene: MakeScene, clock: Clock) -> None:
+    """Each decision is short, but there are many of them before a worker's turn comes."""
+    seen = scene(workers=4)
+    for worker in range(4):
+        seen.hears(worker, epoch(worker, 1))
+    for worker in range(4):
+        seen.pool.say(worker, epoch(worker, 2))
+    for worker in range(4):
+        (over,) = list(seen.supervisor.receive(0))
+        assert isinstance(over, EpochOver) and over.job.number == worker
+        clock.now += STALL / 2.5
+        seen.supervisor.go_on(over.job, 2)
+    assert seen.pool.restarted == []
+
+
+def test_time_in_which_the_coordinator_stood_still_is_no_silence(
+    scene: MakeScene, clock: Clock
+) -> None:
+    seen = scene(workers=2)
+    seen.hears(0, epoch(0, 1))
+    clock.now += 3600  # Ctrl-Z, and an hour later fg: what was said is still in the pipes
+    assert seen.nothing_comes() == [] and seen.pool.restarted == []
+    (hangs,) = texts(seen.nothing_comes(STALL + 1))
+    assert hangs.startswith("worker hangs: no batch for 11 s") and seen.pool.restarted == [0]
 
 
 @pytest.mark.parametrize(
@@ -405,11 +484,40 @@ def test_a_job_that_begins_again_without_a_checkpoint_has_a_new_curve(scene: Mak
     assert job.results == [epoch_result(1)] and job.epochs_spent == 3
 
 
-def test_a_worker_that_dies_without_a_job_cannot_start(scene: MakeScene) -> None:
+def test_a_worker_that_dies_without_a_job_is_replaced(scene: MakeScene) -> None:
+    seen = scene(workers=2, more=1)
+    seen.waiting, later = [], seen.waiting
+    seen.hears(0, Finished(trial=0, seconds=1.0))
+    assert seen.hand_out() == []
+    for _ in range(2 * MOST_DEATHS):
+        (replaced,) = seen.hears(0, Died(-9, ""))
+        assert replaced == WorkerReplaced(
+            "worker ended with exit code -9: killed, as the system does when memory is short; it "
+            "had nothing to train, and was begun anew"
+        )
+        assert seen.hears(0, Ready(device_name="cpu")) == [], "it has started well"
+    assert seen.pool.restarted == [0] * 2 * MOST_DEATHS and seen.running == [1]
+    seen.waiting = later
+    assert seen.hand_out() == [2] and seen.pool.trained[-1] == (0, 2)
+
+
+def test_a_worker_that_dies_again_and_again_before_it_says_anything_cannot_start(
+    scene: MakeScene,
+) -> None:
     seen = scene(workers=1)
     seen.hears(0, Finished(trial=0, seconds=1.0))
+    for _ in range(MOST_DEATHS - 1):
+        assert len(seen.hears(0, Died(3, "no torch"))) == 1
     with pytest.raises(UserError, match=r"a worker cannot start: .* exit code 3: no torch"):
         seen.hears(0, Died(3, "no torch"))
+
+
+def test_what_a_worker_said_before_it_was_replaced_is_forgotten(scene: MakeScene) -> None:
+    seen = scene(workers=2)
+    seen.pool.say(0, Died(1, "a fault"))
+    seen.pool.say(0, epoch(0, 7))  # as if the dead one had said it
+    assert len(list(seen.supervisor.receive(0))) == 1
+    assert list(seen.supervisor.receive(0)) == [] and seen.jobs[0].results == []
 
 
 def test_an_interruption_gives_all_jobs_back_and_stops_their_clocks(
@@ -450,16 +558,17 @@ TWO_GPUS = ("cuda:0", "cuda:0", "cuda:1", "cuda:1")
 
 
 def test_a_lack_of_memory_on_one_gpu_does_not_hold_up_the_others(scene: MakeScene) -> None:
-    seen = scene(workers=4, more=3, devices=TWO_GPUS)
+    seen = scene(workers=4, devices=TWO_GPUS)
     seen.hears(0, no_memory(0))
-    assert seen.hand_out() == [], "nothing new begins on that GPU"
     seen.hears(2, Finished(trial=2, seconds=1.0))
-    assert seen.hand_out() == [4], "the other GPU goes on"
-    assert seen.pool.trained[-1] == (2, 4)
+    assert seen.hand_out() == [], "on the other GPU it would lack what it lacked here"
     seen.hears(1, Finished(trial=1, seconds=1.0))
     assert seen.hand_out() == [0] and seen.pool.trained[-1] == (0, 0)
     assert seen.pool.restarted == [1], "the idle worker beside it kept memory"
     assert seen.hand_out() == []
+    seen.add(3)
+    assert seen.hand_out() == [4], "the other GPU goes on"
+    assert seen.pool.trained[-1] == (2, 4)
     seen.hears(3, Finished(trial=3, seconds=1.0))
     assert seen.hand_out() == [5] and seen.pool.trained[-1] == (3, 5)
     seen.hears(0, Finished(trial=0, seconds=1.0))
@@ -476,11 +585,12 @@ def test_alone_on_its_gpu_a_job_has_nobody_to_wait_for(scene: MakeScene) -> None
 def test_a_worker_killed_for_the_memory_of_the_machine_waits_for_all_gpus(
     scene: MakeScene,
 ) -> None:
-    seen = scene(workers=2, more=1, devices=("cuda:0", "cuda:1"))
+    seen = scene(workers=2, devices=("cuda:0", "cuda:1"))
     seen.hears(0, Died(-9, ""))
     assert seen.hand_out() == []
     seen.hears(1, Finished(trial=1, seconds=1.0))
     assert seen.hand_out() == [0]
+    seen.add(1)
     assert seen.hand_out() == [], "not even on the other GPU"
     seen.hears(0, Finished(trial=0, seconds=1.0))
     assert seen.hand_out() == [2]
