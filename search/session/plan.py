@@ -94,6 +94,8 @@ class Plan:
     A setting of the run: it may change when a study goes on."""
     threads_fixed: bool = True
     """Whether `threads` is settled: by the study, by --threads, or for the digits."""
+    precision_fixed: bool = True
+    """Whether `precision` is settled: by the study, by --precision, or by the device."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
     stall_s: float = STALL_S
@@ -218,6 +220,7 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         threads_fixed=stored is not None or options.threads is not None or choice.digits,
         device=options.device,
         precision=choice.first(options.precision, "precision", native_precision(options.device)),
+        precision_fixed=stored is not None or options.precision is not None,
         deterministic=choice.first(options.deterministic, "deterministic", False),
         limits=options.limits,
         auto_workers=options.workers is None,

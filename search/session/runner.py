@@ -33,6 +33,7 @@ from search.session.open_study import (
 )
 from search.session.outcome import Outcome
 from search.session.plan import Plan
+from search.session.precision_choice import choose_precision
 from search.session.prepared_run import PreparedRun
 from search.session.progress import emit, reporter
 from search.session.startup_text import say_first, say_labelled, say_time
@@ -95,6 +96,8 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
             doing.say("starting workers and measuring threads")
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
+            run = choose_precision(run, examples[:SIZED], pool)
+            examples = [run.plan.complete(config) for config in examples]
             study = before if dry_run else open_study(run.plan, run.data)
             with _released_at_the_end(None if dry_run else study):
                 file = DatabaseFile(plan.storage)

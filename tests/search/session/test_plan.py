@@ -61,6 +61,8 @@ def test_deterministic_and_precision_are_of_a_study_and_older_studies_are_not_de
     assert fixed.describe_device().endswith("bf16, deterministic")
     again = settle(options(), stored(fixed.identity("f")))
     assert again.deterministic and again.precision == "bf16"
+    assert again.precision_fixed and settle(options(precision="fp32"), None).precision_fixed
+    assert not settle(options(), None).precision_fixed
     said = [str(kept) for kept in again.kept]
     assert "--deterministic" in said and "--precision bf16" in said
     plain = plan().identity("f")
