@@ -21,6 +21,7 @@ from benchmarks.markdown import page
 from benchmarks.planted import draw_world, planted_study, true_effect
 from benchmarks.replay.tables import Row, read_table
 from paretrain.config import DataConfig
+from paretrain.shell import command_line
 from search.problem.parameters import random_trials
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, load_space
@@ -174,7 +175,9 @@ def main() -> None:
             ]
             text = page(
                 f"Planted effects, {trials} trials {how}",
-                f"python -m benchmarks.answers --studies {options.studies} --trials {trials}",
+                command_line(
+                    "benchmarks.answers", "--studies", options.studies, "--trials", trials
+                ),
                 [f"{options.studies} studies; worst study covers {100 * min(shares):.0f} %."],
                 summary([interval for study in studies for interval in study]),
             )

@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 from benchmarks.markdown import page, publish
 from paretrain.config import AugmentConfig
 from paretrain.data.augment import take_batch
+from paretrain.shell import command_line
 
 ROWS: dict[str, AugmentConfig] = {
     "crop and flip": AugmentConfig(crop_padding=0.125, flip=True),
@@ -125,7 +126,7 @@ def main() -> None:
         f"Microseconds an image, batches of {options.batch}, one thread, {device}: the fastest of "
         f"{options.repeats} runs."
     ]
-    command = f"python -m benchmarks.augment {' '.join(sys.argv[1:])}".strip()
+    command = command_line("benchmarks.augment", *sys.argv[1:])
     text = page("Augmentation beside torchvision's", command, words, rows)
     publish(text, options.out, "augment.md")
 

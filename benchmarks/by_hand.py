@@ -15,7 +15,6 @@ when it has ended, and the same command goes on.
 import argparse
 import json
 import random
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
 from paretrain.device import pick_device
 from paretrain.networks.build import count_parameters
+from paretrain.shell import command_line
 from paretrain.testset import load_test
 from paretrain.training import Training
 from search.problem.front import pareto_front
@@ -106,7 +106,7 @@ def _search(words: list[str], folder: str) -> list[dict[str, Any]]:
         text=True,
     )
     if done.returncode:
-        raise UserError(f"python -m search.run {shlex.join(words)} ended with {done.returncode}")
+        raise UserError(f"{command_line('search.run', *words)} ended with {done.returncode}")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -206,7 +206,7 @@ def _main() -> None:
     wanted = settings(options, rest)
     # Paths become absolute, because the search runs in a folder of its own.
     options.rest = [str(Path(w).resolve()) if "/" in w and Path(w).exists() else w for w in rest]
-    command = f"python -m benchmarks.by_hand {shlex.join(typed)}"
+    command = command_line("benchmarks.by_hand", *typed)
     if Path(options.data).exists():
         options.data = str(Path(options.data).resolve())
     goal = GOALS[options.report]

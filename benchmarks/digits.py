@@ -18,6 +18,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmarks.markdown import page, publish
+from paretrain.shell import command_line
 
 GOALS = ((30_000, 0.99), (8_000, 0.97))
 """Limits on parameters, and validation accuracies that small plain VGGs reach under them."""
@@ -85,7 +86,8 @@ def table(results: list[dict[str, Any]], trials: int) -> str:
         all(acc >= goal for acc, (_, goal) in zip(r["best"], GOALS, strict=True)) for r in results
     )
     goals = " and ".join(f"{goal:.0%} under {limit:,}" for limit, goal in GOALS)
-    title = f"`python -m search.run --space vgg_reduce --trials {trials}` on the digits"
+    searched = command_line("search.run", "--space", "vgg_reduce", "--trials", trials)
+    title = f"`{searched}` on the digits"
     text = page(title, "python -m benchmarks.digits", words, rows)
     return f"{text}\nSeeds with {goals}: {met} of {len(results)}.\n"
 

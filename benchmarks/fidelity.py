@@ -27,6 +27,7 @@ from paretrain.data.load import load_data
 from paretrain.data.locate import resolve_source
 from paretrain.data.parts import ImageData
 from paretrain.device import pick_device
+from paretrain.shell import command_line
 from paretrain.training import Training
 from search.option_values import parse_count
 from search.problem.constraints import Constraints
@@ -160,8 +161,8 @@ def main() -> None:
     for config in networks:
         rows.append(measure(config, data, options.part, options.device))
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    words = " ".join(sys.argv[1:])
-    text = table(rows, f"python -m benchmarks.fidelity {words}", options.part, options.epochs)
+    command = command_line("benchmarks.fidelity", *sys.argv[1:])
+    text = table(rows, command, options.part, options.epochs)
     publish(text, options.out, f"fidelity_{space.name}.md")
     if options.out is not None:
         kept = json.dumps(rows, indent=1) + "\n"

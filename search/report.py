@@ -14,6 +14,7 @@ from typer import Option
 
 from paretrain.cli import help_text, run_command
 from paretrain.doing import Doing
+from paretrain.paths import file_name
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
 
@@ -41,7 +42,7 @@ def report(
     with Doing(Screen(stderr=True), "reading the study") as doing:
         snapshot = read_snapshot(storage, study_name)
         doing.say("drawing figures and answering questions")
-        page = out or Path(f"{study_name.replace('/', '-')}.html")
+        page = out or Path(f"{file_name(study_name)}.html")
         written = _write(snapshot, page if csv is None else out, csv)
     for path in written:
         typer.echo(f"wrote {path}")

@@ -5,7 +5,6 @@ python -m search.studies rename vgg_reduce-digits mine
 python -m search.studies delete vgg_reduce-digits
 """
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from typer import Argument, Option
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import count_of
 from paretrain.screen import Screen
+from paretrain.shell import command_line
 from search.option_values import STUDIES_DB, Storage
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
@@ -53,9 +53,8 @@ def rename(
     from search.study.keeping import rename_study
 
     rename_study(storage, name, new)
-    typer.echo(
-        f"'{name}' is '{new}' now: python -m search.run needs --study-name {shlex.quote(new)}"
-    )
+    command = command_line("search.run", "--study-name", new, *storage.options)
+    typer.echo(f"'{name}' is '{new}' now: {command} ... goes on with its search")
     return 0
 
 

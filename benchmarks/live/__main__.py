@@ -35,6 +35,7 @@ from benchmarks.live.volumes import growths
 from benchmarks.option_words import parse_known_words
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.data.load import load_data
+from paretrain.shell import command_line
 from search.option_values import parse_count
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -84,7 +85,7 @@ def live(
     if not runs:
         raise UserError(f"nothing has run: {'; '.join([*failed, *left_out.values()])}")
     picture = save(figure(growths(runs, identity)), out / f"live-{settings.name}")
-    command = " ".join(["python -m benchmarks.live", *sys.argv[1:]])
+    command = command_line("benchmarks.live", *sys.argv[1:])
     text = markdown(runs, identity, command, left_out, picture.name)
     (out / f"live-{settings.name}.md").write_text(text)
     print(text)

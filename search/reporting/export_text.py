@@ -1,6 +1,5 @@
 """What an export says of the chosen trial: at the head of its file, and on the screen."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
@@ -9,6 +8,7 @@ from optuna.trial import TrialState
 
 from paretrain.data.amount import amount_used
 from paretrain.formatting import count_of
+from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.reporting.nothing_learned import no_better_than_guessing
@@ -110,7 +110,7 @@ def screen_lines(
     elif chosen in pareto_front(finds):
         lines.append("  trained once: python -m search.confirm says whether it was lucky")
     if out is not None:
-        lines.append(f"next: python -m paretrain {shlex.quote(str(out))}")
+        lines.append(f"next: {command_line('paretrain', out)}")
     else:
         lines.append("next: --out best.yaml, then python -m paretrain best.yaml")
     return lines

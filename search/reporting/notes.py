@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.shell import command_line
 from paretrain.training import recalls
 from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.story import sizes_by_number, story_among
@@ -37,8 +38,12 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
     nothing = nothing_learned_from(snapshot.attrs, snapshot.trials)
     no_front = "No trial has finished yet." if not finished else "No network is on it yet."
     guessing = guessing_line(finished, chance) if nothing is None else []
-    export = [f"python -m search.export {snapshot.options} --knee --out best.yaml"]
-    export += ["python -m paretrain best.yaml", f"python -m search.confirm {snapshot.options}"]
+    options = snapshot.options
+    export = [
+        ("search.export", *options, "--knee", "--out", "best.yaml"),
+        ("paretrain", "best.yaml"),
+        ("search.confirm", *options),
+    ]
     parts = [
         *([f"**{plain(nothing.headline)}**", _bullets(nothing.tries)] if nothing else []),
         f"**{state}**",
@@ -50,7 +55,7 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
         "### Commands",
         _commands(
             *([] if nothing else export),
-            f"python -m search.report {snapshot.options}",
+            ("search.report", *options),
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -96,9 +101,9 @@ class TrialNotes:
             *_classes(self._snapshot, trial),
             "### Commands",
             _commands(
-                f"python -m search.export {options} --trial {trial.number} --out {file}",
-                f"python -m paretrain {file}",
-                f"python -m search.explain {options} --trial {trial.number}",
+                ("search.export", *options, "--trial", trial.number, "--out", file),
+                ("paretrain", file),
+                ("search.explain", *options, "--trial", trial.number),
             ),
         ]
         return "\n\n".join(parts) + "\n"
@@ -170,18 +175,7 @@ def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {plain(line)}" for line in lines)
 
 
-_OPTION = re.compile(r""" --(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
-"""Where an option begins; not within quotes, where a space belongs to a name."""
-
-
-def _commands(*lines: str) -> str:
-    """Commands to copy. A long one goes on after a backslash, because notes do not wrap lines."""
-    wrapped = []
-    for line in lines:
-        shown, *options = _OPTION.split(line)
-        for option in options:
-            last = shown.rsplit("\n", 1)[-1]
-            long = len(last) + len(option) > WIDTH
-            shown += (" \\\n    --" if long else " --") + option
-        wrapped.append(shown)
-    return "```\n" + "\n".join(wrapped) + "\n```"
+def _commands(*commands: tuple[object, ...]) -> str:
+    """Commands to copy, each a module and its words. Notes do not wrap lines."""
+    lines = [command_line(str(module), *words, width=WIDTH) for module, *words in commands]
+    return "```\n" + "\n".join(lines) + "\n```"

@@ -6,6 +6,7 @@ from html import escape
 
 from paretrain import __version__
 from paretrain.formatting import count_of
+from paretrain.shell import command_line
 from search.reporting.answers.section import answers_section
 from search.reporting.control_arm import control_arm
 from search.reporting.failures import diagnose
@@ -108,15 +109,15 @@ def _front(snapshot: StudySnapshot) -> list[str]:
     options = snapshot.options
     if rows:
         ways_on = [
-            f"python -m search.export {options} --knee --out best.yaml",
-            f"python -m search.confirm {options}",
+            command_line("search.export", *options, "--knee", "--out", "best.yaml"),
+            command_line("search.confirm", *options),
         ]
         parts += [*_front_table(columns, rows), commands(ways_on)]
     if snapshot.records:
         of_trial = [
-            f"python -m search.explain {options} --trial {TRIAL}",
-            f"python -m search.export {options} --trial {TRIAL} --out best.yaml",
-            "python -m paretrain best.yaml",
+            f"{command_line('search.explain', *options, '--trial')} {TRIAL}",
+            f"{command_line('search.export', *options, '--out', 'best.yaml', '--trial')} {TRIAL}",
+            command_line("paretrain", "best.yaml"),
         ]
         figure = figure_block(pareto_figure(snapshot), "pareto")
         parts += [figure, picker("pareto", of_trial), paragraph(FRONT, note=True)]
@@ -230,7 +231,7 @@ def _about(snapshot: StudySnapshot) -> list[str]:
                 f'To cite: "{snapshot.name}", searched with paretrain {__version__}, {when}.',
                 "To take away: the button above a figure saves it as PNG, the link below a table "
                 "as CSV. All numbers, one row a trial, an epoch and an answer: "
-                f"python -m search.report {snapshot.options} --csv numbers",
+                f"{command_line('search.report', *snapshot.options, '--csv', 'numbers')}",
             ]
         ),
     ]

@@ -119,7 +119,7 @@ def class_names(classes: Sequence[str]) -> str:
 
 
 def _of_secrets(plan: Plan) -> list[str]:
-    if not plan.storage.has_secrets or not plan.storage.option:
+    if not plan.storage.has_secrets or not plan.storage.options:
         return []
     return [
         "--storage shows a password to the shell's history and to other users of this machine: "

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.constraints import refusal_words
 from search.problem.front import pareto_front
@@ -127,14 +128,14 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
 def _next_commands(plan: Plan, ending: Ending) -> list[str]:
     study = study_options(plan.storage, plan.study_name)
     if ending.nothing_learned is not None:  # there is nothing to confirm or to export
-        return [f"python -m search.status {study}", f"python -m search.dashboard {study}"]
+        return [command_line("search.status", *study), command_line("search.dashboard", *study)]
     smallest = smallest_with(ending.finds, plan.min_acc)
-    which = "--knee" if smallest is None else f"--trial {smallest.number}"
+    which = ("--knee",) if smallest is None else ("--trial", smallest.number)
     return [
-        f"python -m search.dashboard {study}",
-        f"python -m search.confirm {study}",
-        f"python -m search.export {study} {which} --out best.yaml",
-        "python -m paretrain best.yaml",
+        command_line("search.dashboard", *study),
+        command_line("search.confirm", *study),
+        command_line("search.export", *study, *which, "--out", "best.yaml"),
+        command_line("paretrain", "best.yaml"),
     ]
 
 

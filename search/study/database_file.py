@@ -9,6 +9,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import UserError
+from paretrain.shell import quoted
 from search.problem.optuna_internals import backend_of
 from search.study.storage_url import StorageUrl
 
@@ -34,7 +35,7 @@ class DatabaseFile:
             if _identity(other) == self._was:
                 raise UserError(
                     f"{self._shown} has been renamed to {other.name} while it was in use: to go "
-                    f"on, rename it back, or give --storage {other}"
+                    f"on, rename it back, or give --storage {quoted(str(other))}"
                 )
         what = "moved or deleted" if now is None else "replaced by another file"
         raise UserError(

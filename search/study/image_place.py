@@ -9,6 +9,7 @@ import optuna
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.paths import is_there
+from paretrain.shell import command_line
 from search.study.attributes import IMAGE_PLACE
 from search.study.records import COUNTED
 
@@ -51,4 +52,5 @@ def refuse_lost(study: optuna.Study, data: DataConfig) -> None:
 def how_to_tell(study: optuna.Study) -> str:
     """The command that finds them at another place, and trains nothing."""
     done = max(1, len(study.get_trials(deepcopy=False, states=COUNTED)))
-    return f"python -m search.run --data PLACE --trials {done}, with its --study-name and --space"
+    command = command_line("search.run", "--data", "PLACE", "--trials", done)
+    return f"{command}, with its --study-name and --space"

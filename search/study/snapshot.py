@@ -1,6 +1,5 @@
 """What a study holds, read once, for everything that shows it."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,22 +43,22 @@ class StudySnapshot:
         return self.study.study_name
 
     @property
-    def options(self) -> str:
-        """The options with which a command finds it."""
+    def options(self) -> tuple[str, ...]:
+        """The words with which a command finds it."""
         return study_options(self.storage, self.name)
 
     @property
-    def space_option(self) -> str:
-        """The option with which a command searches the same space."""
+    def space_options(self) -> tuple[str, str]:
+        """The words with which a command searches the same space."""
         name = str(self.identity.get("space", ""))
         if self.space is None:  # to copy a command is to trust the file that it names
-            return f"--space {shlex.quote(f'PATH/TO/{Path(name).stem}.py')}"
+            return "--space", f"PATH/TO/{Path(name).stem}.py"
         if self._space_file is None:
-            return f"--space {shlex.quote(name)}"
+            return "--space", name
         path = self.space.path
         if path.is_relative_to(Path.cwd()):
             path = path.relative_to(Path.cwd())
-        return f"--space {shlex.quote(str(path))}"
+        return "--space", str(path)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -197,9 +196,9 @@ def objective_of(identity: Mapping[str, Any]) -> Objective:
     return next((known for known in OBJECTIVES if known == named), "params")
 
 
-def study_options(storage: StorageUrl, name: str) -> str:
-    """What commands need to find a study, as a shell reads it."""
-    return f"--study-name {shlex.quote(name)}{storage.option}"
+def study_options(storage: StorageUrl, name: str) -> tuple[str, ...]:
+    """The words that commands need to find a study."""
+    return ("--study-name", name, *storage.options)
 
 
 def read_snapshot(storage: Given, name: str) -> StudySnapshot:

@@ -3,7 +3,6 @@ hides what is secret; only the connection sees that."""
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,14 +169,14 @@ class StorageUrl:
         return f"{where}/{url.database or ''}?{sorted(said)}"
 
     @property
-    def option(self) -> str:
-        """The option with which a command of this shell finds it; empty where none is needed."""
+    def options(self) -> tuple[str, ...]:
+        """The words with which a command of this shell finds it; none where none is needed."""
         try:
             if StorageUrl.of(os.environ.get(VARIABLE) or DEFAULT) == self:
-                return ""
+                return ()
         except UserError:
             pass  # what the variable holds is no storage
-        return f" --storage {shlex.quote(str(self))}"
+        return ("--storage", str(self))
 
     def for_connection(self) -> str:
         """The whole URL, secrets included. To be given to the database's driver, and nowhere

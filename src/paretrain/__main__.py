@@ -5,7 +5,6 @@ python -m paretrain best.yaml --out runs/best
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +20,9 @@ from paretrain.config import DataConfig, TrainConfig
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
-from paretrain.paths import is_folder, user_path
+from paretrain.paths import file_name, is_folder, user_path
 from paretrain.screen import Screen
+from paretrain.shell import command_line
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,7 @@ def train(
     console = Screen(stderr=True)
     with Doing(console, "loading images"):
         data = load_data(wanted.data)
-    folder = ResultFolder(out or Path("runs") / config.stem)
+    folder = ResultFolder(out or Path("runs") / file_name(config.stem))
     _refuse_huge(config, wanted, len(data.classes))
     begun: dict[str, Any] = {"--with-validation": with_validation, "images": data.fingerprint}
     with Doing(console, "measuring numbers of threads"):
@@ -315,7 +315,8 @@ def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
     if no_onnx:
         typer.echo(f"no model.onnx: {no_onnx}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
-    typer.echo(f"next: python -m paretrain.predict {shlex.quote(str(folder.name))} IMAGES...")
+    predict = command_line("paretrain.predict", folder.name, "IMAGES...")
+    typer.echo(f"next: {predict}")
 
 
 def _say_how_to_go_on(training: Training, folder: ResultFolder) -> None:
@@ -331,7 +332,7 @@ def _say_how_to_go_on(training: Training, folder: ResultFolder) -> None:
 def _again() -> str:
     """Return the words that name the command with which to go on."""
     words = [word for word in sys.argv[1:] if word != "--resume"]
-    return f"go on with: python -m paretrain {shlex.join([*words, '--resume'])}"
+    return f"go on with: {command_line('paretrain', *words, '--resume')}"
 
 
 def _comment(config: Path) -> tuple[str, ...]:

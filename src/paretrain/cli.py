@@ -161,7 +161,8 @@ def _arguments() -> list[str]:
     """Return what was typed. The shells of Windows leave it to a program to find `*.jpg`."""
     if os.name != "nt":
         return sys.argv[1:]
-    return [name for word in sys.argv[1:] for name in sorted(glob.glob(word)) or [word]]  # noqa: PTH207
+    found = ((word, glob.glob(word.replace("[", "[[]"))) for word in sys.argv[1:])  # noqa: PTH207
+    return [name for word, names in found for name in sorted(names) or [word]]
 
 
 def _let_go_of_broken_pipes() -> None:

@@ -1,6 +1,7 @@
-"""Questions about paths that come from outside. None raises OSError."""
+"""Questions about paths that come from outside, and names for files. None raises OSError."""
 
 import errno
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,25 @@ def read_text(path: Path, most: int) -> str:
     if len(content) > most:
         raise UserError(f"{path} has more than {most:,} bytes, which no such file needs")
     return content.decode("utf-8")
+
+
+_RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.I)
+"""Windows takes a name for one of these devices, whatever follows after a dot."""
+LONGEST_NAME = 200
+"""Bytes. Most file systems take 255, and endings are put after it."""
+
+
+def file_name(name: str) -> str:
+    """Return a name as a file or folder may have it on Linux, macOS and Windows.
+
+    What is reserved becomes `-`. A good name stays as it is.
+    """
+    # Windows drops dots and spaces at the end, so the file would be another one.
+    fit = _RESERVED.sub("-", name).strip(" ").rstrip(". ") or "-"
+    if _DEVICE.fullmatch(fit.partition(".")[0].rstrip(" ")):
+        fit = f"-{fit}"
+    whole = fit.encode("utf-8", "replace")
+    if len(whole) > LONGEST_NAME:
+        fit = whole[:LONGEST_NAME].decode("utf-8", "ignore").rstrip(". ")
+    return fit

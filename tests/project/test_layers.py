@@ -32,6 +32,7 @@ HELPERS = {"option_values", "frames"}
 """Modules beside the rooms that are no commands. Commands alone use them, and `frames` only one."""
 PARETRAIN: dict[str, set[str]] = {
     "safe_text": set(),
+    "shell": set(),
     "not_done": set(),
     "output": {"safe_text"},
     "cli": {"not_done", "output", "safe_text"},
@@ -75,7 +76,7 @@ PARETRAIN: dict[str, set[str]] = {
     "__main__": {
         *("__init__", "checkpoint", "cli", "config", "describe", "device", "doing", "formatting"),
         *("data", "full_training", "interruption", "memory", "paths", "result", "screen"),
-        *("testset", "threads", "training"),
+        *("shell", "testset", "threads", "training"),
     },
     "predict": {"cli", "formatting", "data", "result", "safe_text"},
 }

@@ -45,7 +45,7 @@ def test_studies_are_listed_with_space_data_and_trials(command: RunMain) -> None
 def test_a_renamed_study_keeps_everything_and_goes_on(command: RunMain, checkpoint: Path) -> None:
     before, number = study(), study().best_trials[0].number
     code, out, _ = command(studies, "rename", NAME, "my study")
-    assert code == 0 and "needs --study-name 'my study'" in out
+    assert code == 0 and "search.run --study-name 'my study'" in out
     after = study("my study")
     assert after.trials == before.trials and after.user_attrs == before.user_attrs
     assert after._study_id == before._study_id

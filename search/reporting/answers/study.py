@@ -1,7 +1,6 @@
 """The answers of a study: its trials, its space's questions and levers."""
 
 import random
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from optuna.distributions import BaseDistribution
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
+from paretrain.shell import command_line
 from search.problem.constraints import Constraints
 from search.problem.parameters import random_trials
 from search.problem.random_trial import RandomTrial
@@ -145,17 +145,17 @@ def command(snapshot: StudySnapshot, more: int) -> str:
     with what is good, and hardly try what a comparison lacks."""
     configs = [t.user_attrs[CONFIG]["data"] for t in snapshot.trials if CONFIG in t.user_attrs]
     data = configs[-1] if configs else {}
-    words = ["python -m search.run", snapshot.space_option]
+    words = [*snapshot.space_options]
     if data.get("source", "digits") != "digits":
-        words.append(f"--data {shlex.quote(str(data['source']))}")
+        words += ["--data", str(data["source"])]
     if str(data.get("source", "")).endswith(".csv"):
-        words.append(f"--columns {shlex.quote(','.join(data['columns']))}")
+        words += ["--columns", ",".join(data["columns"])]
     if data.get("images"):
-        words.append(f"--images {shlex.quote(str(data['images']))}")
+        words += ["--images", str(data["images"])]
     if snapshot.max_params is not None:
-        words.append(f"--max-params {snapshot.max_params}")
-    trials = f"--trials {total_with(snapshot, more)}"
-    return " ".join([*words, snapshot.options, "--sampler random", trials])
+        words += ["--max-params", str(snapshot.max_params)]
+    words += [*snapshot.options, "--sampler", "random", "--trials", str(total_with(snapshot, more))]
+    return command_line("search.run", *words)
 
 
 def total_with(snapshot: StudySnapshot, more: int) -> int:

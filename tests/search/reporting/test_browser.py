@@ -23,6 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from paretrain.shell import command_line
 from search.study.snapshot import read_snapshot
 from tests.harness import NAME, SMALL, STUDY, run_process, succeed_in
 
@@ -283,7 +284,7 @@ def test_the_report(
         "return getSelection().toString()"
     )
     options = read_snapshot(storage, NAME).options
-    assert f"python -m search.confirm {options}" in copied.splitlines()
+    assert command_line("search.confirm", *options) in copied.splitlines()
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
     picked = browser.find_element(By.CLASS_NAME, "picked")

@@ -78,7 +78,7 @@ def test_a_given_timeout_is_kept(tmp_path: Path) -> None:
 )
 def test_no_text_of_a_storage_shows_a_secret(url: str) -> None:
     storage = StorageUrl.of(url)
-    study = f"{storage} {storage!r} {storage.place} {storage.option} {[storage]}"
+    study = f"{storage} {storage!r} {storage.place} {storage.options} {[storage]}"
     assert MARK not in study and "***" in str(storage)
     assert storage.has_secrets and storage.for_connection().count(MARK) == url.count(MARK)
     # A driver repeats in its message what it was given.
@@ -118,16 +118,16 @@ def test_what_is_no_storage_is_refused_without_its_secrets(given: str, message: 
 
 def test_commands_leave_out_what_the_environment_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"postgresql://me:{MARK}@host/db"
-    shown = " --storage 'postgresql://me:***@host/db'"
+    shown = ("--storage", "postgresql://me:***@host/db")
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert StorageUrl.of("studies.db").option == ""
-    assert StorageUrl.of("my x.db").option == " --storage 'my x.db'"
-    assert StorageUrl.of(url).option == shown
+    assert StorageUrl.of("studies.db").options == ()
+    assert StorageUrl.of("my x.db").options == ("--storage", "my x.db")
+    assert StorageUrl.of(url).options == shown
     monkeypatch.setenv(VARIABLE, url)
-    assert StorageUrl.of(url).option == ""
-    assert StorageUrl.of("studies.db").option == " --storage studies.db"
+    assert StorageUrl.of(url).options == ()
+    assert StorageUrl.of("studies.db").options == ("--storage", "studies.db")
     monkeypatch.setenv(VARIABLE, "://nonsense")
-    assert StorageUrl.of(url).option == shown
+    assert StorageUrl.of(url).options == shown
 
 
 def test_a_short_secret_is_hidden_where_it_stands_alone() -> None:
