@@ -14,7 +14,7 @@ from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
-from search.option_values import STUDIES_DB, Device, Storage, StudyName
+from search.option_values import STUDIES_DB, Device, Storage, StudyName, Trust
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -28,11 +28,13 @@ def confirm_front(
     storage: Storage = STUDIES_DB,
     workers: Annotated[int, Option(min=1, max=256, help="Number of processes that train.")] = 1,
     device: Device = "auto",
+    trust: Trust = False,
 ) -> int:
     """Train what is missing, then say what all repeats tell."""
     from optuna.trial import TrialState
 
     from paretrain.device import pick_device
+    from paretrain.own_network import refuse_untrusted, trust_code_of
     from search.problem.front import pareto_front
     from search.reporting.confirmation import print_confirmation
     from search.reporting.nothing_learned import nothing_learned
@@ -59,6 +61,10 @@ def confirm_front(
         for seed in fresh_seeds(record.number, seeds)
         if seed not in {repeat.seed for repeat in known.get(record.number, ())}
     ]
+    for repetition in missing:
+        if trust:
+            trust_code_of(repetition.config.network)
+        refuse_untrusted(repetition.config.network, f"study '{study_name}'")
     failed = 0
     if missing:
         try:

@@ -21,6 +21,10 @@ Storage = Annotated[
 ]
 STUDIES_DB = cast(StorageUrl, DEFAULT)
 """The default as it would be typed: `parser` reads it too, but not for `--help`."""
+Trust = Annotated[
+    bool,
+    Option("--trust", help="Run the code of networks that the study holds: read it first."),
+]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 MAX_WORKERS = 256

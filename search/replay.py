@@ -19,7 +19,7 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.screen import Screen
-from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber
+from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber, Trust
 from search.study.attributes import CURVE, PROVENANCE, THREADS
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ def replay(
     threads: Annotated[
         int | None, Option(min=1, max=1024, help="Number of CPU threads. [default: the study's]")
     ] = None,
+    trust: Trust = False,
 ) -> int:
     """Compare as many epochs as the trial has."""
     import torch
 
     from paretrain.data.load import load_data
     from paretrain.device import pick_device, refuse_foreign_precision
+    from paretrain.own_network import refuse_untrusted, trust_code_of
     from search.session.rerun import compare_epochs, differences, order_of_sums
     from search.study.image_place import refuse_lost, where_they_are
     from search.study.provenance import environment
@@ -59,6 +61,9 @@ def replay(
             f"trial {trial} of study '{study_name}' has no epoch to compare: name one that was "
             "trained"
         )
+    if trust:
+        trust_code_of(record.config.network)
+    refuse_untrusted(record.config.network, f"study '{study_name}'")
     images = where_they_are(study, record.config.data)
     refuse_lost(study, images)
     record = replace(record, config=record.config.model_copy(update={"data": images}))

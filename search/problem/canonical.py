@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from paretrain.config import NetworkConfig, TrainConfig, VGGConfig
+from paretrain.network_config import OwnConfig
 
 _NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch", "threads"}
 """Not chosen by a space: set by the run, or by what memory allowed."""
@@ -49,6 +50,8 @@ def _network(config: NetworkConfig, image_size: int) -> dict[str, Any]:
         if (config.pool == "global" and last == 1) or (config.pool == "adaptive7" and last == 7):
             form["pool"] = "flatten"
         form["dropout"] = [round(rate, 2) for rate in config.dropout]
+    elif isinstance(config, OwnConfig):
+        del form["source"]  # its hash says which
     elif "head" in form:
         form["head"]["dropout"] = round(form["head"]["dropout"], 2)
     return form

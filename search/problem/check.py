@@ -12,9 +12,11 @@ from paretrain.config import DataConfig, StartConfig, TrainConfig
 from paretrain.data.noise import noise
 from paretrain.data.parts import ImageData
 from paretrain.describe import describe
+from paretrain.network_config import OwnConfig
 from paretrain.networks.build import build_network, count_parameters
 from paretrain.training import Training
 from search.problem.baselines import load_baselines
+from search.problem.check_own import check_own
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
@@ -50,11 +52,11 @@ def check_space(space: Space, num_classes: int, image_size: int) -> Checked:
     """Raises UserError at the first draw for which something does not hold."""
     rng, data = random.Random(0), noise(num_classes, image_size, max(16, num_classes))
     draws = [_draw(space, rng, number, num_classes, image_size) for number in range(1, DRAWS + 1)]
-    built = [draw for draw in draws if draw is not None]
+    built = [draw for draw in draws if isinstance(draw, _Draw)]
     if not built:
         raise UserError(
             f"none of {DRAWS} draws of {space.where} can take images of {image_size} pixels: "
-            "raise --image-size"
+            f"raise --image-size; the first: {draws[0]}"
         )
     built.sort(key=lambda draw: draw.num_params)
     small = [draw for draw in built if draw.num_params <= TRAINED_AT_MOST] or built[:FEW]
@@ -67,8 +69,9 @@ def check_space(space: Space, num_classes: int, image_size: int) -> Checked:
 
 def _draw(
     space: Space, rng: random.Random, number: int, num_classes: int, image_size: int
-) -> _Draw | None:
-    """Every second draw uses the space's hints. None when the network cannot take the images."""
+) -> _Draw | str:
+    """Every second draw uses the space's hints. Text says why the network cannot take the
+    images."""
     trial = RandomTrial(rng, hints=space.hints if number % 2 else None)
     config = space.suggest(trial)
     where = f"draw {number} of {space.where} ({describe(config)})"
@@ -83,8 +86,10 @@ def _draw(
     config = config.model_copy(update={"start": StartConfig(), "data": data})
     try:
         counted = count_parameters(config.network, num_classes, image_size)
-    except ValueError:
-        return None
+    except UserError as error:
+        raise UserError(f"draw {number}: {error}") from None
+    except ValueError as error:
+        return str(error)
     with torch.device("meta"):
         network = build_network(config.network, num_classes, image_size)
     held = sum(parameter.numel() for parameter in network.parameters())
@@ -101,6 +106,8 @@ def _train_a_step(draw: _Draw, data: ImageData) -> None:
     except (ValueError, RuntimeError) as error:
         cause = " ".join(str(error).split())
         raise UserError(f"{draw.where}: a training step fails: {cause}") from None
+    if isinstance(config.network, OwnConfig):
+        check_own(config.network, len(data.classes), config.data.image_size)
     if not torch.isfinite(loss):
         raise UserError(f"{draw.where}: the loss of its first training step is {float(loss)}")
 

@@ -1,34 +1,20 @@
 """The space files that this user has searched with. A database may name a file; only one whose
-content is on this list is run to show a study. The list lies outside every database, in the user's
-own folder, one small file an entry: so two searches never write the same one."""
+content is on the user's list (paretrain.trusted_code) is run to show a study."""
 
-import os
 from pathlib import Path
 
-from paretrain.atomic import write_whole
+from paretrain.trusted_code import remember as remember_file
+from paretrain.trusted_code import remember_all, trusted_folder
 from search.problem.space import FINGERPRINT, Space, digest_of, space_from
 
 LARGEST = 10_000_000
 """Bytes; a larger file is no space."""
 
 
-def state_folder() -> Path:
-    """$PARETRAIN_STATE, or paretrain/ in the user's folder for what programs remember. Raises
-    RuntimeError for a user without a home."""
-    if chosen := os.environ.get("PARETRAIN_STATE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "paretrain"
-
-
 def remember(space: Space) -> None:
-    """The user has named this file to search it. A list that cannot be written is no obstacle to a
-    search: what it would allow is only to run the file again where a study is shown."""
-    try:
-        entry = state_folder() / "spaces" / space.digest
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(entry, f"{space.path.resolve()}\n")
-    except (OSError, RuntimeError, ValueError):
-        return
+    """The user has named this file to search it, and with it those that its networks come from."""
+    remember_file(space.digest, space.path)
+    remember_all()
 
 
 def known_space(fingerprint: str) -> Space | None:
@@ -37,8 +23,7 @@ def known_space(fingerprint: str) -> Space | None:
     if len(fingerprint) != FINGERPRINT:
         return None
     try:
-        folder = state_folder() / "spaces"
-        entries = [path for path in folder.iterdir() if path.name.startswith(fingerprint)]
+        entries = [path for path in trusted_folder().iterdir() if path.name.startswith(fingerprint)]
         for entry in entries:
             path = Path(entry.read_text(encoding="utf-8").rstrip("\n"))
             if path.is_file() and path.stat().st_size <= LARGEST:

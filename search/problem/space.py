@@ -9,6 +9,7 @@ DEFAULTS           option -> value
 QUESTIONS, LEVERS  what the report of a study should answer
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import sys
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ValidationError
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
 from paretrain.not_done import not_done
+from paretrain.own_network import SOURCE
 
 FINGERPRINT = 16
 """Digits of a file's hash that a study stores."""
@@ -213,6 +215,8 @@ def _execute(path: Path, source: bytes) -> Any:
     assert spec is not None and spec.loader is not None  # it ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses in the file look themselves up there
+    with contextlib.suppress(UnicodeDecodeError):
+        vars(module)[SOURCE] = source.decode()  # networks of the file travel with it
     try:
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:

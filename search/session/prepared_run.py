@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paretrain.data.parts import ImageData
+from paretrain.network_config import OwnConfig
 from search.problem.baselines import Baseline
 from search.problem.constraints import Constraints
 from search.problem.target import Target
@@ -19,6 +20,8 @@ class PreparedRun:
     constraints: Constraints
     baselines: tuple[Baseline, ...]
     """All of the plan's choice, also those that cannot run here."""
+    own_networks: tuple[OwnConfig, ...] = ()
+    """Networks of the user's own that the space was seen to ask for."""
 
     @property
     def target(self) -> Target:

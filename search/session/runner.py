@@ -32,6 +32,7 @@ from search.session.open_study import (
     store_changes,
 )
 from search.session.outcome import Outcome
+from search.session.own_networks import own_networks, refuse_changed
 from search.session.plan import Plan
 from search.session.precision_choice import choose_precision
 from search.session.prepared_run import PreparedRun
@@ -84,6 +85,8 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         run = _prepare(plan)
         admit(run.plan, run.data.fingerprint)
         before = existing_study(plan)
+        if before is not None:
+            refuse_changed(before, run.own_networks, run.plan.space)
         if before is not None and _count(before) >= plan.trials:
             if not dry_run:
                 store_changes(before, run.plan)
@@ -159,11 +162,12 @@ def _prepare(plan: Plan) -> PreparedRun:
     data = load_data(plan.data)
     constraints = plan.constraints(data)
     baselines = load_baselines(plan.space, constraints, plan.baselines)
+    own = own_networks(plan.space, constraints, [base.config for base in baselines])
     constraints, notes = with_weights(plan, constraints, [base.config for base in baselines])
     plan = replace(plan, notes=(*plan.notes, *notes))
     if notes:  # some networks have no weights
         baselines = load_baselines(plan.space, constraints, plan.baselines)
-    return PreparedRun(plan, data, constraints, tuple(baselines))
+    return PreparedRun(plan, data, constraints, tuple(baselines), tuple(own))
 
 
 def _examples(run: PreparedRun) -> list[TrainConfig]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.networks.build import has_batch_statistics
+from paretrain.own_network import refuse_untrusted
 from paretrain.training import EpochResult
 from search.workers.job import Job
 from search.workers.pool import Died
@@ -368,12 +369,15 @@ class Supervisor:
 
     def _smaller_pieces(self, config: TrainConfig) -> int | None:
         """Images for one forward pass: half as many, where that is the same training or allowed."""
-        if has_batch_statistics(config.network) and not self._pieces_allowed:
+        batch_norm = has_batch_statistics(config.network, config.data.image_size)
+        if batch_norm and not self._pieces_allowed:
             return None
         images = config.micro_batch or config.batch_size
         return images // 2 if images > 1 else None
 
     def _train(self, worker: int, job: Job) -> None:
+        # The worker runs what it is sent. Whoever made this job has asked before.
+        refuse_untrusted(job.config.network, "the study")
         self._busy[worker] = job
         job.start()
         self._pool.send(

@@ -25,6 +25,7 @@ from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name, peak_memory, still_computes
 from paretrain.memory import is_out_of_memory
+from paretrain.own_network import trust_code_of
 from paretrain.pace import measure
 from search.workers.protocol import (
     TO_WORKER,
@@ -82,6 +83,7 @@ class Worker:
         start = time.perf_counter()
         failed, confusion = None, None
         try:
+            trust_code_of(order.config.network)  # the coordinator has asked its user
             data = _data(order.config.data, self._device)
             # Not kept by name: a failed run must not hold its tensors while memory is freed.
             confusion = TrialRun(order, data, self._device, self._orders, self._say).through()
@@ -110,6 +112,7 @@ class Worker:
         pace, threads = None, torch.get_num_threads()
         try:
             torch.set_num_threads(order.threads or threads)
+            trust_code_of(order.config.network)
             data = _data(order.config.data, self._device)
             pace = measure(order.config, data, self._device, order.seconds)
         except Exception as error:  # a forecast that fails must not keep a search from starting

@@ -22,16 +22,19 @@ def load(
     form: "Format" = "weights",
     device: str = "cpu",
     trust: bool = False,
+    trust_code: bool = False,
 ) -> "Classifier":
     """Open the trained network of a result folder: `load("runs/best").predict(["photo.jpg"])`.
 
     `form` names the format of the file that computes: "weights", "pt2" or "onnx". `device` says
     where: "auto", "cpu", "cuda", "cuda:N" or "mps", the last three for "weights" only. "pt2" can
-    run code that the file holds, so it needs `trust=True`. Raises UserError, a ValueError, when the
+    run code that the file holds, so it needs `trust=True`. The weights of a network that somebody
+    wrote need its code, which the folder holds too: where you have not searched with it, read it
+    and give `trust_code=True`, or take another form. Raises UserError, a ValueError, when the
     folder holds no whole result or the device is not there.
     """
     from pathlib import Path
 
     from paretrain.result.load import load_classifier  # torch takes seconds to import
 
-    return load_classifier(Path(folder), form, device, trust)
+    return load_classifier(Path(folder), form, device, trust, trust_code)

@@ -20,6 +20,7 @@ from paretrain.config import DataConfig, TrainConfig
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
+from paretrain.own_network import refuse_untrusted, trust_code_of
 from paretrain.paths import file_name, is_folder, user_path
 from paretrain.screen import Screen
 from paretrain.shell import command_line
@@ -78,6 +79,9 @@ def train(
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace a result, or an unfinished training.")
     ] = False,
+    trust: Annotated[
+        bool, Option("--trust", help="Run the code that the configuration holds: read it first.")
+    ] = False,
     version: Annotated[
         bool, Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
@@ -97,6 +101,9 @@ def train(
     if all_images:
         wanted = with_all_images(wanted)
     wanted = wanted.model_copy(update={"data": _data_now(wanted.data, data_, images)})
+    if trust:
+        trust_code_of(wanted.network)
+    refuse_untrusted(wanted.network, str(config))
     chosen = pick_device(device)
     if wanted.precision == "bf16" and native_precision(chosen) != "bf16":
         raise UserError(

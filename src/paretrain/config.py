@@ -300,7 +300,7 @@ class TrainConfig(Frozen):
             raise UserError(f"{path}: {error}") from None
 
 
-_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision"}
+_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision", "own"}
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -362,6 +362,13 @@ class _Dumper(yaml.SafeDumper):
     """A SafeDumper that quotes the strings that `_Loader` would take for a number."""
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Write text of several lines, such as the code of a network, so that people can read it."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 for _side in (_Loader, _Dumper):
     _side.add_implicit_resolver(
         "tag:yaml.org,2002:float",

@@ -1,7 +1,13 @@
 """Short descriptions of configurations, such as `64-M-128-M-256-256-M, BN, sgd 0.01`."""
 
 from paretrain.config import NetworkConfig, StartConfig, TrainConfig, VGGConfig
-from paretrain.network_config import AlexNetConfig, HeadConfig, ResNet9Config, ResNetConfig
+from paretrain.network_config import (
+    AlexNetConfig,
+    HeadConfig,
+    OwnConfig,
+    ResNet9Config,
+    ResNetConfig,
+)
 
 _MARK = {"3x3": "", "1x1": "p", "separable": "s"}
 _NORM = {"none": "", "batch": ", BN", "lrn": ", LRN"}
@@ -26,6 +32,8 @@ def describe_network(config: NetworkConfig) -> str:
     if isinstance(config, AlexNetConfig):
         form = "" if config.form == "whole" else f" {config.form}"
         return f"AlexNet{form}{_describe_head(config.head)}"
+    if isinstance(config, OwnConfig):
+        return _describe_own(config)
     return f"{config.name}{_describe_head(config.head)}"
 
 
@@ -39,6 +47,17 @@ def _describe_vgg(config: VGGConfig) -> str:
         for width, rate in zip(config.hidden, config.dropout, strict=True)
     )
     return "-".join(layers) + _NORM[config.norm] + _POOL[config.pool] + hidden
+
+
+def _describe_own(config: OwnConfig) -> str:
+    given = [f"{name} {_short(value)}" for name, value in config.arguments]
+    return " ".join([config.function, ", ".join(given)]).rstrip()
+
+
+def _short(value: object) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_short, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _describe_head(head: HeadConfig) -> str:

@@ -1,8 +1,21 @@
 """The network families of a configuration. The field `family` says which one it is."""
 
+import hashlib
+import keyword
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    model_validator,
+)
 
 Kernel = Literal["3x3", "1x1", "separable"]
 Norm = Literal["none", "batch", "lrn"]
@@ -28,7 +41,47 @@ Width = Annotated[int, Field(ge=1, le=2**16)]
 """Channels or neurons of one layer. The widest published network has 4,096."""
 MOST_LAYERS = 1000
 """Most entries of a list of layers."""
+MOST_SOURCE = 60_000
+"""Most characters of a file that travels with a configuration."""
 Rate = Annotated[float, Field(ge=0.0, le=0.95)]
+
+Plain = bool | int | float | Annotated[str, Field(max_length=1000)] | None
+"""A value without structure."""
+Value = Plain | tuple[Plain, ...] | tuple[tuple[Plain, ...], ...]
+
+
+def _is_name(text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise ValueError("must be a name in Python")
+    return text
+
+
+Name = Annotated[str, Field(max_length=100), AfterValidator(_is_name)]
+
+
+def _pairs(value: Any) -> Any:
+    """Return a mapping as pairs, sorted by name; equal arguments are equal configurations."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((name, _tuples(given)) for name, given in value.items()))
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _lists(value: Any) -> Any:
+    return [_lists(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+Arguments = Annotated[
+    tuple[tuple[Name, Value], ...],
+    Field(max_length=100),
+    BeforeValidator(_pairs),
+    PlainSerializer(lambda pairs: {name: _lists(value) for name, value in pairs}),
+]
+"""Keyword arguments of plain values. They are written and read as a mapping, and kept as pairs, so
+that a configuration can be a key."""
 
 
 class Frozen(BaseModel):
@@ -129,6 +182,34 @@ class ZooConfig(Frozen):
     head: HeadConfig = HeadConfig()
 
 
+class OwnConfig(Frozen):
+    """A network of the user: what a function of a file builds. `own_network` makes one.
+
+    It is code, and is run only if its user trusts it (paretrain.trusted_code).
+    """
+
+    family: Literal["own"] = "own"
+    file: Annotated[str, Field(max_length=255, pattern=r"^[^/\\\x00-\x1f\x7f]+\.py$")]
+    """Name of the file, without its folder."""
+    function: Name
+    """A function, or the class of the network, at the file's top level."""
+    arguments: Arguments = ()
+    """What it is called with, beside `num_classes` and, where it asks for it, `image_size`."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file's content."""
+    source: Annotated[str, Field(max_length=MOST_SOURCE)]
+    """The file's content."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "OwnConfig":
+        if hashlib.sha256(self.source.encode(errors="replace")).hexdigest() != self.sha256:
+            raise ValueError(
+                f"the content of {self.file} is not what its sha256 says: it was changed after "
+                "its search; put it back, or search with the changed file"
+            )
+        return self
+
+
 def _family(value: Any) -> Any:
     """Return the family. Configurations from before there were families are VGGs."""
     if isinstance(value, dict):
@@ -141,11 +222,12 @@ NetworkConfig = Annotated[
     | Annotated[ResNetConfig, Tag("resnet")]
     | Annotated[ResNet9Config, Tag("resnet9")]
     | Annotated[AlexNetConfig, Tag("alexnet")]
-    | Annotated[ZooConfig, Tag("torchvision")],
+    | Annotated[ZooConfig, Tag("torchvision")]
+    | Annotated[OwnConfig, Tag("own")],
     Discriminator(
         _family,
         custom_error_type="family",
-        custom_error_message="family must be vgg, resnet, resnet9, alexnet or torchvision",
+        custom_error_message="family must be vgg, resnet, resnet9, alexnet, torchvision or own",
     ),
 ]
 """One configuration class per network family; `family` says which one it is."""

@@ -40,7 +40,7 @@ def predict(
         str, Option(help="auto, cpu, cuda, cuda:N or mps; only the weights compute on a GPU.")
     ] = "cpu",
     trust: Annotated[
-        bool, Option("--trust", help="Load model.pt2, which could run code: only your own.")
+        bool, Option("--trust", help="Run code that the folder holds: only your own, or read.")
     ] = False,
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out files that are no images.")
@@ -50,7 +50,7 @@ def predict(
     from paretrain.data.folder import image_files
     from paretrain.result.load import load_classifier
 
-    classifier = load_classifier(folder, form, device, trust)
+    classifier = load_classifier(folder, form, device, trust, trust)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
     notes: list[str] = []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from paretrain.config import TrainConfig
+from paretrain.networks.build import count_parameters
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 
@@ -104,14 +104,21 @@ def test_every_page_is_in_the_index_and_in_the_sites_menu() -> None:
         assert page.name == "index.md" or f"({page.name})" in index, page
 
 
-def test_the_space_in_the_docs_is_a_space(tmp_path: Path) -> None:
+def test_the_spaces_in_the_docs_are_spaces(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "spaces.md").read_text(encoding="utf-8")
-    code = text.split("```python\n")[1].split("```")[0]
-    path = tmp_path / "mine.py"
-    path.write_text(code)
-    space = load_space(str(path))
-    assert isinstance(space.suggest(RandomTrial(random.Random(0))), TrainConfig)
-    assert space.summary == "One to three stages of a plain VGG, SGD."
+    summaries = []
+    for block in text.split("```python\n")[1:]:
+        path = tmp_path / "mine.py"
+        path.write_text(block.split("```")[0])
+        if "def suggest" in path.read_text():
+            space = load_space(str(path))
+            config = space.suggest(RandomTrial(random.Random(0)))
+            assert count_parameters(config.network, 10, 32) > 0
+            summaries.append(space.summary)
+    assert summaries == [
+        "One to three stages of a plain VGG, SGD.",
+        "My network: its width and depth.",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

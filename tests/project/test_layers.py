@@ -48,12 +48,14 @@ PARETRAIN: dict[str, set[str]] = {
     "doing": {"formatting"},
     "network_config": set(),
     "config": {"cli", "network_config", "not_done", "paths"},
+    "trusted_code": {"atomic"},
+    "own_network": {"cli", "network_config", "trusted_code"},
     "epoch_selection": {"config"},
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
     "data": {"atomic", "cli", "config", "device", "paths", "safe_text"},
-    "networks": {"cli", "config", "network_config", "paths", "torch_files"},
+    "networks": {"cli", "config", "network_config", "own_network", "paths", "torch_files"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
     "training": {
@@ -67,7 +69,8 @@ PARETRAIN: dict[str, set[str]] = {
     "testset": {"config", "data"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
-        *("locks", "network_config", "paths", "safe_text", "training", "data", "networks"),
+        *("locks", "network_config", "own_network", "paths", "safe_text", "training"),
+        *("data", "networks"),
     },
     "full_training": {
         *("bar", "checkpoint", "doing", "interruption", "result", "screen", "training"),
@@ -75,8 +78,8 @@ PARETRAIN: dict[str, set[str]] = {
     "__init__": {"result"},
     "__main__": {
         *("__init__", "checkpoint", "cli", "config", "describe", "device", "doing", "formatting"),
-        *("data", "full_training", "interruption", "memory", "paths", "result", "screen"),
-        *("shell", "testset", "threads", "training"),
+        *("data", "full_training", "interruption", "memory", "own_network", "paths", "result"),
+        *("screen", "shell", "testset", "threads", "training"),
     },
     "predict": {"cli", "formatting", "data", "result", "safe_text"},
 }

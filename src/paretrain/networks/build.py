@@ -5,9 +5,16 @@ import functools
 from torch import nn
 
 from paretrain.config import Init, NetworkConfig, TrainConfig
-from paretrain.network_config import AlexNetConfig, ResNet9Config, ResNetConfig, VGGConfig
+from paretrain.network_config import (
+    AlexNetConfig,
+    OwnConfig,
+    ResNet9Config,
+    ResNetConfig,
+    VGGConfig,
+)
 from paretrain.networks.alexnet import AlexNet, alexnet_layers
 from paretrain.networks.cost import Costs, add
+from paretrain.networks.own import build_own, own_batch_statistics, own_costs
 from paretrain.networks.resnet import ResNet, resnet_layers
 from paretrain.networks.resnet9 import ResNet9, resnet9_layers
 from paretrain.networks.vgg import (
@@ -43,19 +50,30 @@ def build_network(
         return ResNet9(config, num_classes, image_size)
     if isinstance(config, AlexNetConfig):
         return AlexNet(config, num_classes, image_size)
+    if isinstance(config, OwnConfig):
+        return build_own(config, num_classes, image_size)
     return build_zoo(config, num_classes, image_size, pretrained)
+
+
+def costs_of(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
+    """Return the costs of a network of any family but VGG, which counts each cost by itself.
+
+    Raises ValueError when it cannot take such images, UserError where it has a fault.
+    """
+    if isinstance(config, OwnConfig):  # with a cache of its own, behind the question of trust
+        return own_costs(config, num_classes, image_size)
+    return _costs(config, num_classes, image_size)
 
 
 @functools.lru_cache(maxsize=4096)
 def _costs(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
-    """Return the costs of a network of any family but VGG, which counts each cost by itself."""
     if isinstance(config, ResNetConfig):
         return add(resnet_layers(config, num_classes, image_size))
     if isinstance(config, ResNet9Config):
         return add(resnet9_layers(config, num_classes, image_size))
     if isinstance(config, AlexNetConfig):
         return add(alexnet_layers(config, num_classes, image_size))
-    assert not isinstance(config, VGGConfig)
+    assert not isinstance(config, VGGConfig | OwnConfig)
     return zoo_costs(config, num_classes, image_size)
 
 
@@ -66,7 +84,7 @@ def count_parameters(config: NetworkConfig, num_classes: int, image_size: int) -
     """
     if isinstance(config, VGGConfig):
         return count_vgg_parameters(config, num_classes, image_size)
-    return _costs(config, num_classes, image_size).parameters
+    return costs_of(config, num_classes, image_size).parameters
 
 
 def count_buffers(config: NetworkConfig, num_classes: int, image_size: int) -> int:
@@ -74,10 +92,10 @@ def count_buffers(config: NetworkConfig, num_classes: int, image_size: int) -> i
     if isinstance(config, VGGConfig):
         norms = [stage.width for stage in config.stages for _ in stage.kernels]
         return sum(2 * width + 1 for width in norms) if config.norm == "batch" else 0
-    return _costs(config, num_classes, image_size).buffers
+    return costs_of(config, num_classes, image_size).buffers
 
 
-def has_batch_statistics(config: NetworkConfig) -> bool:
+def has_batch_statistics(config: NetworkConfig, image_size: int) -> bool:
     """Whether outputs in training depend on which images share a batch, as with BatchNorm."""
     if isinstance(config, VGGConfig):
         return config.norm == "batch"
@@ -85,6 +103,8 @@ def has_batch_statistics(config: NetworkConfig) -> bool:
         return False
     if isinstance(config, ResNetConfig | ResNet9Config):
         return True
+    if isinstance(config, OwnConfig):
+        return own_batch_statistics(config, 2, image_size)
     return config.name.startswith(BATCH_NORM_ZOO)
 
 
@@ -92,7 +112,7 @@ def count_macs(config: NetworkConfig, num_classes: int, image_size: int) -> int:
     """Count one image's multiply-accumulates in the forward pass: convolutions and FC layers."""
     if isinstance(config, VGGConfig):
         return count_vgg_macs(config, num_classes, image_size)
-    return _costs(config, num_classes, image_size).macs
+    return costs_of(config, num_classes, image_size).macs
 
 
 def count_activations(config: NetworkConfig, num_classes: int, image_size: int) -> int:
@@ -102,7 +122,7 @@ def count_activations(config: NetworkConfig, num_classes: int, image_size: int) 
     """
     if isinstance(config, VGGConfig):
         return count_vgg_activations(config, num_classes, image_size)
-    return _costs(config, num_classes, image_size).activations
+    return costs_of(config, num_classes, image_size).activations
 
 
 def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:
@@ -118,7 +138,7 @@ def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> f
     if isinstance(network, VGGConfig):
         layers = count_vgg_layers(network)
     else:
-        layers = _costs(network, num_classes, size).steps
+        layers = costs_of(network, num_classes, size).steps
     return steps * layers * STEP_S + images * 3 * macs * MAC_S
 
 

@@ -14,7 +14,8 @@ from paretrain.data.locate import is_csv, short_name
 from paretrain.data.published import SIDES
 from paretrain.describe import describe
 from paretrain.formatting import count_of
-from paretrain.result.folder import CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
+from paretrain.network_config import OwnConfig
+from paretrain.result.folder import CONFIG, CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
 from paretrain.safe_text import as_text, one_line
 
 SHOWN = 20
@@ -38,7 +39,7 @@ def model_card(
         f"![Accuracy and loss]({CURVE}.png)",
         *_pictures(metrics, part),
         "## Load it",
-        _loading(metrics),
+        _loading(config, metrics),
         "## Data",
         _data(config, metrics),
         "## How it was found",
@@ -99,7 +100,18 @@ def _pictures(metrics: dict[str, Any], part: str) -> list[str]:
     ]
 
 
-def _loading(metrics: dict[str, Any]) -> str:
+def _needs_code(config: TrainConfig) -> str:
+    """Return a sentence about code that the weights need, or ""."""
+    if not isinstance(config.network, OwnConfig):
+        return ""
+    return (
+        f"\n\nThe weights need the code of the network, {config.network.file}, which is in "
+        f"`{CONFIG}`. "
+        "Read it, then load with `trust_code=True` (`--trust`). The other formats need no code."
+    )
+
+
+def _loading(config: TrainConfig, metrics: dict[str, Any]) -> str:
     lines = [
         "    import paretrain",
         "",
@@ -107,14 +119,17 @@ def _loading(metrics: dict[str, Any]) -> str:
         '    for prediction in classifier.predict(["one.png", "two.jpg"]):',
         "        print(prediction.path, prediction.label, prediction.probability)",
     ]
-    formats = [f"`{WEIGHTS}`", f"`{PROGRAM}` (torch.export)"]
+    formats = [f"`{WEIGHTS}`"]
+    if PROGRAM in metrics["sha256"]:
+        formats.append(f"`{PROGRAM}` (torch.export)")
     if ONNX in metrics["sha256"]:
         formats.append(f"`{ONNX}` (runs without PyTorch)")
     return "\n".join(lines) + (
-        "\n\nor `python -m paretrain.predict PATH/OF/THIS/FOLDER one.png`. The formats are "
-        + ", ".join(formats)
-        + ". The last ones take uint8 pixels (N, 3, height, width), resized but not normalised, "
+        f"\n\nor `python -m paretrain.predict PATH/OF/THIS/FOLDER one.png`. "
+        f"The formats are {', '.join(formats)}"
+        ". The last ones take uint8 pixels (N, 3, height, width), resized but not normalised, "
         "and give probabilities; `metrics.json` has the names of the classes in their order."
+        + _needs_code(config)
     )
 
 

@@ -41,18 +41,25 @@ def write_formats(
 ) -> tuple[dict[str, str], str]:
     """Write the files of all formats.
 
-    Returns each file's SHA-256, and the reason why there is no ONNX file, or "".
+    Returns each file's SHA-256, and the reason why there is no ONNX file, or "". Where torch cannot
+    export the network, which only somebody's own may be, there is no program either.
     """
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     # Of several entries of metadata the order would change, and the SHA-256 with it.
     # save_file would leave a file that no other user may read.
     (folder / WEIGHTS).write_bytes(save(state, metadata={"format": "pt"}))
-    program = pt2.export(model, data.image_size)
-    torch.export.save(program, folder / PROGRAM)
-    (folder / ONNX).unlink(missing_ok=True)  # an earlier attempt may have left one
-    missing = f"it needs {INSTALL}"
-    if can_write_onnx():
-        missing = _write_onnx(folder / ONNX, program, data, classes)
+    for name in (PROGRAM, ONNX):
+        (folder / name).unlink(missing_ok=True)  # an earlier attempt may have left one
+    try:
+        program = pt2.export(model, data.image_size)
+    except Exception as error:  # whatever its forward pass does that cannot be traced
+        line = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        missing = f"torch.export cannot trace the network ({line}), so there is no {PROGRAM} either"
+    else:
+        torch.export.save(program, folder / PROGRAM)
+        missing = f"it needs {INSTALL}"
+        if can_write_onnx():
+            missing = _write_onnx(folder / ONNX, program, data, classes)
     written = [name for name in FORMAT_FILES.values() if (folder / name).exists()]
     return {name: sha256(folder / name) for name in written}, missing
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.device import pick_device
+from paretrain.own_network import refuse_untrusted, trust_code_of
 from paretrain.paths import is_file
 from paretrain.result.classifier import Classifier
 from paretrain.result.folder import CONFIG, PROGRAM
@@ -14,13 +15,18 @@ from paretrain.result.opening import check_sum, open_format
 
 
 def load_classifier(
-    folder: Path, form: Format = "weights", device: str = "cpu", trust: bool = False
+    folder: Path,
+    form: Format = "weights",
+    device: str = "cpu",
+    trust: bool = False,
+    trust_code: bool = False,
 ) -> Classifier:
     """Load the network of a result folder.
 
     Raises UserError when the folder holds no whole result, or one of another or a newer program.
     Raises it also when the device is not there, or cannot compute this format, and for "pt2"
-    without `trust`.
+    without `trust`, and for weights of a network whose code this user does not trust, without
+    `trust_code`.
     """
     if form != "weights" and device not in ("auto", "cpu"):
         raise UserError(
@@ -40,6 +46,14 @@ def load_classifier(
     if not is_file(path):
         raise UserError(f"{folder} has no {CONFIG}: copy the folder again")
     config = TrainConfig.from_file(path)
+    if form == "weights":
+        if trust_code:
+            trust_code_of(config.network)
+        refuse_untrusted(
+            config.network,
+            str(path),
+            "give --trust (in Python: trust_code=True), or take --form onnx, which needs no code",
+        )
     opened = open_format(folder, form, config, metrics, picked)
     # Folders of earlier versions have no sum of it.
     if CONFIG in metrics.sha256:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
+from paretrain.network_config import OwnConfig
 from paretrain.networks.build import build_network
 from paretrain.paths import is_file
 from paretrain.result import pt2
@@ -55,11 +56,17 @@ def open_format(
     path = folder / FORMAT_FILES[form]
     _refuse_missing(path, form)
     try:
-        network = _planned(config, len(metrics.classes))
-        _refuse_large(path, network)
-        check_sum(path, metrics)
-        if form == "weights":
-            return _weights(path, network, config, metrics, device)
+        if isinstance(config.network, OwnConfig) and form != "weights":
+            # The other formats need none of its code.
+            _refuse_large(path, metrics.num_params or 0)
+            check_sum(path, metrics)
+        else:
+            network = _planned(config, len(metrics.classes))
+            tensors = (*network.parameters(), *network.buffers())
+            _refuse_large(path, sum(tensor.numel() for tensor in tensors))
+            check_sum(path, metrics)
+            if form == "weights":
+                return _weights(path, network, config, metrics, device)
         return _program(path) if form == "pt2" else Opened(_onnx(path), None)
     except (ValueError, OSError) as error:
         if isinstance(error, UserError):
@@ -98,9 +105,8 @@ def _planned(config: TrainConfig, classes: int) -> nn.Module:
         return build_network(config.network, classes, config.data.image_size, pretrained)
 
 
-def _refuse_large(path: Path, planned: nn.Module) -> None:
-    """Raise ValueError for a file, or a network, that is far too large."""
-    numbers = sum(tensor.numel() for tensor in (*planned.parameters(), *planned.buffers()))
+def _refuse_large(path: Path, numbers: int) -> None:
+    """Raise ValueError for a file, or a network of so many numbers, that is far too large."""
     size, most = path.stat().st_size, MOST_OVERHEAD + 8 * numbers
     if size > most:
         raise ValueError(f"it has {size:,} bytes, its network at most {most:,}")

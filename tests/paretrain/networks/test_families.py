@@ -103,7 +103,7 @@ def test_costs_are_those_of_the_network_itself(seed: int) -> None:
     assert count_buffers(config, 5, size) == sum(b.numel() for b in network.buffers())
     assert count_macs(config, 5, size) == measured(network, size)
     norms = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    assert has_batch_statistics(config) == norms
+    assert has_batch_statistics(config, size) == norms
 
 
 @pytest.mark.parametrize("name", get_args(ZooName))
@@ -115,7 +115,7 @@ def test_costs_of_torchvisions_networks(name: ZooName) -> None:
     assert count_buffers(config, 5, size) == sum(b.numel() for b in network.buffers())
     assert count_macs(config, 5, size) == measured(network, size)
     norms = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    assert has_batch_statistics(config) == norms
+    assert has_batch_statistics(config, size) == norms
     assert count_activations(config, 5, size) > 3 * size**2
 
 

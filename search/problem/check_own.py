@@ -1,0 +1,70 @@
+"""Whether a network of the user's own can be trained, and can be trusted to classify one image."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from paretrain.cli import UserError
+from paretrain.network_config import OwnConfig
+from paretrain.networks.build import build_network
+from paretrain.own_network import line_of
+
+CLOSE = 1e-3
+"""Most that the logits of an image may differ beside another image."""
+
+
+def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
+    """Raises UserError where a seed does not decide the weights, a gradient does not reach a
+    parameter, or an image is classified otherwise alone than beside another one."""
+    where = f"{line_of(config)}: the network of {config.function}"
+    network = _built(config, num_classes, image_size)
+    again = _built(config, num_classes, image_size).state_dict()
+    for name, tensor in network.state_dict().items():
+        if not torch.equal(tensor, again[name]):
+            raise UserError(
+                f"{where} has other {name} when it is built again with the same seed: draw with "
+                "torch's random numbers, which the seed of a trial sets, not with random or numpy"
+            )
+    images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    F.cross_entropy(network.train()(images), torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+    unreached = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    if unreached:
+        raise UserError(
+            f"{where} has parameters that no gradient reaches, so they are counted but never "
+            f"learn: {', '.join(unreached[:5])}: use them in forward, or leave them out"
+        )
+    _check_answers(where, network, images, num_classes)
+
+
+def _built(config: OwnConfig, num_classes: int, image_size: int) -> nn.Module:
+    torch.manual_seed(0)
+    return build_network(config, num_classes, image_size)
+
+
+def _check_answers(where: str, network: nn.Module, images: Tensor, num_classes: int) -> None:
+    network.eval()
+    with torch.no_grad():
+        together = network(images)
+        try:
+            alone = network(images[:1])
+        except (ValueError, RuntimeError) as error:
+            cause = " ".join(str(error).split())
+            raise UserError(f"{where} cannot classify a single image: {cause}") from None
+    if not isinstance(alone, Tensor) or alone.shape != (1, num_classes):
+        shape = tuple(alone.shape) if isinstance(alone, Tensor) else type(alone).__name__
+        raise UserError(
+            f"{where} returns {shape} for a single image in evaluation mode, must return "
+            f"(1, {num_classes}): flatten(1) instead of squeeze()"
+        )
+    sums = together.sum(dim=1)
+    if bool((together >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        raise UserError(
+            f"{where} returns probabilities, must return logits: leave its softmax out, because "
+            "the loss takes one itself"
+        )
+    if not torch.allclose(alone[0], together[0], rtol=CLOSE, atol=CLOSE):
+        raise UserError(
+            f"{where} classifies an image otherwise alone than beside another one: in evaluation "
+            "mode an answer must depend on one image only (a softmax over the batch, or BatchNorm "
+            "without running statistics)"
+        )
