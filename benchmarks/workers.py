@@ -70,7 +70,7 @@ def seconds(plan: Plan, configs: Sequence[TrainConfig]) -> float:
 
     Raises RuntimeError when a worker dies or a training fails.
     """
-    with WorkerPool(plan.worker_devices, plan.threads) as pool:
+    with WorkerPool(plan.worker_devices, plan.threads, plan.worker_environment) as pool:
         if probe_all(pool, configs[0]) is None:  # it makes them load libraries and images
             raise RuntimeError("a worker died while it was loading")
         start, left = time.perf_counter(), deque(enumerate(configs))

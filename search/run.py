@@ -73,6 +73,9 @@ def run(
     workers: Annotated[
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
+    mps: Annotated[
+        bool, Option("--mps", help="Start NVIDIA's MPS for workers that share a GPU; untried yet.")
+    ] = False,
     threads: Annotated[
         int | None,
         Option(min=1, max=1024, help="CPU threads of each process. [digits: 1, else measured]"),
@@ -186,6 +189,7 @@ def run(
         storage=storage,
         study_name=study_name or "",
         workers=None if workers.lower() == "auto" else parse_workers(workers),
+        mps=mps,
         threads=threads,
         max_params=limit,
         min_acc=accuracy,

@@ -181,6 +181,7 @@ def provenance(plan: Plan, data: ImageData) -> dict[str, Any]:
     return {
         **environment(plan.device),
         "workers": plan.workers,
+        "mps": bool(plan.worker_environment),
         "seed": plan.seed,
         "sampler": plan.sampler,
         "pruner": plan.pruner,

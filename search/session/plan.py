@@ -29,6 +29,7 @@ from search.stopping.pruners import PrunerName
 from search.study.snapshot import objective_of
 from search.study.storage_url import StorageUrl
 from search.workers.devices import threads_per_worker, worker_devices
+from search.workers.mps import shares
 from search.workers.supervisor import STALL_S
 
 T = TypeVar("T")
@@ -98,6 +99,10 @@ class Plan:
     """Whether `precision` is settled: by the study, by --precision, or by the device."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
+    mps: bool = False
+    """Start NVIDIA's Multi-Process Service where workers share a GPU."""
+    sharing: Mapping[str, str] = field(default_factory=dict)
+    """What workers that share a GPU need for it; empty where it was not started."""
     stall_s: float = STALL_S
     """A worker that trains no batch for so long is ended."""
     objective: Objective = "params"
@@ -165,6 +170,11 @@ class Plan:
         """One for each worker: the GPUs in turn, unless one was named."""
         return worker_devices(self.device, self.workers)
 
+    @property
+    def worker_environment(self) -> Mapping[str, str]:
+        """What is added to the environment of the workers."""
+        return self.sharing if shares(self.worker_devices) else {}
+
     def constraints(self, data: ImageData) -> Constraints:
         """What proposals must keep."""
         classes = len(data.classes)
@@ -224,6 +234,7 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         deterministic=choice.first(options.deterministic, "deterministic", False),
         limits=options.limits,
         auto_workers=options.workers is None,
+        mps=options.mps,
         objective=choice.objective(),
         pretrained=choice.first(options.pretrained, "pretrained", True),
         notes=tuple(choice.notes),

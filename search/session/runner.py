@@ -52,7 +52,9 @@ from search.study.images import chance_on
 from search.study.ledger import ledger
 from search.study.owner import is_ours, refuse_unless_owned, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
+from search.workers.devices import gpu_uuids
 from search.workers.forecast import Forecast
+from search.workers.mps import multi_process_service, shares
 from search.workers.pool import WorkerPool
 
 Style = Literal["person", "json", "quiet"]
@@ -94,9 +96,11 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             return _say_that_nothing_is_left(run, before, style, screen)
         doing.say("proposing first networks")
         examples = _examples(run)
+        run = replace(run, plan=held.enter_context(_sharing(run.plan)))
         doing.say("measuring numbers of workers")
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
-        with WorkerPool(run.plan.worker_devices, run.plan.threads) as pool:
+        environment = run.plan.worker_environment
+        with WorkerPool(run.plan.worker_devices, run.plan.threads, environment) as pool:
             doing.say("starting workers and measuring threads")
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
             run = choose_precision(run, examples[:SIZED], pool)
@@ -121,6 +125,19 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
                     return EXIT_OK
                 outcome, refused = _search(run, study, pool, style, screen, file)
     return _finish(run, study, outcome, refused, style)
+
+
+@contextlib.contextmanager
+def _sharing(plan: Plan) -> Iterator[Plan]:
+    """The plan, with MPS where it was asked for and workers may share a GPU."""
+    if not plan.mps:
+        yield plan
+    elif not plan.auto_workers and not shares(plan.worker_devices):
+        yield replace(plan, notes=(*plan.notes, "no MPS: no two workers have the same GPU"))
+    else:
+        with multi_process_service(gpu_uuids) as sharing:
+            notes = (*plan.notes, sharing.words)
+            yield replace(plan, sharing=sharing.environment, notes=notes)
 
 
 def _say_that_nothing_is_left(

@@ -72,7 +72,7 @@ def throughput(plan: Plan, examples: Sequence[TrainConfig]) -> tuple[float, floa
     """(images a second of all workers together, geometric mean over the examples; bytes of the
     largest worker)."""
     rates, largest = [], 0.0
-    with WorkerPool(plan.worker_devices, plan.threads) as pool:
+    with WorkerPool(plan.worker_devices, plan.threads, plan.worker_environment) as pool:
         for config in examples:
             probed = probe_all(pool, config, SECONDS) or []
             speeds = [p.images_per_second for p in probed if p.images_per_second is not None]

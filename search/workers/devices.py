@@ -13,6 +13,12 @@ def worker_devices(device: torch.device, workers: int) -> list[str]:
     return [name] * workers
 
 
+def gpu_uuids() -> list[str]:
+    """What NVIDIA calls the GPUs that torch sees, in torch's order."""
+    gpus = range(torch.cuda.device_count())
+    return [f"GPU-{torch.cuda.get_device_properties(gpu).uuid}" for gpu in gpus]
+
+
 def threads_per_worker(workers: int, digits: bool) -> int:
     """The cores that this process may use, shared out, at least one each. One for the digits: on
     networks so small a second thread gains little on a quiet machine, and on a busy one the two

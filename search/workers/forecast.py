@@ -135,7 +135,7 @@ def probe_all(
         received = pool.receive(PROBE_TIMEOUT_S)
         if received is None or isinstance(received[1], Died):
             for worker in waiting if received is None else {received[0]}:
-                pool.restart(worker)
+                pool.restart(worker, lost=True)
             return None
         worker, message = received
         if isinstance(message, Probed):

@@ -8,13 +8,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
 STDERR_LINES = 20
+LEAVING_S = 15.0
+"""Time for a worker to end by itself; it takes `worker.LEAVING_S` at most."""
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,15 @@ class WorkerPool:
     """Long-lived processes, one for each of `devices` (a GPU may be named more than once), each
     with `threads` threads."""
 
-    def __init__(self, devices: Sequence[str], threads: int) -> None:
+    def __init__(
+        self, devices: Sequence[str], threads: int, sharing: Mapping[str, str] = NOTHING
+    ) -> None:
+        """`sharing`: what lets workers share a GPU (`mps.Sharing.environment`)."""
         self._devices = list(devices)
+        self._sharing = sharing
+        self._in_order: set[int] = set()
+        """Workers that end by themselves, when they have nothing under way: others share a GPU
+        with them through one server."""
         self._threads = threads
         self._inbox: queue.SimpleQueue[tuple[int, subprocess.Popen[bytes] | None, object]] = (
             queue.SimpleQueue()
@@ -96,10 +106,19 @@ class WorkerPool:
             if process is self._processes.get(worker):
                 return worker, heard
 
-    def restart(self, worker: int) -> None:
-        """A fresh process in the place of this one, which ends now if it has not yet."""
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        """A fresh process in the place of this one, which ends now if it has not yet.
+
+        `lost`: it did not do what it should. What shares a GPU with it may then fail too, so that
+        from now on fresh processes share nothing. Returns whether that is new.
+        """
+        changed = lost and bool(self._sharing)
+        if changed:
+            self._sharing = NOTHING
+            self._in_order.discard(worker)
         self._end(worker)
         self._start(worker)
+        return changed
 
     def use_threads(self, threads: int) -> None:
         """Fresh processes with another number of threads each."""
@@ -121,6 +140,9 @@ class WorkerPool:
         environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(self._threads)
         # Each trial has other sizes: blocks that can grow do not leave holes between them.
         environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+        environment.update(self._sharing)
+        if self._sharing:
+            self._in_order.add(worker)
         log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         try:
             process = subprocess.Popen(
@@ -155,12 +177,18 @@ class WorkerPool:
 
     def _end(self, worker: int) -> None:
         process, log = self._processes.pop(worker), self._logs.pop(worker)
+        assert process.stdin is not None
+        if worker in self._in_order:
+            self._in_order.discard(worker)
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LEAVING_S)
         process.kill()
         process.wait()
         self._listeners.pop(worker).join()
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         log.close()
 
 

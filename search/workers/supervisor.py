@@ -61,8 +61,9 @@ class Pool(Protocol):
         """The next message of any worker, or None when none came in time."""
         ...
 
-    def restart(self, worker: int) -> None:
-        """A fresh process in the place of this one."""
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        """A fresh process in the place of this one. `lost`: it did not do what it should. Returns
+        whether fresh ones share a GPU in another way from now on."""
         ...
 
     def close(self) -> None:
@@ -322,7 +323,7 @@ class Supervisor:
             yield JobFailed(job, "does not fit into memory", failed.traceback, out_of_memory=True)
 
     def _worker_died(self, worker: int, died: Died) -> Iterator[Happening]:
-        self._restart(worker)
+        unshared = self._restart(worker, lost=True)
         job = self._busy.get(worker)
         if job is None:
             self._idle_deaths[worker] += 1
@@ -339,7 +340,8 @@ class Supervisor:
             # The system had killed it, for the memory of the machine.
             yield self._put_aside(worker, "", f"{died}; tried again alone")
         else:
-            yield JobNote(job, f"{died}; tried once more")
+            without = ", without MPS" if unshared else ""
+            yield JobNote(job, f"{died}; tried once more{without}")
             self._train(worker, job)
 
     def _put_aside(self, worker: int, alone_on: str, why: str) -> JobNote:
@@ -362,10 +364,11 @@ class Supervisor:
             if device != "cpu" and other != worker and self._pool.device(other) == device:
                 self._restart(other)
 
-    def _restart(self, worker: int) -> None:
-        """A fresh process; what the former one said last is forgotten."""
-        self._pool.restart(worker)
+    def _restart(self, worker: int, lost: bool = False) -> bool:
+        """A fresh process; what the former one said last is forgotten. See `Pool.restart`."""
+        changed = self._pool.restart(worker, lost)
         self._unread = deque(said for said in self._unread if said[0] != worker)
+        return changed
 
     def _smaller_pieces(self, config: TrainConfig) -> int | None:
         """Images for one forward pass: half as many, where that is the same training or allowed."""

@@ -26,7 +26,8 @@ from paretrain.data.parts import ImageData
 from paretrain.device import device_name, peak_memory, still_computes
 from paretrain.memory import is_out_of_memory
 from paretrain.own_network import trust_code_of
-from paretrain.pace import measure
+from paretrain.pace import measure, settle
+from search.workers.mps import PIPES
 from search.workers.protocol import (
     TO_WORKER,
     Failed,
@@ -35,6 +36,7 @@ from search.workers.protocol import (
     Probed,
     Ready,
     Said,
+    Stop,
     Train,
     line,
 )
@@ -47,13 +49,20 @@ def _data(config: DataConfig, device: torch.device) -> ImageData:
     return load_data(config).to(device)
 
 
+LEAVING_S = 10.0
+"""A worker that shares its GPU through a server ends after so long at most."""
+
+
 class Worker:
     """One trial after another on one device."""
 
-    def __init__(self, out: BinaryIO, device: torch.device) -> None:
+    def __init__(self, out: BinaryIO, device: torch.device, in_order: bool = False) -> None:
+        """`in_order`: end only when nothing is under way on the device."""
         self._out = out
         self._device = device
         self._orders = Orders()
+        self._in_order, self._leaving = in_order, False
+        self._trial = -1
 
     def serve(self) -> None:
         """Work until the input ends."""
@@ -61,7 +70,11 @@ class Worker:
         self._say(Ready(device_name=device_name(self._device)))
         while True:
             order = self._orders.get()
+            if self._leaving:
+                settle(self._device)
+                os._exit(0)
             if isinstance(order, Train):
+                self._trial = order.trial
                 self._say(self._train(order))
             elif isinstance(order, Probe):
                 self._say(self._probe(order))
@@ -70,7 +83,16 @@ class Worker:
     def _listen(self) -> None:
         for text in sys.stdin.buffer:
             self._orders.put(TO_WORKER.validate_json(text))
-        os._exit(0)  # the coordinator is gone or has closed the stream
+        # The coordinator is gone or has closed the stream.
+        if not self._in_order:
+            os._exit(0)
+        # "Terminating an MPS client without synchronizing with all outstanding GPU work [...] can
+        # leave the MPS server and other MPS clients in an undefined state" (NVIDIA, MPS, 2.1).
+        self._leaving = True
+        self._orders.put(Stop(trial=self._trial))
+        self._orders.put(Stop(trial=-1))  # wakes one that has no trial
+        time.sleep(LEAVING_S)
+        os._exit(0)
 
     def _say(self, message: Said) -> None:
         try:
@@ -148,7 +170,7 @@ def main() -> None:
     if device.index is not None:
         # Else libraries make a context of their own, about half a gigabyte, on the first GPU too.
         torch.cuda.set_device(device)
-    Worker(out, device).serve()
+    Worker(out, device, in_order=PIPES in os.environ).serve()
 
 
 if __name__ == "__main__":

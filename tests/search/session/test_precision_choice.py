@@ -39,7 +39,7 @@ class MeasuredPool:
     def receive(self, timeout: float | None = None) -> tuple[int, Probed | Died]:
         return self._inbox.pop(0)
 
-    def restart(self, worker: int) -> None:
+    def restart(self, worker: int, lost: bool) -> None:
         self._inbox.clear()
 
 

@@ -22,6 +22,8 @@ class FakePool:
         self.sent: list[tuple[int, Order]] = []
         self.restarted: list[int] = []
         self.closed = False
+        self.sharing = False
+        """Whether workers share a GPU through a server, until one of them is lost."""
         self._inbox: queue.SimpleQueue[tuple[int, object]] = queue.SimpleQueue()
 
     def device(self, worker: int) -> str:
@@ -48,8 +50,10 @@ class FakePool:
         """Whether all that was said has been received."""
         return self._inbox.empty()
 
-    def restart(self, worker: int) -> None:
+    def restart(self, worker: int, lost: bool = False) -> bool:
         self.restarted.append(worker)
+        changed, self.sharing = lost and self.sharing, self.sharing and not lost
+        return changed
 
     def close(self) -> None:
         self.closed = True

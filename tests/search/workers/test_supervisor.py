@@ -609,3 +609,16 @@ def test_a_worker_whose_gpu_computes_no_more_is_replaced_and_its_job_tried_once_
     (failed,) = seen.hears(0, lost)
     assert isinstance(failed, JobFailed) and failed.error == f"worker lost its device: {error}"
     assert seen.pool.restarted == [0, 0] and seen.running == [1]
+
+
+def test_what_shares_a_gpu_through_a_server_does_not_after_one_is_lost(scene: MakeScene) -> None:
+    seen = scene(workers=2, devices=("cuda", "cuda"))
+    seen.pool.sharing = True
+    lost = Failed(
+        trial=0, error="e", traceback="", out_of_memory=False, seconds=1.0, device_lost=True
+    )
+    (first,) = texts(seen.hears(0, lost))
+    assert first.endswith("; tried once more, without MPS")
+    # The other one falls with it, and has its second try beside nobody that could pull it down.
+    (second,) = texts(seen.hears(1, Died(1, "")))
+    assert second.endswith("; tried once more") and seen.running == [0, 1]
