@@ -27,6 +27,7 @@ def compare(
     from search.reporting.comparison import (
         comparison_page,
         comparison_table,
+        comparison_title,
         lines_of_nothing_learned,
         refuse_unlike,
     )
@@ -38,7 +39,7 @@ def compare(
     studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]
     refuse_unlike(studies)
     columns, rows = comparison_table(studies)
-    table = Table(title="Best validation accuracy", title_justify="left", box=None)
+    table = Table(title=comparison_title(studies), title_justify="left", box=None)
     for column in columns:
         table.add_column(column, justify="right")
     for cells in rows:

@@ -21,6 +21,7 @@ from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, pa
 from search.study.attributes import THREADS
 
 if TYPE_CHECKING:
+    from paretrain.config import Metric
     from search.study.records import TrialRecord
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -94,7 +95,8 @@ def export(
     else:
         chosen = criterion.choose(finds)
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
-    head = file_head(study, chosen, criterion.words, confirmed, chance, all_images)
+    chosen_as = criterion.words_for(chosen.config.metric)
+    head = file_head(study, chosen, chosen_as, confirmed, chance, all_images)
     config = with_all_images(chosen.config) if all_images else chosen.config
     images = where_they_are(study, config.data)
     config = config.model_copy(update={"data": images})
@@ -125,7 +127,14 @@ class _Criterion:
     """How a trial is chosen, in words and from finished ones."""
 
     words: str
+    """`ACCURACY` stands for the name of the study's metric."""
     choose: Callable[[Sequence[TrialRecord]], TrialRecord]
+
+    def words_for(self, metric: Metric) -> str:
+        """The words with the metric's name."""
+        from paretrain.metric import NAMES
+
+        return self.words.replace("ACCURACY", NAMES[metric])
 
 
 def _criterion(options: Mapping[str, Any]) -> _Criterion:
@@ -149,14 +158,14 @@ def _criterion(options: Mapping[str, Any]) -> _Criterion:
         return _Criterion(words, lambda records: under_limit(records, limit))
     if name == "--min-acc":
         least = parse_share(value, name)
-        words = f"the smallest one with {percent(least)} validation accuracy or more"
+        words = f"the smallest one with {percent(least)} validation ACCURACY or more"
         return _Criterion(words, lambda records: accurate_enough(records, least))
     if name == "--within":
         margin = parse_share(value, name)
         words = f"the smallest one within {percent(margin)} of the most accurate one"
         return _Criterion(words, lambda records: near_the_best(records, margin))
     if name == "--knee":
-        words = "the knee of the front, beyond which extra parameters add little accuracy"
+        words = "the knee of the front, beyond which extra parameters add little ACCURACY"
         return _Criterion(words, at_knee)
     if name == "--best":
         return _Criterion("the most accurate one", most_accurate)

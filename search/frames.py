@@ -13,6 +13,8 @@ import optuna
 import pandas as pd
 
 from paretrain.cli import UserError
+from paretrain.config import Metric
+from paretrain.epoch_selection import kept_epochs
 from search.problem.front import pareto_front
 from search.study.attributes import (
     BASELINE,
@@ -22,8 +24,10 @@ from search.study.attributes import (
     CURVE,
     CURVE_KEYS,
     HEALTH,
+    IDENTITY,
     LAST_ACC,
     ORIGIN,
+    SCORE,
     SECONDS,
     SIZE,
     TRAINABLE,
@@ -31,14 +35,16 @@ from search.study.attributes import (
     WORDS,
 )
 from search.study.images import chance_of
-from search.study.records import read_record
+from search.study.metric import metric_of, stored_name
+from search.study.records import TrialRecord, read_record
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
-    """One row a trial, in any state. `val_acc` is that of the kept epoch so far (0 to 1), `seconds`
-    are of training; `beats_chance` says whether that accuracy is better than guessing (see
+    """One row a trial, in any state. `val_acc` is that of the kept epoch so far (0 to 1); a study
+    with another metric has columns named after it beside, such as `val_macro_f1`. `seconds` are of
+    training; `beats_chance` says whether that accuracy is better than guessing (see
     `search.problem.chance`); `param.*` is what was drawn and `config.*` the whole configuration."""
-    chance = chance_of(study)
+    chance, accuracy = chance_of(study), stored_name(_metric(study))
     trials = study.get_trials(deepcopy=False)
     records = {t.number: read_record(t) for t in trials}
     finished = [r for t in trials if t.state.name == "COMPLETE" and (r := records[t.number])]
@@ -57,10 +63,11 @@ def trials_frame(study: optuna.Study) -> pd.DataFrame:
             "params": attrs.get(SIZE),
             "trainable_params": attrs.get(TRAINABLE),
             "size": record.size if record else None,
-            "val_acc": record.val_acc if record else None,
-            "val_acc_best": attrs.get(BEST_ACC),
+            "val_acc": _plain_accuracy(record, attrs) if record else None,
+            **({accuracy: record.val_acc if record else None} if accuracy != "val_acc" else {}),
+            f"{accuracy}_best": attrs.get(BEST_ACC),
             "best_epoch": attrs.get(BEST_EPOCH),
-            "val_acc_last": attrs.get(LAST_ACC),
+            f"{accuracy}_last": attrs.get(LAST_ACC),
             "epochs": len(attrs.get(CURVE, {}).get("val_acc", ())),
             "seconds": attrs.get(SECONDS),
             "health": attrs.get(HEALTH),
@@ -76,10 +83,25 @@ def trials_frame(study: optuna.Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _metric(study: optuna.Study) -> Metric:
+    return metric_of(study.user_attrs.get(IDENTITY, {}))
+
+
+def _plain_accuracy(record: TrialRecord, attrs: Mapping[str, Any]) -> float:
+    """The share of images that the kept epoch had right, whatever the metric."""
+    curve = attrs[CURVE]
+    if SCORE not in curve:
+        return record.val_acc
+    kept = kept_epochs(curve[SCORE], curve.get("val_loss", ()), record.config.keep)[-1]
+    return float(curve["val_acc"][kept])
+
+
 def epochs_frame(study: optuna.Study) -> pd.DataFrame:
     """One row an epoch, counted from 1: losses, accuracies (0 to 1), learning rate, seconds and
     health, with the trial's number and state."""
+    accuracy = stored_name(_metric(study))
     columns = ["trial", "state", "epoch", *CURVE_KEYS]
+    columns += [accuracy] if accuracy != "val_acc" else []
     parts = [
         pd.DataFrame(
             {
@@ -87,6 +109,7 @@ def epochs_frame(study: optuna.Study) -> pd.DataFrame:
                 "state": trial.state.name.lower(),
                 "epoch": range(1, len(curve["val_acc"]) + 1),
                 **{key: curve[key] for key in CURVE_KEYS if key in curve},
+                **({accuracy: curve[SCORE]} if SCORE in curve else {}),
             }
         )
         for trial in study.get_trials(deepcopy=False)

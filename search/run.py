@@ -27,7 +27,7 @@ from search.option_values import (
     parse_duration,
     parse_workers,
 )
-from search.problem.option_words import Choice, Objective, PrunerName, SamplerName
+from search.problem.option_words import Choice, Metric, Objective, PrunerName, SamplerName
 from search.problem.space import built_in_spaces, load_space
 from search.session.budget import Limits
 
@@ -94,6 +94,9 @@ def run(
     ] = None,
     objective: Annotated[
         Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
+    ] = None,
+    metric: Annotated[
+        Metric | None, Option(help="Which accuracy is to be large. [default: acc]")
     ] = None,
     max_size_mb: Annotated[
         str | None, Option(help="Largest file of weights, in millions of bytes, or none.")
@@ -194,6 +197,7 @@ def run(
         max_params=limit,
         min_acc=accuracy,
         objective=objective,
+        metric=metric,
         max_size_mb=_max_size(max_size_mb),
         pretrained=None if pretrained is None else pretrained == "yes",
         weights_dir=_weights_dir(weights_dir),

@@ -25,6 +25,7 @@ def table(
     ] = None,
 ) -> int:
     """Cells are baselines: measured ones as the study has them, then the claim."""
+    from paretrain.metric import NAMES
     from search.problem.description import describe_space
     from search.reporting.course_table import (
         FOOTNOTE,
@@ -50,7 +51,10 @@ def table(
         for line in nothing.lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(course_table(described, measured, study.chance))
-    for line in (FOOTNOTE, *guessing_footnote(measured, study.chance)):
+    other = []
+    if study.metric != "acc":
+        other = [f"Measured here is the {NAMES[study.metric]}, claims are accuracies"]
+    for line in (FOOTNOTE, *other, *guessing_footnote(measured, study.chance)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if missing := not_measured(described, measured):
         console.print(

@@ -8,7 +8,9 @@ from typing import Any
 from paretrain.config import NetworkConfig, TrainConfig, VGGConfig
 from paretrain.network_config import OwnConfig
 
-_NOT_COMPARED = {"format", "seed", "data", "epochs", "precision", "micro_batch", "threads"}
+_NOT_COMPARED = {
+    *("format", "seed", "data", "epochs", "precision", "metric", "micro_batch", "threads")
+}
 """Not chosen by a space: set by the run, or by what memory allowed."""
 
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from paretrain.config import Metric
+from paretrain.metric import NAMES
+
 LEVEL = 0.001
 """Guessing may get as many images right as a network once in a thousand times. A front shows the
 best of dozens of networks: at the usual 2.5 %, one of 40 that guess would be on it."""
@@ -27,14 +30,21 @@ class Chance:
     """What guessing gives on the validation images of a study."""
 
     share: float
-    """Chance: the accuracy of always answering the most frequent class of the validation images, 0
-    to 1. No way to guess without looking at an image is right more often."""
+    """Chance, 0 to 1: what the best way to guess without looking at an image may expect. `acc`:
+    always answering the most frequent class of the validation images. `top5`: always the five most
+    frequent ones. `balanced_acc`: 1 / classes, whatever is answered. `macro_f1`: 1 / classes, by
+    answering each class as often as it occurs; a constant answer gives less."""
     images: int | None = None
     """Number of validation images; None = not known."""
     answer: str | None = None
     """Name of the most frequent class; None = not known."""
     exact: bool = True
     """False where a study did not store its classes' shares: chance is `share` or more."""
+    metric: Metric = "acc"
+    """What is meant by accuracy here."""
+    by_luck: float | None = None
+    """The highest mean over classes that guessing may give; None where another metric counts, or
+    where the images of the classes are not known."""
 
     def beaten_by(self, val_acc: float) -> bool:
         """Whether an accuracy is above chance by more than its own error.
@@ -43,9 +53,14 @@ class Chance:
         probability P = sum over i >= k of (n choose i) c^i (1 - c)^(n - i), where c is `share`.
         Beaten means P <= LEVEL: the exact one-sided binomial test (Clopper & Pearson 1934,
         Biometrika 26, 404). Without the number of images it means an accuracy above `share`.
+
+        A mean over classes has no binomial distribution: there guessing exceeds `by_luck` with a
+        probability of LEVEL at most (`class_means.highest_by_luck`).
         """
         if self.images is None:
             return val_acc > self.share
+        if self.by_luck is not None:
+            return val_acc > self.by_luck
         from scipy.special import bdtrc  # slow to import
 
         right = round(val_acc * self.images)
@@ -80,6 +95,12 @@ class Chance:
         images = "the validation images"
         if self.images is not None:
             images = f"the {self.images:,} validation images"
-        what = f"always answering '{self.answer}'" if self.answer else "guessing"
         at_least = "" if self.exact else "at least "
+        if self.metric in ("balanced_acc", "macro_f1"):
+            return (
+                f"guessing gives a {NAMES[self.metric]} of {at_least}{self.share:.1%} on {images}"
+            )
+        what = f"always answering '{self.answer}'" if self.answer else "guessing"
+        if self.metric == "top5":
+            what = "always answering the five most frequent classes"
         return f"{what} is right for {at_least}{self.share:.1%} of {images}"

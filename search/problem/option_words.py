@@ -7,6 +7,8 @@ Choice = Literal["none", "nets", "all"]
 """Values of `--baselines`: no baselines, the networks, or networks and settings."""
 Objective = Literal["params", "trainable", "flops", "latency", "size_mb"]
 """Values of `--objective`: what is to be small, beside accuracy."""
+Metric = Literal["acc", "balanced_acc", "macro_f1", "top5"]
+"""Values of `--metric`, those of `TrainConfig.metric`: which accuracy is to be large."""
 PrunerName = Literal["front", "none"]
 """Values of `--pruner`."""
 SamplerName = Literal["front", "tpe", "nsga2", "gp", "random"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from paretrain.cli import UserError
+from paretrain.metric import NAMES
 from search.problem.front import best_at_size, hypervolume
 from search.problem.objective import TITLES, shown
 from search.reporting.figures.comparison import fronts_figure, growths_figure
@@ -31,7 +32,7 @@ def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
                 raise UserError(
                     f"'{study.name}' has {what} ({own}) than '{first.name}' ({reference}), so "
                     "their accuracies cannot be compared: compare studies of the same images, "
-                    "split and objective"
+                    "split, objective and metric"
                 )
 
     if not any(study.front for study in studies):
@@ -45,6 +46,11 @@ def lines_of_nothing_learned(studies: Sequence[StudySnapshot]) -> list[str]:
         for study in studies
         if (nothing := nothing_learned_from(study.attrs, study.trials))
     ]
+
+
+def comparison_title(studies: Sequence[StudySnapshot]) -> str:
+    """Title of the table. The metric is the same in all studies."""
+    return f"Best validation {NAMES[studies[0].metric]}"
 
 
 def comparison_table(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
@@ -87,7 +93,7 @@ def comparison_page(
     parts = [
         "<h1>Studies compared</h1>",
         bullets(lines_of_nothing_learned(studies)),
-        paragraph("Best validation accuracy at each size; one seed a study."),
+        paragraph(f"{comparison_title(studies)} at each size; one seed a study."),
         html_table(columns, rows),
         figure_block(fronts_figure(studies), "fronts"),
         figure_block(growths_figure(studies, largest_size(studies)), "growths"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from paretrain.metric import NAMES
 from search.study.records import TrialRecord
 from search.study.repeats import Confirmed
 
@@ -13,7 +14,10 @@ def print_confirmation(
     console: Console, front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
 ) -> None:
     """Prints a table, then sentences. `confirmed`: what repeats say, by trial number."""
-    table = Table(title="The front, trained again with other seeds", title_justify="left", box=None)
+    metric = front[0].config.metric if front else "acc"
+    by = "" if metric == "acc" else f", validation {NAMES[metric]}"
+    title = f"The front, trained again with other seeds{by}"
+    table = Table(title=title, title_justify="left", box=None)
     for name in ("Parameters", "Trial", "Found", "Repeats", "Mean", "95 %", "Rank"):
         table.add_column(name, justify="right")
     table.add_column("")

@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from paretrain.data.amount import amount_used
 from paretrain.formatting import count_of
+from paretrain.metric import NAMES
 from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
@@ -34,8 +35,8 @@ def file_head(
     origin = study.user_attrs.get(PROVENANCE, {})
     lines = [
         f"Trial {chosen.number} of study {study.study_name}: {chosen.words}",
-        f"{chosen.num_params:,} parameters, validation accuracy {chosen.val_acc:.4f} "
-        f"after {count_of(len(chosen.curve.accs), 'epoch')}",
+        f"{chosen.num_params:,} parameters, validation {NAMES[chosen.config.metric]} "
+        f"{chosen.val_acc:.4f} after {count_of(len(chosen.curve.accs), 'epoch')}",
         f"Chosen among {finished} finished of {count_of(len(trials), 'trial')}: {criterion}",
     ]
     if origin:
@@ -95,7 +96,7 @@ def screen_lines(
     beat chance."""
     lines = [
         f"{out or 'standard output'}: trial #{chosen.number}, {chosen.num_params:,} parameters, "
-        f"{chosen.val_acc:.2%} validation accuracy",
+        f"{chosen.val_acc:.2%} validation {NAMES[chosen.config.metric]}",
         f"  {chosen.words}",
     ]
     if chosen.state != TrialState.COMPLETE:

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.shell import command_line
 from paretrain.training import recalls
+from search.reporting.headline import how_right
 from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.story import sizes_by_number, story_among
 from search.reporting.text import (
@@ -95,8 +96,7 @@ class TrialNotes:
             verdict = "Finished, no better than guessing"
         options, file = self._snapshot.options, f"trial-{trial.number}.yaml"
         parts = [
-            f"**{verdict}**: {record.val_acc:.2%} of the validation images right, "
-            f"{record.num_params:,} parameters.",
+            f"**{verdict}**: {how_right(record, '.2%')}, {record.num_params:,} parameters.",
             story,
             *_classes(self._snapshot, trial),
             "### Commands",

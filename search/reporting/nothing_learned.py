@@ -166,7 +166,7 @@ def _resolution(finished: Sequence[TrialRecord]) -> list[str]:
 
 def _balance(attrs: Mapping[str, Any], chance: Chance) -> list[str]:
     stored = read_images(attrs)
-    if stored is None or chance.share * stored.classes < UNEVEN:
+    if stored is None or chance.metric != "acc" or chance.share * stored.classes < UNEVEN:
         return []
     part = stored.training
     if part.most < UNEVEN * part.fewest or not part.fewest:

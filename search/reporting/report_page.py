@@ -6,6 +6,7 @@ from html import escape
 
 from paretrain import __version__
 from paretrain.formatting import count_of
+from paretrain.metric import TITLES
 from paretrain.shell import command_line
 from search.reporting.answers.section import answers_section
 from search.reporting.control_arm import control_arm
@@ -161,7 +162,7 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
         for baseline in snapshot.baselines()
         if baseline.name in snapshot.claims and baseline.name not in measured
     ]
-    said = verdicts(records, snapshot.chance)
+    said, accuracy = verdicts(records, snapshot.chance), TITLES[snapshot.metric]
     return [
         heading("Baselines beside the found networks"),
         bullets(said[:MOST_NAMED]),
@@ -169,7 +170,7 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
             f"All {len(rows)}, smallest first",
             [
                 bullets(said[MOST_NAMED:]),
-                table(["Parameters", "Val. acc.", "Claim", "Network"], rows, "baselines"),
+                table(["Parameters", accuracy, "Claim", "Network"], rows, "baselines"),
                 paragraph("Claim: what the course report measured, on its own images.", note=True),
             ],
         ),

@@ -3,6 +3,7 @@
 from optuna.trial import TrialState
 
 from paretrain.data.locate import short_name
+from paretrain.metric import NAMES
 from search.reporting.control_arm import control_arm
 from search.study.attributes import PROVENANCE
 from search.study.records import COUNTED
@@ -16,7 +17,8 @@ FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so 
 def status_row(snapshot: StudySnapshot) -> list[str]:
     """The cells of COLUMNS."""
     front, finished, ledger = snapshot.front, snapshot.finished, snapshot.ledger
-    best = f"{front[-1].val_acc:.2%} #{front[-1].number}" if front else "-"
+    of_metric = "" if snapshot.metric == "acc" else f" {NAMES[snapshot.metric]}"
+    best = f"{front[-1].val_acc:.2%}{of_metric} #{front[-1].number}" if front else "-"
     if finished and not front:
         best = "nothing learned"
     control = control_arm(snapshot.trials)

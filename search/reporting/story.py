@@ -7,6 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.formatting import count_of, percent, short_count
+from paretrain.metric import NAMES
 from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
@@ -61,11 +62,12 @@ def story_among(
         head = f"Trial {trial.number}" + (f": {words}" if words else "")
         return [*_wrapped(head), *_wrapped(_without_epoch(trial))]
     done = len(record.curve.accs)
+    of_metric = "" if chance.metric == "acc" else f" {NAMES[chance.metric]}"
     lines = [
         *_wrapped(f"Trial {trial.number}: {record.words}"),
         *_wrapped(
             f"{_own_size(record, objective)}, trained {done} of {count_of(epochs, 'epoch')}, last "
-            f"{record.val_acc:.1%}"
+            f"{record.val_acc:.1%}{of_metric}"
         ),
     ]
     if record.baseline is not None:

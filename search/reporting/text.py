@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from optuna.trial import TrialState
 
 from paretrain.formatting import count_of, duration, percent
+from paretrain.metric import NAMES
+from paretrain.metric import TITLES as TITLES_OF_METRICS
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.problem.objective import TITLES, WORDS, shown
@@ -57,6 +59,8 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
         f"{trials}; at most {count_of(snapshot.epochs, 'epoch')} each; "
         f"small: {WORDS[snapshot.objective]}.",
     ]
+    if snapshot.metric != "acc":
+        lines.append(f"Metric: {NAMES[snapshot.metric]}, wherever accuracy is meant.")
     if origin.keys() >= _ORIGIN:
         lines.append(
             f"{origin['training_images']:,} training and {origin['validation_images']:,} "
@@ -73,6 +77,7 @@ def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
     front, objective = snapshot.front, snapshot.objective
     confirmed = confirm(front, read_repeats(snapshot.study))
     size_title = [TITLES[objective]] if objective != "params" else []
+    accuracy = TITLES_OF_METRICS[snapshot.metric]
     rows = [
         [
             f"#{record.number}",
@@ -86,7 +91,7 @@ def front_table(snapshot: StudySnapshot) -> tuple[list[str], list[list[str]]]:
         ]
         for record in front
     ]
-    return ["Trial", "Parameters", *size_title, "Val. acc.", "Network", "Other seeds"], rows
+    return ["Trial", "Parameters", *size_title, accuracy, "Network", "Other seeds"], rows
 
 
 def front_rows(records: Sequence[TrialRecord], chance: Chance) -> list[tuple[bool, TrialRecord]]:
@@ -119,7 +124,8 @@ def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
 def target_verdict(records: Sequence[TrialRecord], min_acc: float, chance: Chance) -> str:
     """A sentence that names the smallest network with the target accuracy, or how far the best got.
     `min_acc`: the target, 0 to 1. What does not beat chance has reached nothing."""
-    asked = f"{percent(min_acc)} or more"
+    of_metric = "" if chance.metric == "acc" else f" {NAMES[chance.metric]}"
+    asked = f"{percent(min_acc)}{of_metric} or more"
     if records and not (records := chance.finds(records)):
         return f"No network with {asked}: none is better than guessing"
     if reached := smallest_with(records, min_acc):

@@ -91,7 +91,7 @@ class Coordinator:
         )
         self._supervisor = Supervisor(pool, run.plan.stall_s, " (--stall)", run.plan.microbatch)
         self._history = History(run.plan, run.constraints)
-        self._chance = chance_on(run.data)
+        self._chance = chance_on(run.data, run.plan.metric)
         self._trials: dict[int, RunningTrial] = {}
         """Those that have begun and not ended, by number."""
         self._failures_in_a_row, self._last_failure = 0, ""
@@ -222,7 +222,8 @@ class Coordinator:
         if now - trial.written >= WRITE_EVERY_S:
             trial.written = now
             self._writer.note(trial.number, trial.attributes())
-        self._tell(EpochDone(trial.number, result.epoch, self._plan.epochs, result.val_acc))
+        plan = self._plan
+        self._tell(EpochDone(trial.number, result.epoch, plan.epochs, result.score, plan.metric))
 
     def _judge(self, trial: RunningTrial, epoch: int) -> None:
         # A baseline is what others are measured against, so it runs to its end.
@@ -317,5 +318,6 @@ class Coordinator:
                 self._budget.done,
                 self._plan.trials,
                 guesses=ending == "finished" and not self._chance.beaten_by(trial.curve.val_acc),
+                metric=self._plan.metric,
             )
         )

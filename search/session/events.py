@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from paretrain.config import Metric
 from search.study.records import TrialRecord
 
 Ending = Literal["finished", "stopped", "failed", "interrupted"]
@@ -26,6 +27,8 @@ class EpochDone:
     epoch: int
     epochs: int
     val_acc: float
+    metric: Metric = "acc"
+    """What is meant by accuracy."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class TrialEnded:
     trials: int
     guesses: bool = False
     """It finished no better than guessing."""
+    metric: Metric = "acc"
+    """What is meant by accuracy."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.metric import guess_among
 from search.problem.constraints import Constraints
 from search.session.plan import Plan
 from search.stopping.curve import Curve
@@ -38,7 +39,7 @@ class History:
         sizes = [curve.size for curve in self.finished]
         return View(
             epochs=self._plan.epochs,
-            chance=1 / self._constraints.num_classes,
+            chance=guess_among(self._plan.metric, self._constraints.num_classes),
             largest=self._constraints.largest or max([judged.size, *sizes]),
             finished=self.finished,
             running=running,

@@ -19,6 +19,7 @@ from search.study import attributes as attr
 from search.study.checked_storage import damage_of
 from search.study.image_place import place_of
 from search.study.images import images_of
+from search.study.metric import stored_name
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
 from search.study.storage import exists, load_study, open_storage, refuse_damaged
@@ -151,7 +152,7 @@ def _completed(
 ) -> optuna.Study:
     study.set_user_attr(attr.OWNER, beat())
     with quiet_optuna():
-        study.set_metric_names(["val_acc", METRICS[plan.objective]])
+        study.set_metric_names([stored_name(plan.metric), METRICS[plan.objective]])
     study.set_user_attr(attr.UID, uuid.uuid4().hex)
     study.set_user_attr(attr.THREADS, plan.threads)
     _store_settings(study, plan, data)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from paretrain.config import DataConfig, Precision
+from paretrain.config import DataConfig, Metric, Precision
 from search.problem.baselines import Choice
 from search.problem.objective import Objective
 from search.problem.space import Space
@@ -44,6 +44,7 @@ class Options:
     max_params: int | No | None = None
     min_acc: float | No | None = None
     objective: Objective | None = None
+    metric: Metric | None = None
     max_size_mb: float | No | None = None
     pretrained: bool | None = None
     weights_dir: str | None = None

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 import torch
 
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, Precision, StartConfig, TrainConfig
+from paretrain.config import DataConfig, Metric, Precision, StartConfig, TrainConfig
 from paretrain.data.locate import short_name
 from paretrain.data.native import native_side
 from paretrain.data.parts import ImageData
 from paretrain.data.published import SIDES
 from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
+from paretrain.metric import NAMES
 from paretrain.safe_text import visible
 from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
@@ -26,6 +27,7 @@ from search.session.budget import Limits
 from search.session.options import Options
 from search.session.remembered import LIFTABLE, OF_ITS_RUNS, OF_THE_STUDY, Kept
 from search.stopping.pruners import PrunerName
+from search.study.metric import metric_of, stored_name
 from search.study.snapshot import objective_of
 from search.study.storage_url import StorageUrl
 from search.workers.devices import threads_per_worker, worker_devices
@@ -107,6 +109,8 @@ class Plan:
     """A worker that trains no batch for so long is ended."""
     objective: Objective = "params"
     """What is to be small. A setting of the study."""
+    metric: Metric = "acc"
+    """Which accuracy is to be large. A setting of the study."""
     pretrained: bool = True
     """Whether spaces that ask for published weights get them."""
     weights_dir: str | None = None
@@ -134,7 +138,7 @@ class Plan:
             "precision": self.precision,
             "pretrained": self.pretrained,
             "deterministic": self.deterministic,
-            "objectives": ["val_acc maximize", f"{self.objective} minimize"],
+            "objectives": [f"{stored_name(self.metric)} maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
 
@@ -144,7 +148,7 @@ class Plan:
 
     def complete(self, config: TrainConfig) -> TrainConfig:
         """A proposed configuration with this run's data, epochs, precision and weights."""
-        names = ("data", "epochs", "precision", "deterministic")
+        names = ("data", "epochs", "precision", "deterministic", "metric")
         update: dict[str, Any] = {name: getattr(self, name) for name in names}
         if config.start.pretrained:
             place = {"weights_dir": self.weights_dir}
@@ -158,7 +162,7 @@ class Plan:
         if self.min_acc is None:
             return ""
         what = "fewest parameters" if self.objective == "params" else f"least {self.objective}"
-        return f"{what} at {percent(self.min_acc)} validation accuracy or more"
+        return f"{what} at {percent(self.min_acc)} validation {NAMES[self.metric]} or more"
 
     @property
     def trials(self) -> int:
@@ -236,6 +240,7 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         auto_workers=options.workers is None,
         mps=options.mps,
         objective=choice.objective(),
+        metric=choice.metric(),
         pretrained=choice.first(options.pretrained, "pretrained", True),
         notes=tuple(choice.notes),
         kept=tuple(choice.kept),
@@ -301,6 +306,15 @@ class _Choice:
         if objective != "params":
             self.kept.append(Kept("objective", objective))
         return objective
+
+    def metric(self) -> Metric:
+        """Which accuracy is to be large."""
+        if self.options.metric is not None:
+            return self.options.metric
+        metric = metric_of(self.stored.identity if self.stored else {})
+        if metric != "acc":
+            self.kept.append(Kept("metric", metric))
+        return metric
 
     def data(self) -> DataConfig:
         """The data with their sizes and shares. Raises UserError for one that is not allowed."""
@@ -395,11 +409,20 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     # Studies from before there were the choices.
     begun: dict[str, Any] = {"skip_broken": False, "pretrained": True, "val_least": None}
     stored = begun | {"deterministic": False} | stored
+    stored, wanted = _by_option(stored), _by_option(wanted)
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]
     if not explained and "data" in keys:
         return ["the images (their content has changed)"]
     return [f"{key} (study: {stored.get(key)}, now: {wanted[key]})" for key in explained]
+
+
+def _by_option(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity with its objectives under the names of the options that choose them."""
+    if "objectives" not in identity:
+        return identity
+    chosen = {"objective": objective_of(identity), "metric": metric_of(identity)}
+    return {key: value for key, value in identity.items() if key != "objectives"} | chosen
 
 
 def refuse_other_study(name: str, stored: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paretrain.data.parts import ImageData
+from paretrain.metric import guess_among
 from paretrain.network_config import OwnConfig
 from search.problem.baselines import Baseline
 from search.problem.constraints import Constraints
@@ -26,7 +27,7 @@ class PreparedRun:
     @property
     def target(self) -> Target:
         """What the search is after."""
-        return Target(1.0 / len(self.data.classes), self.plan.min_acc)
+        return Target(guess_among(self.plan.metric, len(self.data.classes)), self.plan.min_acc)
 
     def proposer(self, trials: int) -> Proposer:
         """A proposer for a study that holds so many trials. A later run of the same study, which

@@ -14,7 +14,9 @@ from rich.progress import MofNCompleteColumn
 from paretrain.bar import time_left_bar
 from paretrain.doing import EVERY_S
 from paretrain.formatting import short_count
+from paretrain.metric import NAMES
 from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
+from search.study.metric import stored_name
 
 _COLOUR = {"finished": "green", "stopped": "yellow", "failed": "red", "interrupted": "magenta"}
 
@@ -78,7 +80,9 @@ class Plain:
             self._print(event.text)
         elif isinstance(event, EpochDone) and time.monotonic() - self._last >= EVERY_S:
             epochs = f"epoch {event.epoch} of {event.epochs}"
-            self._print(f"#{event.number}: {epochs}, validation accuracy {event.val_acc:.1%}")
+            self._print(
+                f"#{event.number}: {epochs}, validation {NAMES[event.metric]} {event.val_acc:.1%}"
+            )
 
     def _print(self, text: str) -> None:
         self._last = time.monotonic()
@@ -110,7 +114,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "trial": event.number,
             "epoch": event.epoch,
             "epochs": event.epochs,
-            "val_acc": event.val_acc,
+            stored_name(event.metric): event.val_acc,
         }
     if isinstance(event, TrialEnded):
         return {
@@ -119,7 +123,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "ending": event.ending,
             "reason": event.reason,
             "params": event.num_params,
-            "val_acc": None if event.record is None else event.record.val_acc,
+            stored_name(event.metric): None if event.record is None else event.record.val_acc,
             "guesses": event.guesses,
             "network": event.network,
             "done": event.done,

@@ -9,7 +9,7 @@ WHICH = ("space", "data", "storage", "study_name")
 """They say which study is meant."""
 OF_THE_STUDY = (
     *("epochs", "image_size", "fraction", "per_class", "skip_broken", "objective", "pretrained"),
-    *("threads", "precision", "deterministic"),
+    *("metric", "threads", "precision", "deterministic"),
 )
 """What its results hang on: taken from the study, and refused with another value."""
 OF_ITS_RUNS: Mapping[str, Any] = {

@@ -116,7 +116,7 @@ class Repeating:
     def _finished(self, job: Job) -> None:
         record, last = self._repetitions[job.number].record, job.results[-1]
         accs = kept_accuracies(
-            [result.val_acc for result in job.results],
+            [result.score for result in job.results],
             [result.val_loss for result in job.results],
             job.config.keep,
         )

@@ -10,9 +10,10 @@ import torch
 from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.training import EpochResult, Training
+from search.study.attributes import SCORE
 from search.study.records import TrialRecord
 
-COMPARED = ("train_loss", "train_acc", "val_loss", "val_acc", "lr")
+COMPARED = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", SCORE)
 
 
 @dataclass(frozen=True)

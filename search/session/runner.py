@@ -12,11 +12,13 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
+from paretrain.metric import refuse_too_few_classes
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
@@ -177,6 +179,10 @@ def _released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
 def _prepare(plan: Plan) -> PreparedRun:
     """Data, limits and baselines. Raises UserError when images or weights cannot be had."""
     data = load_data(plan.data)
+    try:
+        refuse_too_few_classes(plan.metric, len(data.classes))
+    except ValueError as error:
+        raise UserError(f"--metric {plan.metric}: {error}") from None
     constraints = plan.constraints(data)
     baselines = load_baselines(plan.space, constraints, plan.baselines)
     own = own_networks(plan.space, constraints, [base.config for base in baselines])
@@ -254,7 +260,7 @@ def _finish(
         refused,
         ledger(trials, run.plan.epochs),
         control_arm(trials),
-        chance_on(run.data),
+        chance_on(run.data, run.plan.metric),
         nothing_learned(study),
     )
     if style == "json":
@@ -302,6 +308,7 @@ def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str,
         "device": plan.describe_device(),
         "epochs": plan.epochs,
         "objective": plan.objective,
+        "metric": plan.metric,
         "precision": plan.precision,
         "pretrained": plan.pretrained,
         "without_weights": sorted(run.constraints.without_weights),

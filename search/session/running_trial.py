@@ -63,7 +63,7 @@ class RunningTrial:
         return Curve.of_epochs(
             self.number,
             self.size,
-            [result.val_acc for result in results],
+            [result.score for result in results],
             [result.val_loss for result in results],
             [result.health for result in results],
             self.config.keep,

@@ -9,6 +9,7 @@ from rich.console import Console
 from paretrain import __version__
 from paretrain.data.parts import ImageData
 from paretrain.formatting import count_of, duration, percent, short_count
+from paretrain.metric import NAMES
 from paretrain.safe_text import one_line
 from search.problem.objective import WORDS
 from search.reporting.nothing_learned import UNEVEN
@@ -57,6 +58,8 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
     ]
     if plan.objective != "params":
         lines.append(("small", WORDS[plan.objective]))
+    if plan.metric != "acc":
+        lines.append(("metric", f"{NAMES[plan.metric]}, wherever accuracy is meant"))
     if plan.min_acc is not None:
         lines.append(("target", plan.target_words))
     if plan.kept:
@@ -87,8 +90,9 @@ def _left_out(plan: Plan, data: ImageData) -> list[str]:
 
 def _of_chance(plan: Plan, data: ImageData) -> list[str]:
     """What guessing gives, where classes are uneven, or where no more is asked for."""
-    chance = chance_on(data)
-    lines = [chance.words()] if chance.share * len(data.classes) >= UNEVEN else []
+    chance = chance_on(data, plan.metric)
+    uneven = chance.share * len(data.classes) >= UNEVEN
+    lines = [chance.words()] if uneven or plan.metric != "acc" else []
     if plan.min_acc is not None and not chance.beaten_by(plan.min_acc):
         lines.append(f"{percent(plan.min_acc)} is asked for, which guessing may reach")
     return lines

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from paretrain.metric import TITLES as TITLES_OF_METRICS
 from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.constraints import refusal_words
@@ -22,6 +23,7 @@ from search.session.outcome import Outcome
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.study.ledger import Ledger
+from search.study.metric import stored_name
 from search.study.records import TrialRecord
 from search.study.snapshot import study_options
 
@@ -53,8 +55,8 @@ def print_front(
     chance: Chance,
     objective: Objective = "params",
 ) -> None:
-    """The table: parameters, validation accuracy, what the course report claims, trial, network.
-    Nothing where there is no front and no baseline."""
+    """The table: parameters, validation accuracy by the study's metric, what the course report
+    claims, trial, network. Nothing where there is no front and no baseline."""
     rows = front_rows(records, chance)
     if not rows:
         return
@@ -65,7 +67,7 @@ def print_front(
     table.add_column("Parameters", justify="right")
     if objective != "params":
         table.add_column(TITLES[objective], justify="right")
-    table.add_column("Val. acc.", justify="right")
+    table.add_column(TITLES_OF_METRICS[chance.metric], justify="right")
     if claimed:
         table.add_column("Claim", justify="right")
     table.add_column("Trial", justify="right")
@@ -97,13 +99,18 @@ def print_summary(console: Console, run: PreparedRun, ending: Ending) -> None:
     if not finished:
         console.print("No trial has finished, so there is no front yet.")
     else:
-        print_front(console, finished, plan.space.claims, ending.chance, plan.objective)
+        print_front(console, finished, _claims(plan), ending.chance, plan.objective)
     for line in _closing_lines(run, ending):
         console.print(line, highlight=False, markup=False)
     if finished:
         console.print("Next:", highlight=False)
         for command in _next_commands(plan, ending):
             console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _claims(plan: Plan) -> Mapping[str, str]:
+    """What the course report claims for baselines. Its accuracies say nothing of another metric."""
+    return plan.space.claims if plan.metric == "acc" else {}
 
 
 def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
@@ -140,7 +147,9 @@ def _next_commands(plan: Plan, ending: Ending) -> list[str]:
 
 
 def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
-    """The same for programs. The key `aim` (the target) is None without `--min-acc`."""
+    """The same for programs. The key `aim` (the target) is None without `--min-acc`. An accuracy
+    stands under its metric's name: `val_acc`, `val_macro_f1`."""
+    accuracy = stored_name(plan.metric)
     return {
         "event": "end",
         "ending": ending.outcome.ending,
@@ -151,16 +160,16 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
                 "trial": record.number,
                 "params": record.num_params,
                 **_second_objective(plan.objective, record),
-                "val_acc": record.val_acc,
+                accuracy: record.val_acc,
                 "baseline": record.baseline,
-                "claim": plan.space.claims.get(record.baseline or ""),
+                "claim": _claims(plan).get(record.baseline or ""),
                 "network": describe(record.config),
             }
             for record in pareto_front(ending.finds)
         ],
-        "chance": {"val_acc": ending.chance.share, "answer": ending.chance.answer},
+        "chance": {accuracy: ending.chance.share, "answer": ending.chance.answer},
         "nothing_learned": ending.nothing_learned and ending.nothing_learned.lines,
-        "aim": _target_event(ending.finds, plan.min_acc),
+        "aim": _target_event(ending.finds, plan),
         "verdicts": verdicts(ending.finished, ending.chance),
         "refused": dict(ending.refused),
         "ledger": ending.spent.as_dict(),
@@ -174,7 +183,8 @@ def _second_objective(objective: Objective, record: TrialRecord) -> dict[str, fl
     return {METRICS[objective]: in_database(objective, record.size)}
 
 
-def _target_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict[str, Any] | None:
+def _target_event(records: Sequence[TrialRecord], plan: Plan) -> dict[str, Any] | None:
+    min_acc = plan.min_acc
     if min_acc is None:
         return None
     best = smallest_with(records, min_acc) or closest(records)
@@ -183,5 +193,5 @@ def _target_event(records: Sequence[TrialRecord], min_acc: float | None) -> dict
         "reached": best is not None and best.val_acc >= min_acc,
         "trial": None if best is None else best.number,
         "params": None if best is None else best.num_params,
-        "val_acc": None if best is None else best.val_acc,
+        stored_name(plan.metric): None if best is None else best.val_acc,
     }

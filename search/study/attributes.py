@@ -17,6 +17,9 @@ BASELINE = "baseline"
 CURVE = "curve"
 CURVE_KEYS = ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds", "health")
 """Lists in CURVE, each with one value an epoch."""
+SCORE = "val_score"
+"""One more of them, where the study has another metric than `acc`: accuracy by that metric. Every
+other stored accuracy but that of CURVE_KEYS is by the metric, too, whatever its name."""
 PER_CLASS, CONFUSION, HEALTH = "per_class", "confusion", "health"
 BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
 LAST_ACC, SECONDS, SPENT = "val_acc_last", "train_seconds", "spent"

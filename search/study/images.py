@@ -8,12 +8,17 @@ import optuna
 from optuna.trial import FrozenTrial
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from paretrain.config import Metric
 from paretrain.data.parts import ImageData, Part
+from paretrain.metric import TOP, guess_among
 from paretrain.safe_text import visible
-from search.problem.chance import Chance
+from search.problem.chance import LEVEL, Chance
+from search.problem.class_means import highest_by_luck
 from search.study import attributes as attr
+from search.study.metric import metric_of
 
 Count = Annotated[int, Field(ge=0)]
+Some = Annotated[int, Field(gt=0, le=10**12)]
 
 
 class PartOfImages(BaseModel):
@@ -21,8 +26,8 @@ class PartOfImages(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    images: Annotated[int, Field(gt=0, le=10**12)]
-    most: Annotated[int, Field(gt=0, le=10**12)]
+    images: Some
+    most: Some
     """Images of the most frequent class."""
     most_of: Annotated[str, AfterValidator(visible)]
     """Its name."""
@@ -30,11 +35,15 @@ class PartOfImages(BaseModel):
     """Images of the rarest class."""
     in_all: int | None = None
     """Images of the part before some were chosen; None = not known."""
+    sizes: tuple[tuple[Some, Some], ...] | None = None
+    """Pairs of a number of images and the number of classes that have so many; None = not known."""
 
     @model_validator(mode="after")
     def _no_class_has_more_than_all(self) -> "PartOfImages":
         if not self.fewest <= self.most <= self.images:
             raise ValueError(f"classes of {self.fewest} to {self.most} among {self.images} images")
+        if self.sizes is not None and sum(n * classes for n, classes in self.sizes) != self.images:
+            raise ValueError(f"classes of {self.sizes} images, but {self.images} in all")
         return self
 
 
@@ -43,7 +52,7 @@ class ImagesOfStudy(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    classes: Annotated[int, Field(gt=0, le=10**12)]
+    classes: Some
     training: PartOfImages
     validation: PartOfImages
 
@@ -57,9 +66,9 @@ def images_of(data: ImageData) -> ImagesOfStudy:
     )
 
 
-def chance_on(data: ImageData) -> Chance:
+def chance_on(data: ImageData, metric: Metric = "acc") -> Chance:
     """What guessing gives on these validation images."""
-    return _chance(images_of(data))
+    return _chance(images_of(data), metric)
 
 
 def _part(classes: Sequence[str], part: Part, in_all: int | None) -> PartOfImages:
@@ -67,7 +76,12 @@ def _part(classes: Sequence[str], part: Part, in_all: int | None) -> PartOfImage
     label, most = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     fewest = min(counts.get(label, 0) for label in range(len(classes)))
     return PartOfImages(
-        images=len(part), most=most, most_of=classes[label], fewest=fewest, in_all=in_all
+        images=len(part),
+        most=most,
+        most_of=classes[label],
+        fewest=fewest,
+        in_all=in_all,
+        sizes=tuple(sorted(Counter(counts.values()).items())),
     )
 
 
@@ -90,10 +104,14 @@ def read_chance(attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> Chan
     A study of an earlier version has not stored the shares of its classes. A confusion matrix has
     them: the sums of its rows. Without one, chance is at least 1 / classes, and at least the
     accuracy of every epoch that predicted one class, because that class is no more frequent than
-    the most frequent one.
+    the most frequent one. All this holds for `acc`, the metric of every such study.
     """
+    metric = metric_of(attrs.get(attr.IDENTITY, {}))
     if (stored := read_images(attrs)) is not None:
-        return _chance(stored)
+        return _chance(stored, metric)
+    if metric != "acc":  # what was stored is damaged
+        classes = _classes_of(attrs, trials)
+        return Chance(guess_among(metric, classes) if classes else 0.0, exact=False, metric=metric)
     origin = attrs.get(attr.PROVENANCE, {})
     names = [str(name) for name in origin.get("classes", ())]
     for trial in trials:
@@ -106,8 +124,7 @@ def read_chance(attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> Chan
             first = rows.index(most)
             answer = names[first] if first < len(names) else None
             return Chance(most / sum(rows), sum(rows), answer)
-    classes = max((len(t.user_attrs.get(attr.PER_CLASS, ())) for t in trials), default=0)
-    classes = classes or len(names)
+    classes = _classes_of(attrs, trials)
     shares = [1 / classes] if classes else []
     for trial in trials:
         curve = trial.user_attrs.get(attr.CURVE, {})
@@ -117,6 +134,24 @@ def read_chance(attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> Chan
     return Chance(max(shares, default=0.0), int(images) if images else None, exact=False)
 
 
-def _chance(stored: ImagesOfStudy) -> Chance:
+def _classes_of(attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> int:
+    """Number of classes; 0 where nothing says it."""
+    measured = max((len(t.user_attrs.get(attr.PER_CLASS, ())) for t in trials), default=0)
+    return measured or len(attrs.get(attr.PROVENANCE, {}).get("classes", ()))
+
+
+def _chance(stored: ImagesOfStudy, metric: Metric) -> Chance:
     part = stored.validation
-    return Chance(part.most / part.images, part.images, part.most_of)
+    if metric == "acc":
+        return Chance(part.most / part.images, part.images, part.most_of)
+    if part.sizes is None:  # of a study from before there were other metrics
+        return Chance(guess_among(metric, stored.classes), exact=False, metric=metric)
+    if metric == "top5":
+        sizes = sorted((n for n, classes in part.sizes for _ in range(min(TOP, classes))))
+        return Chance(sum(sizes[-TOP:]) / part.images, part.images, metric=metric)
+    return Chance(
+        1 / sum(classes for _, classes in part.sizes),
+        part.images,
+        metric=metric,
+        by_luck=highest_by_luck(part.sizes, LEVEL),
+    )

@@ -169,7 +169,7 @@ def check_trial(state: TrialState, values: Sequence[float] | None, user: Row) ->
     """Whether the attributes of a trial hold together. Attributes of a running trial are written
     one after the other, so only those of an ended one are compared. Raises ValueError."""
     curve = user.get(attr.CURVE, {})
-    lengths = {len(curve[key]) for key in attr.CURVE_KEYS if key in curve}
+    lengths = {len(curve[key]) for key in (*attr.CURVE_KEYS, attr.SCORE) if key in curve}
     if len(lengths) > 1:
         raise ValueError(f"curve has lists of {' and '.join(map(str, sorted(lengths)))} epochs")
     epochs = max(lengths, default=0)

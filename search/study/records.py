@@ -36,7 +36,7 @@ class TrialRecord:
 
     @property
     def val_acc(self) -> float:
-        """Accuracy of the epoch that is kept."""
+        """Accuracy of the epoch that is kept, by the study's metric."""
         return self.curve.val_acc
 
     @property
@@ -71,7 +71,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         curve=Curve.of_epochs(
             trial.number,
             size_of(trial),
-            curve["val_acc"],
+            curve.get(attr.SCORE, curve["val_acc"]),
             curve.get("val_loss", ()),
             curve["health"],
             config.keep,
@@ -133,17 +133,19 @@ def curve_attributes(results: Sequence[EpochResult]) -> dict[str, Any]:
     Never Optuna's intermediate values: with two objectives one pruned trial that has them breaks
     TPE for good (Optuna 5.0, `_get_pruned_trial_score`).
     """
-    best = max(results, key=lambda result: result.val_acc)
+    best = max(results, key=lambda result: result.score)
     lowest = min(results, key=lambda result: result.val_loss)
     last = results[-1]
     curve = {key: [getattr(result, key) for result in results] for key in attr.CURVE_KEYS}
+    if last.val_score is not None:
+        curve[attr.SCORE] = [result.score for result in results]
     return {
         attr.CURVE: curve,
         attr.PER_CLASS: [round(value, 5) for value in last.per_class],
-        attr.LAST_ACC: last.val_acc,
-        attr.BEST_ACC: best.val_acc,
+        attr.LAST_ACC: last.score,
+        attr.BEST_ACC: best.score,
         attr.BEST_EPOCH: best.epoch,
-        attr.LOWEST_LOSS_ACC: lowest.val_acc,
+        attr.LOWEST_LOSS_ACC: lowest.score,
         attr.HEALTH: last.health,
         attr.SECONDS: round(sum(result.seconds for result in results), 3),
     }

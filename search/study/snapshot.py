@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.config import Metric
 from search.problem.chance import Chance
 from search.problem.constraints import Constraints
 from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
@@ -20,6 +21,7 @@ from search.study import attributes as attr
 from search.study.checked_storage import damage_of
 from search.study.images import read_chance
 from search.study.ledger import Ledger, ledger
+from search.study.metric import metric_of
 from search.study.owner import is_fresh
 from search.study.records import TrialRecord, read_record
 from search.study.storage import Given, load_study
@@ -75,6 +77,11 @@ class StudySnapshot:
     def objective(self) -> Objective:
         """What is to be small."""
         return objective_of(self.identity)
+
+    @property
+    def metric(self) -> Metric:
+        """What is meant by accuracy."""
+        return metric_of(self.identity)
 
     @property
     def epochs(self) -> int:
@@ -176,8 +183,9 @@ class StudySnapshot:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the course report of the space measured on its own images."""
-        return self.description.claims
+        """What the course report of the space measured on its own images. Its accuracies say
+        nothing of another metric."""
+        return self.description.claims if self.metric == "acc" else {}
 
     def constraints(self) -> Constraints:
         """No limits: what sizes networks have on images as they are here."""

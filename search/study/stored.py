@@ -86,6 +86,7 @@ class StoredCurve(TypedDict):
     train_loss: NotRequired[Losses]
     train_acc: NotRequired[PerEpoch]
     val_loss: NotRequired[Losses]
+    val_score: NotRequired[PerEpoch]
     lr: NotRequired[Rates]
     seconds: NotRequired[Rates]
 
@@ -244,7 +245,7 @@ class StoredSettings(TypedDict):
 def _as(model: type[BaseModel], value: Any) -> Any:
     """A dictionary of what a model reads from it."""
     try:
-        return model.model_validate(value).model_dump()
+        return model.model_validate(value).model_dump(mode="json")
     except ValidationError as error:
         raise ValueError(_in_a_line(error)) from None
 

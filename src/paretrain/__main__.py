@@ -311,14 +311,19 @@ def _say_first(
 
 
 def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
+    from paretrain.metric import NAMES
+
     kept, on_test = finished.training.kept, finished.on_test
+    metric = finished.config.metric
     if not finished.with_validation:
-        typer.echo(f"validation accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
+        counts = "" if metric == "acc" else f"{NAMES[metric]} {kept.score:.2%}, "
+        typer.echo(f"validation {counts}accuracy {kept.val_acc:.2%} after epoch {kept.epoch}")
     if on_test is None:
         typer.echo("no test part in these data: nothing was tested")
     else:
         images = sum(sum(row) for row in on_test.confusion)
-        typer.echo(f"test accuracy {on_test.acc:.2%} on {images:,} images, opened once")
+        counts = "" if metric == "acc" else f"{NAMES[metric]} {on_test.score(metric):.2%}, "
+        typer.echo(f"test {counts}accuracy {on_test.acc:.2%} on {images:,} images, opened once")
     if no_onnx:
         typer.echo(f"no model.onnx: {no_onnx}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")

@@ -61,7 +61,7 @@ def _check(state: Any, training: Training) -> None:
     if not 1 <= len(curve) <= training.config.epochs:
         raise ValueError(f"it has {len(curve)} of {training.config.epochs} epochs")
     for number, result in enumerate(curve, start=1):
-        shares = (result.train_acc, result.val_acc, *result.per_class)
+        shares = (result.train_acc, result.val_acc, result.score, *result.per_class)
         if result.epoch != number or len(result.per_class) != classes:
             raise ValueError(f"its epoch {number} is that of another training")
         if not all(0 <= share <= 1 for share in shares):

@@ -36,6 +36,7 @@ Init = Literal["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]
 Precision = Literal["fp32", "bf16"]
 Normalise = Literal["data", "imagenet", "cifar100", "none"]
 Keep = Literal["last", "best", "lowest_loss"]
+Metric = Literal["acc", "balanced_acc", "macro_f1", "top5"]
 
 
 class DataConfig(Frozen):
@@ -217,6 +218,10 @@ class TrainConfig(Frozen):
     keep: Keep = "last"
     """Epoch selection: whose weights and accuracy count. `last`: the last epoch's. `best`: those of
     the best validation accuracy. `lowest_loss`: those of the lowest validation loss."""
+    metric: Metric = "acc"
+    """Which accuracy counts, on validation and test images. `acc`: the share of images that are
+    right. `balanced_acc`: the mean of the classes' recalls. `macro_f1`: the mean of their F1.
+    `top5`: the share of images whose class is among the five most probable; needs 6 classes."""
     patience: PositiveInt | None = None
     """Training ends after so many epochs in a row without a better one; None = never. Better means
     a higher validation accuracy with `keep: best`, else a lower validation loss."""

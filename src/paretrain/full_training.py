@@ -5,8 +5,10 @@ from rich.progress import TextColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
+from paretrain.config import TrainConfig
 from paretrain.doing import Doing
 from paretrain.interruption import raise_if_interrupted
+from paretrain.metric import NAMES
 from paretrain.result.folder import ResultFolder
 from paretrain.screen import Screen
 from paretrain.training import EpochResult, Training
@@ -28,7 +30,7 @@ def train_to_the_end(
             doing.say(f"training epoch {result.epoch + 1} of {epochs}")
             if writes and result.health != "diverged":
                 writes = _keep(training, folder, console)
-            console.print(_line(result, training.config.epochs, validated), highlight=False)
+            console.print(_line(result, training.config, validated), highlight=False)
             raise_if_interrupted()
 
 
@@ -49,8 +51,11 @@ def _keep(training: Training, folder: ResultFolder, console: Console) -> bool:
     return True
 
 
-def _line(result: EpochResult, epochs: int, validated: bool) -> str:
+def _line(result: EpochResult, config: TrainConfig, validated: bool) -> str:
+    epochs = config.epochs
     validation = f"validation {result.val_acc:6.2%}  " if validated else ""
+    if validated and config.metric != "acc":
+        validation += f"{NAMES[config.metric]} {result.score:6.2%}  "
     health = "" if result.health == "ok" or not validated else f"  {result.health}"
     return (
         f"epoch {result.epoch:>3}/{epochs}  loss {result.train_loss:.4f}  "

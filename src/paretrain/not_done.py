@@ -2,7 +2,7 @@
 
 import re
 
-_METRIC = "accuracy on the validation images is the only measure: f1, AUC and the like are not done"
+_METRIC = "metric is acc, balanced_acc, macro_f1 or top5: AUC and other measures are not done"
 _WEIGHTS = "classes and images have no weights: all images count alike, so give rare classes more"
 _LOSS = "cross entropy is the only loss (regularisation.label_smoothing changes it)"
 _MIXING = "images are not mixed (mixup, CutMix): augment has crops, flips, rotations and colours"

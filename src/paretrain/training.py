@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paretrain.config import TrainConfig
+from paretrain.config import Metric, TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.split import subset
@@ -20,6 +20,7 @@ from paretrain.determinism import sums_in_fixed_order
 from paretrain.device import widest_float
 from paretrain.epoch_selection import epochs_without_better, kept_epochs
 from paretrain.health import Health, judge
+from paretrain.metric import TOP, balanced_accuracy, macro_f1, refuse_too_few_classes
 from paretrain.networks.build import build_network, initialise
 from paretrain.networks.pooling import pool_in_fixed_order
 from paretrain.networks.published import frozen_layers, load_published
@@ -59,6 +60,13 @@ class EpochResult(BaseModel):
     seconds: float
     """Time of training and validation in this epoch."""
     health: Health
+    val_score: float | None = None
+    """Validation accuracy by the metric of the configuration; None where that is `val_acc`."""
+
+    @property
+    def score(self) -> float:
+        """Validation accuracy by the metric of the configuration, from 0 to 1."""
+        return self.val_acc if self.val_score is None else self.val_score
 
 
 Confusion = tuple[tuple[int, ...], ...]
@@ -77,6 +85,20 @@ class Evaluation:
     loss: float
     acc: float
     confusion: Confusion
+    top5: float | None = None
+    """Share of images whose class is among the five most probable; None where it was not asked."""
+
+    def score(self, metric: Metric) -> float:
+        """Accuracy by a metric. Raises ValueError for `top5` where it was not measured."""
+        if metric == "balanced_acc":
+            return balanced_accuracy(self.confusion)
+        if metric == "macro_f1":
+            return macro_f1(self.confusion)
+        if metric == "acc":
+            return self.acc
+        if self.top5 is None:
+            raise ValueError("the top-5 accuracy was not measured")
+        return self.top5
 
     @property
     def per_class(self) -> tuple[float, ...]:
@@ -107,7 +129,7 @@ def patience_is_over(config: TrainConfig, results: Sequence[EpochResult]) -> boo
     """Whether a training ends after these epochs, because none has been better for too long."""
     if config.patience is None or not results:
         return False
-    accs, losses = [r.val_acc for r in results], [r.val_loss for r in results]
+    accs, losses = [r.score for r in results], [r.val_loss for r in results]
     return epochs_without_better(accs, losses, config.keep) >= config.patience
 
 
@@ -122,6 +144,18 @@ class Step(NamedTuple):
     """(B)"""
 
 
+class Answers(NamedTuple):
+    """What a network says of a part, as tensors on the device."""
+
+    losses: Tensor
+    """Sum of the losses of all images, in nats."""
+    confusion: Tensor
+    """(num_classes, num_classes): numbers of images by true and predicted class."""
+    in_top5: Tensor | None
+    """Number of images whose class is among the five most probable; None where the metric is
+    another."""
+
+
 class Training:
     """One training of one configuration on one device.
 
@@ -131,9 +165,10 @@ class Training:
     def __init__(self, config: TrainConfig, data: ImageData, device: torch.device) -> None:
         """Build the network, its optimizer and its schedule.
 
-        Raises ValueError when the network cannot take images of this size, UserError when published
-        weights cannot be loaded.
+        Raises ValueError when the network cannot take images of this size, or the metric so few
+        classes, UserError when published weights cannot be loaded.
         """
+        refuse_too_few_classes(config.metric, len(data.classes))
         self.config = config
         self.device = device
         self.data = data.to(device)
@@ -187,7 +222,7 @@ class Training:
     @property
     def kept(self) -> EpochResult:
         """The epoch that counts. There must be at least one epoch."""
-        accs, losses = [r.val_acc for r in self.curve], [r.val_loss for r in self.curve]
+        accs, losses = [r.score for r in self.curve], [r.val_loss for r in self.curve]
         return self.curve[kept_epochs(accs, losses, self.config.keep)[-1]]
 
     def epochs(self, pulse: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
@@ -201,6 +236,7 @@ class Training:
             # Validation may need more memory than a training step. A lack of memory is to show
             # before an epoch is spent.
             self.evaluate(self.data.val, batches=1)
+        metric = self.config.metric
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
             if patience_is_over(self.config, self.curve):
                 break
@@ -220,6 +256,7 @@ class Training:
                 lr=self._lr,
                 seconds=time.perf_counter() - start,
                 health=health,
+                val_score=None if metric == "acc" else on_val.score(metric),
             )
             self.curve.append(result)
             if self.kept is result:
@@ -375,23 +412,26 @@ class Training:
         if batches is not None:
             most = batches * self._evaluation_size
             part = Part(part.images_NCHW[:most], part.labels_N[:most])
-        losses, confusion = self.answers(part, pulse)
-        rows = confusion.tolist()
+        said = self.answers(part, pulse)
+        rows = said.confusion.tolist()
         right = sum(rows[i][i] for i in range(len(rows)))
         return Evaluation(
-            float(losses) / len(part), right / len(part), tuple(tuple(row) for row in rows)
+            float(said.losses) / len(part),
+            right / len(part),
+            tuple(tuple(row) for row in rows),
+            None if said.in_top5 is None else int(said.in_top5) / len(part),
         )
 
     @torch.no_grad()
-    def answers(
-        self, part: Part, pulse: Callable[[], None] = lambda: None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the sum of the losses on a part, and its confusion matrix, as tensors on the
-        device. Nothing in it waits for the device."""
+    def answers(self, part: Part, pulse: Callable[[], None] = lambda: None) -> Answers:
+        """Return what the network says of a part. Nothing in it waits for the device."""
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
         size = self._evaluation_size
+        in_top5 = None
+        if self.config.metric == "top5":
+            in_top5 = torch.zeros((), dtype=torch.int64, device=self.device)
         self.network.eval()
         for images, labels in zip(
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
@@ -402,8 +442,10 @@ class Training:
             losses += F.cross_entropy(logits.float(), labels, reduction="sum")
             cell = labels * classes + logits.argmax(1)
             confusion.index_add_(0, cell, torch.ones_like(cell))
+            if in_top5 is not None:
+                in_top5 += (logits.topk(TOP, dim=1).indices == labels[:, None]).sum()
             pulse()
-        return losses, confusion.view(classes, classes)
+        return Answers(losses, confusion.view(classes, classes), in_top5)
 
     @property
     def batches_prepared(self) -> int:

@@ -54,7 +54,7 @@ def test_nothing_within_an_epoch_waits_for_the_gpu(
         training.train_epoch(1, lambda: None)  # libraries may wait while they choose kernels
         no_waiting()
         losses, _ = training.train_epoch(2, lambda: None)
-        _, confusion = training.answers(training.data.val)
+        confusion = training.answers(training.data.val).confusion
         torch.cuda.set_sync_debug_mode("default")
         assert torch.isfinite(losses) and int(confusion.sum()) == 24
 

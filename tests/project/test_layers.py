@@ -51,6 +51,7 @@ PARETRAIN: dict[str, set[str]] = {
     "trusted_code": {"atomic"},
     "own_network": {"cli", "network_config", "trusted_code"},
     "epoch_selection": {"config"},
+    "metric": {"config"},
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
@@ -59,7 +60,7 @@ PARETRAIN: dict[str, set[str]] = {
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
     "training": {
-        *("config", "determinism", "device", "epoch_selection", "health", "optim"),
+        *("config", "determinism", "device", "epoch_selection", "health", "metric", "optim"),
         *("data", "networks"),
     },
     "torch_files": {"paths"},
@@ -69,17 +70,27 @@ PARETRAIN: dict[str, set[str]] = {
     "testset": {"config", "data"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
-        *("locks", "network_config", "own_network", "paths", "safe_text", "training"),
+        *("locks", "metric", "network_config", "own_network", "paths", "safe_text", "training"),
         *("data", "networks"),
     },
     "full_training": {
-        *("bar", "checkpoint", "doing", "interruption", "result", "screen", "training"),
+        *("bar", "checkpoint", "config", "doing", "interruption", "metric", "result", "screen"),
+        "training",
     },
     "__init__": {"result"},
     "__main__": {
         *("__init__", "checkpoint", "cli", "config", "describe", "device", "doing", "formatting"),
-        *("data", "full_training", "interruption", "memory", "own_network", "paths", "result"),
-        *("screen", "shell", "testset", "threads", "training"),
+        *(
+            "data",
+            "full_training",
+            "interruption",
+            "memory",
+            "metric",
+            "own_network",
+            "paths",
+            "result",
+        ),
+        *("result", "screen", "shell", "testset", "threads", "training"),
     },
     "predict": {"cli", "formatting", "data", "result", "safe_text"},
 }

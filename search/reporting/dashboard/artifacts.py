@@ -20,7 +20,7 @@ from paretrain.training import EpochResult, Evaluation
 from search.problem.optuna_internals import id_of
 from search.reporting.notes import labels
 from search.reporting.report_page import report_page
-from search.study.attributes import CONFUSION, CURVE, CURVE_KEYS, PER_CLASS
+from search.study.attributes import CONFUSION, CURVE, CURVE_KEYS, PER_CLASS, SCORE
 from search.study.snapshot import StudySnapshot
 
 PREFIX = "artifacts:"
@@ -115,8 +115,9 @@ def _content(name: str, shown: str, labels: tuple[str, ...], number: int) -> byt
     depends on, as JSON, so that a cache can compare them. Raises ArtifactNotFound."""
     attrs: dict[str, Any] = json.loads(shown)
     curve = attrs[CURVE]
+    keys = [*CURVE_KEYS, *([SCORE] if SCORE in curve else [])]
     results = [
-        EpochResult(epoch=epoch, per_class=(), **{key: curve[key][epoch - 1] for key in CURVE_KEYS})
+        EpochResult(epoch=epoch, per_class=(), **{key: curve[key][epoch - 1] for key in keys})
         for epoch in range(1, len(curve["val_acc"]) + 1)
     ]
     on_val = None

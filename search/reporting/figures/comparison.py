@@ -46,7 +46,7 @@ def fronts_figure(studies: Sequence[StudySnapshot]) -> go.Figure:
             marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
         )
     figure.update_xaxes(**size_axis(objective, region))
-    figure.update_yaxes(**accuracy_axis(region))
+    figure.update_yaxes(**accuracy_axis(region, studies[0].metric))
     return figure
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import plotly.graph_objects as go
 from optuna.trial import TrialState
 
+from paretrain.metric import NAMES
 from search.reporting.figures.style import BLUE, GREY, ORANGE, RED, axis, empty_figure
 from search.study.records import TrialRecord
 from search.study.snapshot import StudySnapshot
@@ -38,7 +39,7 @@ def curves_figure(snapshot: StudySnapshot) -> go.Figure:
     longest = max((len(record.curve.accs) for record in shown), default=0)
     ticks = {"dtick": 1} if longest <= FEW_EPOCHS else {}  # else plotly takes whole ones by itself
     figure.update_xaxes(**axis(title="Epoch (number)", **ticks))
-    figure.update_yaxes(**axis(title="Validation accuracy (%)"))
+    figure.update_yaxes(**axis(title=f"Validation {NAMES[snapshot.metric]} (%)"))
     return figure
 
 

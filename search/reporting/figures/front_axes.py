@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paretrain.config import Metric
+from paretrain.metric import NAMES
 from search.problem.objective import Objective, in_database
 from search.reporting.figures.style import AXES, axis
 from search.study.records import TrialRecord
@@ -132,14 +134,14 @@ def _short(tick: float) -> str:
     return f"{tick / (power or 1):g}{letter}"
 
 
-def accuracy_axis(region: Region) -> dict[str, Any]:
+def accuracy_axis(region: Region, metric: Metric = "acc") -> dict[str, Any]:
     """The look of the axis of accuracies: errors on a logarithmic scale, labelled with accuracies
     in percent, the best on top."""
     low, high = region.errors
     errors = _apart([region.finest, *(100 - acc for acc in _ACCURACIES)], region.errors)
     return axis(
         type="log",
-        title="Validation accuracy (%)",
+        title=f"Validation {NAMES[metric]} (%)",
         range=[round(math.log10(high), 4), round(math.log10(low), 4)],
         tickmode="array",
         tickvals=errors,

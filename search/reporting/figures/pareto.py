@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 from optuna.trial import TrialState
 
+from paretrain.metric import NAMES
 from search.problem.objective import Objective, in_database
 from search.reporting.figures.front_axes import Region, accuracy_axis, region_of, size_axis
 from search.reporting.figures.style import BLUE, GREY, ORANGE, PURPLE, RED, empty_figure
@@ -31,7 +32,7 @@ def pareto_figure(snapshot: StudySnapshot) -> go.Figure:
     the region of the front. Stopped trials stand where they stopped. Baselines and claims that lie
     elsewhere are arrows at the margin. A point of the front is on top of all others, also for the
     pointer."""
-    figure = empty_figure("Accuracy against size")
+    figure = empty_figure(f"{_capital(NAMES[snapshot.metric])} against size")
     region = _region(snapshot)
     outside = _add_others(figure, snapshot, region)
     _add_by_hand(figure, snapshot, region)
@@ -44,9 +45,13 @@ def pareto_figure(snapshot: StudySnapshot) -> go.Figure:
             text=f"{outside} more outside: double click",
         )
     figure.update_xaxes(**size_axis(snapshot.objective, region))
-    figure.update_yaxes(**accuracy_axis(region))
+    figure.update_yaxes(**accuracy_axis(region, snapshot.metric))
     figure.update_layout(hovermode="closest")
     return figure
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _region(snapshot: StudySnapshot) -> Region:

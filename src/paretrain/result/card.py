@@ -8,16 +8,24 @@ from typing import Any
 
 import yaml
 
-from paretrain.config import TrainConfig
+from paretrain.config import Metric, TrainConfig
 from paretrain.data.amount import amount_used, leaves_out
 from paretrain.data.locate import is_csv, short_name
 from paretrain.data.published import SIDES
 from paretrain.describe import describe
 from paretrain.formatting import count_of
+from paretrain.metric import NAMES
 from paretrain.network_config import OwnConfig
 from paretrain.result.folder import CONFIG, CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
 from paretrain.safe_text import as_text, one_line
 
+_HUB: dict[Metric, str] = {
+    "acc": "accuracy",
+    "balanced_acc": "balanced_accuracy",
+    "macro_f1": "f1",
+    "top5": "top_5_accuracy",
+}
+"""Identifiers of metrics in the front matter."""
 SHOWN = 20
 """Most classes that the card names; metrics.json has all."""
 
@@ -58,23 +66,37 @@ def _front_matter(name: str, config: TrainConfig, metrics: dict[str, Any]) -> di
         "tags": ["image-classification", "pytorch", "safetensors", *onnx],
         "metrics": ["accuracy"],
     }
+    metric: Metric = metrics.get("metric", "acc")
     tested, part = metrics["test"], "test"
     accuracy = tested["acc"] if tested else metrics["val_acc"]
     if not tested:
         part = "validation"
     if accuracy is not None:
         data = short_name(config.data.source)
+        values = [{"type": "accuracy", "name": f"Accuracy ({part})", "value": accuracy}]
+        if metric != "acc":  # what counts comes first
+            score = tested["score"] if tested else metrics["val_score"]
+            name_of = NAMES[metric][0].upper() + NAMES[metric][1:]
+            value = {"type": _HUB[metric], "name": f"{name_of} ({part})", "value": score}
+            values, head["metrics"] = [value, *values], [_HUB[metric], "accuracy"]
         result = {
             "task": {"type": "image-classification", "name": "Image Classification"},
             "dataset": {"type": data, "name": data, "split": part},
-            "metrics": [{"type": "accuracy", "name": f"Accuracy ({part})", "value": accuracy}],
+            "metrics": values,
         }
         head["model-index"] = [{"name": name, "results": [result]}]
     return head
 
 
 def _accuracy(metrics: dict[str, Any]) -> str:
-    tested = metrics["test"]
+    tested, metric = metrics["test"], metrics.get("metric", "acc")
+    counts = ""
+    if metric != "acc":
+        score = tested["score"] if tested else metrics["val_score"]
+        part = "test" if tested else "validation"
+        counts = f"What counts here is the {NAMES[metric]}"
+        counts += "." if score is None else f": **{part} {NAMES[metric]} {score:.2%}**."
+        counts += " "
     if tested:
         low, high = tested["acc_interval_95"]
         text = (
@@ -84,9 +106,15 @@ def _accuracy(metrics: dict[str, Any]) -> str:
     else:
         text = f"**Not tested**: {_plain(metrics['untested'])}."
     if metrics["val_acc"] is None:
-        return f"{text} The validation images were trained on, so there is no validation accuracy."
+        return (
+            f"{counts}{text} The validation images were trained on, so there is no validation "
+            "accuracy."
+        )
+    validated = f"Validation accuracy {metrics['val_acc']:.2%}"
+    if metric != "acc":
+        validated = f"Validation {NAMES[metric]} {metrics['val_score']:.2%}, {validated.lower()}"
     return (
-        f"{text} Validation accuracy {metrics['val_acc']:.2%} on {metrics['validation_images']:,} "
+        f"{counts}{text} {validated} on {metrics['validation_images']:,} "
         "images; a search chooses by it, so it is too high by a little."
     )
 

@@ -39,6 +39,9 @@ def _curve(accuracy: Axes, loss: Axes, curve: Sequence[EpochResult], validated: 
         for axes, quantity in ((accuracy, "acc"), (loss, "loss")):
             values = [getattr(result, f"{part}_{quantity}") for result in curve]
             axes.plot(epochs, values, color=colour, label=name, marker=".", markersize=4)
+        if part == "val" and any(result.val_score is not None for result in curve):
+            scores, name = [result.score for result in curve], "validation, by the metric"
+            accuracy.plot(epochs, scores, color="tab:orange", label=name, marker=".", markersize=4)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     accuracy.set_ylabel("accuracy")
     loss.set_ylabel("cross entropy (nats)")

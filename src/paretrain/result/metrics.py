@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from paretrain.cli import UserError
+from paretrain.config import Metric
 from paretrain.network_config import Frozen
 from paretrain.paths import is_file, read_text
 from paretrain.result.folder import METRICS
@@ -36,6 +37,8 @@ class Tested(Frozen):
     model_config = ConfigDict(extra="ignore")
 
     acc: Share
+    score: Share | None = None
+    """Accuracy by the metric of the configuration; None where that is `acc`."""
     acc_interval_95: tuple[Share, Share] | None = None
     loss: Nats | None = None
     images: Count
@@ -57,7 +60,11 @@ class Metrics(Frozen):
     sha256: dict[str, Sum]
     """Of each file that computes, and of the configuration, by name."""
     num_params: Count | None = None
+    metric: Metric = "acc"
+    """Which accuracy counts."""
     val_acc: Share | None = None
+    val_score: Share | None = None
+    """Validation accuracy by that metric; None where it is `acc`."""
     val_loss: Nats | None = None
     val_per_class: dict[str, Share] | None = None
     kept_epoch: Count | None = None

@@ -9,7 +9,7 @@ from paretrain.atomic import whole_or_not
 from paretrain.safe_text import as_text
 from paretrain.training import EpochResult, Evaluation
 
-OF_VALIDATION = ("val_loss", "val_acc", "health")
+OF_VALIDATION = ("val_loss", "val_acc", "val_score", "health")
 """Columns that are left empty where the validation images were trained on."""
 
 
@@ -48,6 +48,8 @@ def class_rows(on_part: Evaluation, classes: Sequence[str]) -> list[ClassRow]:
 def write_curve(path: Path, curve: Sequence[EpochResult], validated: bool) -> None:
     """Write a row for each epoch. `validated` is False where validation images were trained on."""
     columns = [name for name in EpochResult.model_fields if name != "per_class"]
+    if all(result.val_score is None for result in curve):  # `val_acc` is what counts
+        columns.remove("val_score")
     left_out = () if validated else OF_VALIDATION
     rows = [
         ["" if name in left_out else getattr(result, name) for name in columns] for result in curve

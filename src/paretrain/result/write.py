@@ -8,7 +8,7 @@ import torch
 
 from paretrain import __version__
 from paretrain.atomic import write_whole
-from paretrain.config import TrainConfig
+from paretrain.config import Metric, TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name
 from paretrain.result.card import model_card
@@ -85,9 +85,10 @@ def _metrics(done: Finished) -> dict[str, Any]:
     curve, data = done.training.curve, done.data
     last, kept = curve[-1], done.training.kept
     mean, std = pixel_statistics(done.config, data)
-    best = max(curve, key=lambda result: result.val_acc)
+    best, metric = max(curve, key=lambda result: result.score), done.config.metric
     validation = {
         "val_acc": kept.val_acc,
+        **({} if metric == "acc" else {"val_score": kept.score}),
         "val_loss": kept.val_loss,
         "val_per_class": dict(zip(data.classes, kept.per_class, strict=True)),
         "kept_epoch": kept.epoch,
@@ -98,10 +99,11 @@ def _metrics(done: Finished) -> dict[str, Any]:
         validation = dict.fromkeys(validation, None)
     return {
         "num_params": sum(p.numel() for p in done.training.network.parameters()),
+        **({} if metric == "acc" else {"metric": metric}),
         **validation,
         "train_acc": kept.train_acc,
         "epochs": last.epoch,
-        "test": None if done.on_test is None else _test_metrics(done.on_test, data.classes),
+        "test": None if done.on_test is None else _test_metrics(done.on_test, data.classes, metric),
         "untested": without_place(done.untested, done.config) or None,
         "trained_on": "training and validation images"
         if done.with_validation
@@ -121,7 +123,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
     }
 
 
-def _test_metrics(on_test: Evaluation, classes: tuple[str, ...]) -> dict[str, Any]:
+def _test_metrics(on_test: Evaluation, classes: tuple[str, ...], metric: Metric) -> dict[str, Any]:
     from scipy.stats import binomtest  # slow to import
 
     images = sum(sum(row) for row in on_test.confusion)
@@ -129,6 +131,7 @@ def _test_metrics(on_test: Evaluation, classes: tuple[str, ...]) -> dict[str, An
     interval = binomtest(right, images).proportion_ci(0.95, method="wilson")
     return {
         "acc": on_test.acc,
+        **({} if metric == "acc" else {"score": on_test.score(metric)}),
         "acc_interval_95": [float(interval.low), float(interval.high)],
         "loss": on_test.loss,
         "images": images,

@@ -49,7 +49,8 @@ def test_a_study_keeps_its_objective(plan: MakePlan) -> None:
     assert settle(options(), stored(identity)).objective == "flops"
     assert settle(options(), None).objective == "params"
     assert settle(options(objective="latency"), None).objective == "latency"
-    assert "objectives" in differences(identity, plan().identity("f"))[0]
+    (said,) = differences(identity, plan().identity("f"))
+    assert said == "objective (study: flops, now: params)"
     assert replace(flops, min_acc=0.5).target_words.startswith("least flops at 50%")
 
 
