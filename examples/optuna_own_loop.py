@@ -7,10 +7,9 @@ and the front.
 """
 
 import optuna
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
+from examples.digits import digits
 from search import FrontPruner
 
 EPOCHS = 20
@@ -18,10 +17,7 @@ EPOCHS = 20
 
 def run(n_trials: int = 40, seed: int = 0) -> optuna.Study:
     """The study, with its trials."""
-    images, labels = load_digits(return_X_y=True)
-    train_x, val_x, train_y, val_y = train_test_split(
-        images / 16, labels, test_size=0.3, stratify=labels, random_state=0
-    )
+    data = digits()
     study = optuna.create_study(
         directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=seed)
     )
@@ -34,8 +30,8 @@ def run(n_trials: int = 40, seed: int = 0) -> optuna.Study:
         watched = pruner.watch(trial, size=64 * width + width + 10 * width + 10)
         accuracy = 0.0
         for epoch in range(1, EPOCHS + 1):
-            network.partial_fit(train_x, train_y, classes=range(10))
-            accuracy = network.score(val_x, val_y)
+            network.partial_fit(data.train_x, data.train_y, classes=range(10))
+            accuracy = network.score(data.val_x, data.val_y)
             watched.report(accuracy, epoch)
             if watched.should_prune():
                 raise optuna.TrialPruned(watched.reason)
@@ -45,7 +41,7 @@ def run(n_trials: int = 40, seed: int = 0) -> optuna.Study:
     return study
 
 
-def show(study: optuna.Study) -> None:
+def show(study: optuna.Study, epochs: int = EPOCHS) -> None:
     """Say what was pruned, and the front."""
     spent = 0
     for trial in study.trials:
@@ -53,7 +49,7 @@ def show(study: optuna.Study) -> None:
         spent += len(reported["val_acc"])
         if trial.state == optuna.trial.TrialState.PRUNED:
             print(f"#{trial.number} pruned: {reported['decisions'][-1]['reason']}")
-    print(f"\n{spent} of {len(study.trials) * EPOCHS} epochs were trained. The front:")
+    print(f"\n{spent} of {len(study.trials) * epochs} epochs were trained. The front:")
     for trial in sorted(study.best_trials, key=lambda trial: trial.values[1]):
         print(f"{trial.values[1]:8,.0f} parameters  {trial.values[0]:.1%}  #{trial.number}")
 

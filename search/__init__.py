@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.elsewhere.front_pruner import FrontPruner as FrontPruner
+    from search.elsewhere.keras_callback import KerasPruningCallback as KerasPruningCallback
+    from search.elsewhere.lightning_callback import (
+        LightningPruningCallback as LightningPruningCallback,
+    )
+    from search.elsewhere.ray_scheduler import FrontScheduler as FrontScheduler
 
-_WHERE = {"FrontPruner": "search.elsewhere.front_pruner"}
+_WHERE = {
+    "FrontPruner": "search.elsewhere.front_pruner",
+    "KerasPruningCallback": "search.elsewhere.keras_callback",
+    "LightningPruningCallback": "search.elsewhere.lightning_callback",
+    "FrontScheduler": "search.elsewhere.ray_scheduler",
+}
 """Modules of the public names."""
 
 

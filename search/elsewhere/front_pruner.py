@@ -25,7 +25,6 @@ below all that finished.
 """
 
 import logging
-import math
 import operator
 import threading
 from dataclasses import replace
@@ -220,16 +219,10 @@ class WatchedTrial:
 
         Raises UserError for what is no accuracy, or an epoch out of turn.
         """
-        accuracy, chance = _accuracy(value), self._pruner.settings.chance
-        if one_class is None:
-            one_class = accuracy is not None and accuracy <= chance
         epoch, from_zero = self._turn(step)
-        self._reported = replace(self._reported, from_zero=from_zero).after(
-            epoch,
-            chance if accuracy is None else accuracy,
-            bool(one_class),
-            diverged=accuracy is None or (loss is not None and not math.isfinite(loss)),
-        )
+        reported = replace(self._reported, from_zero=from_zero)
+        settings = self._pruner.settings
+        self._reported = reported.reporting(settings, value, epoch, loss, one_class)
         self.decision = None
         self._store()
 
@@ -248,20 +241,8 @@ class WatchedTrial:
             given = operator.index(step)
         except TypeError:
             raise UserError(f"step is {step!r}: give the number of the epoch") from None
-        done, epochs = len(self._reported.accs), self._pruner.settings.epochs
-        from_zero = self._reported.from_zero if done else given == 0
-        epoch = given + from_zero
-        if epoch > epochs:
-            raise UserError(
-                f"step {given} is epoch {epoch}, but FrontPruner was made for {epochs} epochs: "
-                "give it the epochs of a full training"
-            )
-        if not 1 <= epoch <= done + 1:
-            after = f"the last one was {done - from_zero}" if done else "the first one is 0 or 1"
-            raise UserError(
-                f"step {given} is out of turn, {after}: report every epoch, counted by one"
-            )
-        return epoch, from_zero
+        from_zero = self._reported.from_zero if self._reported.accs else given == 0
+        return given + from_zero, from_zero
 
     def _judged(self) -> Decision:
         with self._pruner.lock:
@@ -277,22 +258,6 @@ class WatchedTrial:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._trial, name)
-
-
-def _accuracy(value: SupportsFloat) -> float | None:
-    """None where it is not finite. Raises UserError for what is no share."""
-    try:
-        accuracy = float(value)
-    except (TypeError, ValueError):
-        raise UserError(f"the accuracy is {value!r}: report a number from 0 to 1") from None
-    if not math.isfinite(accuracy):
-        return None
-    if not 0 <= accuracy <= 1:
-        raise UserError(
-            f"the accuracy is {accuracy:g}: report a number from 0 to 1, higher being better (95 % "
-            "is 0.95; of an error or a loss that is a share, report 1 minus it)"
-        )
-    return accuracy
 
 
 def _refuse_other_objectives(study: optuna.Study) -> None:

@@ -6,13 +6,15 @@ All that the rule must know is in the reports, and in the decisions that were st
 study decides as one that had seen all of it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, SupportsFloat
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from paretrain.cli import UserError
 from paretrain.epoch_selection import kept_accuracies
 from search.elsewhere.settings import Settings
 from search.stopping.curve import Curve
@@ -47,15 +49,37 @@ class Reported:
         accs = tuple(kept_accuracies(self.accs, (), settings.keep))
         return Curve(self.number, self.size, accs, self.one_class, self.diverged)
 
-    def after(self, epoch: int, acc: float, one_class: bool, diverged: bool) -> "Reported":
-        """With one more epoch. What was reported and decided of it and of later ones before, as by
-        an attempt that was lost, is forgotten."""
-        done = epoch - 1
+    def reporting(
+        self,
+        settings: Settings,
+        value: SupportsFloat,
+        epoch: int,
+        loss: SupportsFloat | None = None,
+        one_class: bool | None = None,
+    ) -> "Reported":
+        """With one more epoch, counted from 1. What was reported and decided of it and of later
+        ones before, as by an attempt that was lost, is forgotten.
+
+        Raises UserError for what is no accuracy, or an epoch out of turn.
+        """
+        accuracy, done = _accuracy(value), len(self.accs)
+        step = epoch - self.from_zero
+        if epoch > settings.epochs:
+            raise UserError(
+                f"step {step} is epoch {epoch}, but a full training has epochs={settings.epochs}: "
+                "give the epochs of your longest one"
+            )
+        if not 1 <= epoch <= done + 1:
+            after = f"the last one was {done - self.from_zero}" if done else "the first is 0 or 1"
+            raise UserError(f"step {step} is out of turn, {after}: report every epoch, one by one")
+        if one_class is None:
+            one_class = accuracy is not None and accuracy <= settings.chance
+        accuracy, diverged = (settings.chance, True) if accuracy is None else (accuracy, False)
         return replace(
             self,
-            accs=(*self.accs[:done], acc),
-            one_class=(*self.one_class[:done], one_class),
-            diverged=diverged,
+            accs=(*self.accs[: epoch - 1], accuracy),
+            one_class=(*self.one_class[: epoch - 1], bool(one_class)),
+            diverged=diverged or (loss is not None and not math.isfinite(float(loss))),
             decisions=tuple(d for d in self.decisions if d.evidence and d.evidence.epoch < epoch),
         )
 
@@ -156,3 +180,19 @@ def _view(settings: Settings, judged: Curve, others: Mapping[State, Sequence[Rep
         stopped=curves["stopped"],
         min_acc=settings.min_acc,
     )
+
+
+def _accuracy(value: SupportsFloat) -> float | None:
+    """None where it is not finite. Raises UserError for what is no share."""
+    try:
+        accuracy = float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"the accuracy is {value!r}: report a number from 0 to 1") from None
+    if not math.isfinite(accuracy):
+        return None
+    if not 0 <= accuracy <= 1:
+        raise UserError(
+            f"the accuracy is {accuracy:g}: report a number from 0 to 1, higher being better (95 % "
+            "is 0.95; of an error or a loss that is a share, report 1 minus it)"
+        )
+    return accuracy

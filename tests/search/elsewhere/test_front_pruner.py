@@ -324,10 +324,10 @@ def test_a_trial_of_another_study_is_refused() -> None:
         (93.1, 1, "the accuracy is 93.1: report a number from 0 to 1"),
         (-0.1, 1, "the accuracy is -0.1"),
         ("high", 1, "the accuracy is 'high'"),
-        (0.5, 2, "step 2 is out of turn, the first one is 0 or 1"),
+        (0.5, 2, "step 2 is out of turn, the first is 0 or 1"),
         (0.5, -1, "step -1 is out of turn"),
         (0.5, 1.5, "step is 1.5: give the number of the epoch"),
-        (0.5, 11, "step 11 is epoch 11, but FrontPruner was made for 10 epochs"),
+        (0.5, 11, "step 11 is epoch 11, but a full training has epochs=10"),
     ],
 )
 def test_reports_that_cannot_be_meant_are_refused(value: float, step: int, message: str) -> None:

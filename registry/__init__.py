@@ -1,0 +1,1 @@
+"""FrontPruner as a package of OptunaHub."""
