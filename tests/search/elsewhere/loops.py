@@ -56,5 +56,5 @@ def shared(url: str) -> RDBStorage:
 if __name__ == "__main__":
     URL, SEED, TRIALS = sys.argv[1:]
     STUDY = new_study(RandomSampler(seed=int(SEED)), shared(URL))
-    PRUNER = made(STUDY, limited=True)
+    PRUNER = made(STUDY)
     STUDY.optimize(lambda trial: trained(trial, PRUNER), n_trials=int(TRIALS))

@@ -148,7 +148,7 @@ def test_processes_share_one_database(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.search.elsewhere.loops", url]
     workers = [subprocess.Popen([*command, seed, "8"], cwd=ROOT) for seed in ("1", "2")]
     assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
-    assert len(study.trials) == 16 and TrialState.PRUNED in {t.state for t in study.trials}
+    assert len(study.trials) == 16
     assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     times = [(t.datetime_start, t.datetime_complete) for t in study.trials]
     assert any(
@@ -156,7 +156,8 @@ def test_processes_share_one_database(tmp_path: Path) -> None:
     )  # side by side
     pruner = made(study)
     memory = [d.memory for n in range(16) for d in pruner.decisions(n) if d.memory is not None]
-    assert max(update.order for update in memory) > len(memory) / 2  # each knew of the others'
+    # Judged with what had finished by then, and each process knew of the other's judgements.
+    assert len(memory) >= 8 and max(update.order for update in memory) > len(memory) / 2
     new_study(TPESampler(seed=0, n_startup_trials=5), shared(url)).ask().suggest_int("w", 4, 200)
 
 
