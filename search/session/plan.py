@@ -250,8 +250,13 @@ def settle(options: Options, stored: Stored | None) -> Plan:
 
 def study_name_of(options: Options) -> str:
     """The given name, or SPACE-DATA."""
+    return options.study_name or default_name(options.space.name, options.data.source)
+
+
+def default_name(space: str, source: str) -> str:
+    """The name of a study that is given none."""
     # A folder may be called anything; a study's name is printed and stored.
-    return options.study_name or visible(f"{options.space.name}-{short_name(options.data.source)}")
+    return visible(f"{space}-{short_name(source)}")
 
 
 @dataclass

@@ -13,21 +13,14 @@ from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.doing import EVERY_S
-from paretrain.formatting import short_count
 from paretrain.metric import NAMES
+from paretrain.screen import in_notebook
 from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
+from search.session.notebook import Notebook
+from search.session.trial_line import trial_line
 from search.study.metric import stored_name
 
 _COLOUR = {"finished": "green", "stopped": "yellow", "failed": "red", "interrupted": "magenta"}
-
-
-def trial_line(event: TrialEnded) -> str:
-    """One line a trial: number, size, how it ended, and accuracy with network, or the reason."""
-    head = f"{event.done}/{event.trials} #{event.number:<3} {short_count(event.num_params):>6}"
-    if event.ending == "finished" and event.record is not None:
-        guesses = " (no better than guessing)" if event.guesses else ""
-        return f"{head} finished {event.record.val_acc:.1%}{guesses}  {event.network}"
-    return f"{head} {event.ending:<8} {event.reason}"
 
 
 class Terminal:
@@ -144,5 +137,8 @@ def reporter(
     elif console.is_terminal:
         with Terminal(console, done, trials) as terminal:
             yield terminal
+    elif in_notebook():
+        with Notebook(done, trials) as notebook:
+            yield notebook
     else:
         yield Plain()

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO, cast
 
 import typer
@@ -119,24 +119,41 @@ def run_command(app: typer.Typer, name: str) -> None:
     sys.exit(code)
 
 
-def _code_of(app: typer.Typer, name: str) -> int:
+def call(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
+    """Run a typer app from Python as if these arguments had been typed; return its exit code.
+
+    Raises UserError for a wrong option, whatever the app raises, and KeyboardInterrupt for Ctrl-C.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(safe_output())
+        return _invoke(app, name, arguments)
+
+
+def _invoke(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
+    """Raises UserError for a wrong option too."""
     try:
         # Not `app()`, which would keep a broken pipe and Ctrl-C from being told apart.
         command = typer.main.get_command(app)
-        with command.make_context(name, _arguments()) as context:
+        with command.make_context(name, list(arguments)) as context:
             code = command.invoke(context)
-        if sys.stdout is not None:
-            sys.stdout.flush()
     except typer.Exit as ended:  # as after --help
         return ended.exit_code
     except TyperException as error:
         if (refused := _refused_value(error)) is not None:
-            return _fail(str(refused))
+            raise UserError(str(refused)) from None
         option = str(getattr(error, "option_name", ""))
         if answer := not_done(option):
-            return _fail(f"no option {option}: {answer}")
+            raise UserError(f"no option {option}: {answer}") from None
         message = error.format_message().rstrip(".").replace("Value error, ", "")
-        return _fail(f"{message}{_given_value(error)}. See: {name} --help")
+        raise UserError(f"{message}{_given_value(error)}. See: {name} --help") from None
+    return code if isinstance(code, int) else 0
+
+
+def _code_of(app: typer.Typer, name: str) -> int:
+    try:
+        code = _invoke(app, name, _arguments())
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -154,7 +171,7 @@ def _code_of(app: typer.Typer, name: str) -> int:
             raise
         _say(traceback.format_exc())
         return 1
-    return code if isinstance(code, int) else 0
+    return code
 
 
 def _arguments() -> list[str]:

@@ -10,6 +10,13 @@ from paretrain.output import inner
 from paretrain.safe_text import escaped
 
 
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
 class Screen(Console):
     """Standard output or standard error, with colours and tables.
 
@@ -17,7 +24,11 @@ class Screen(Console):
     """
 
     def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
-        super().__init__(file=inner(sys.stderr if stderr else sys.stdout), quiet=quiet)
+        stream = inner(sys.stderr if stderr else sys.stdout)
+        # A notebook takes itself for a terminal, but shows no line twice in the same place. What is
+        # printed it shows without more libraries, as a log.
+        terminal = False if in_notebook() else None
+        super().__init__(file=stream, quiet=quiet, force_jupyter=False, force_terminal=terminal)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
