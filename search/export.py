@@ -56,6 +56,7 @@ def export(
     from optuna.trial import TrialState
 
     from paretrain.data.amount import with_all_images
+    from paretrain.result.places import seen_from_here
     from paretrain.threads import DIGITS
     from search.reporting.export_text import file_head, images_lines, screen_lines
     from search.reporting.nothing_learned import nothing_learned
@@ -100,6 +101,8 @@ def export(
     config = with_all_images(chosen.config) if all_images else chosen.config
     images = where_they_are(study, config.data)
     config = config.model_copy(update={"data": images})
+    if not is_lost(images):
+        config = seen_from_here(config)
     if config.data.source == "digits" and study.user_attrs.get(THREADS) == DIGITS:
         # Right on any machine; other numbers suit the one that searched.
         config = config.model_copy(update={"threads": DIGITS})

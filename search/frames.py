@@ -15,6 +15,8 @@ import pandas as pd
 from paretrain.cli import UserError
 from paretrain.config import Metric
 from paretrain.epoch_selection import kept_epochs
+from paretrain.result.places import handed_over, without_folders
+from paretrain.result.tables import cell
 from search.problem.front import pareto_front
 from search.study.attributes import (
     BASELINE,
@@ -119,6 +121,21 @@ def epochs_frame(study: optuna.Study) -> pd.DataFrame:
     return frame.reindex(columns=columns)
 
 
+PLACES = ["config.data.source", "config.data.images", "config.start.weights_dir"]
+
+
+def _to_pass_on(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without folders of this machine, and without text that a spreadsheet computes."""
+    made = table.copy()
+    for column in made.select_dtypes(exclude=["number", "bool", "datetime"]):
+        if column in PLACES:
+            made[column] = made[column].map(handed_over, na_action="ignore")
+        if column == "verdict":
+            made[column] = made[column].map(without_folders, na_action="ignore")
+        made[column] = made[column].map(cell)
+    return made
+
+
 def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
     """`NAME.csv` of each; earlier ones are replaced. Raises UserError where they cannot be
     written."""
@@ -127,7 +144,7 @@ def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, made in tables.items():
             path = folder / f"{name}.csv"
-            made.to_csv(path, index=False)
+            _to_pass_on(made).to_csv(path, index=False)
             paths.append(path)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise UserError(

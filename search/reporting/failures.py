@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import TrainConfig
+from paretrain.formatting import count_of
 from search.study.attributes import CONFIG, CURVE, INFEASIBLE, VERDICT
 from search.study.reader import DAMAGED
 
@@ -31,7 +32,8 @@ class Failures:
         count = len(self.numbers)
         named = ", ".join(f"#{number}" for number in self.numbers[:MOST_NAMED])
         more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
-        return f"{self.cause}: {count} ({named}{more}). {self.advice}"
+        what = self.cause[0].upper() + self.cause[1:]
+        return f"{what}: {count_of(count, 'trial')} ({named}{more}). {self.advice}"
 
 
 def diagnose(trials: Iterable[FrozenTrial]) -> list[Failures]:

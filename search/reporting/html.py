@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
+from paretrain.result.tables import cell as csv_cell
 
 TRIAL = "\0"
 """Where a command has the number of the trial that is picked. No name of a study can hold it."""
@@ -173,16 +174,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], name: str = "")
 def _csv_link(columns: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> str:
     """The table is within the link, so it is at hand wherever the page is."""
     text = io.StringIO()
-    csv.writer(text).writerows([columns, *([_no_formula(cell) for cell in row] for row in rows)])
+    csv.writer(text).writerows([columns, *(map(csv_cell, row) for row in rows)])
     address = f"data:text/csv;charset=utf-8,{quote(text.getvalue())}"
     file = escape(f"{name}.csv")
     return f'<p class="take"><a download="{file}" href="{escape(address)}">{file}</a></p>'
-
-
-def _no_formula(cell: str) -> str:
-    """A spreadsheet takes text that begins like this for a formula, and would run it."""
-    is_text = re.fullmatch(r"[-+][\d.]+%?", cell) is None
-    return f"'{cell}" if is_text and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def figure_block(figure: go.Figure, name: str) -> str:

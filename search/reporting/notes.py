@@ -81,6 +81,7 @@ class TrialNotes:
             self._objective,
             self._sizes,
             self._snapshot.chance,
+            self._snapshot.running,
         )
         story, record = "```\n" + "\n".join(lines) + "\n```", read_record(trial)
         if record is None:

@@ -7,6 +7,7 @@ from html import escape
 from paretrain import __version__
 from paretrain.formatting import count_of
 from paretrain.metric import TITLES
+from paretrain.result.places import without_folders
 from paretrain.shell import command_line
 from search.reporting.answers.section import answers_section
 from search.reporting.control_arm import control_arm
@@ -63,7 +64,8 @@ SHOWN = 8
 
 
 def report_page(snapshot: StudySnapshot) -> str:
-    """The report as the text of an HTML file."""
+    """The report as the text of an HTML file, to be passed on."""
+    snapshot = snapshot.handed_over()
     nothing = nothing_learned_from(snapshot.attrs, snapshot.trials)
     parts = [*_head(snapshot, nothing), *_front(snapshot)]
     if snapshot.records:
@@ -241,6 +243,6 @@ def _about(snapshot: StudySnapshot) -> list[str]:
 def _costs(snapshot: StudySnapshot) -> list[str]:
     """Lines: where epochs went, what failed, and how often stopping was wrong."""
     causes = [failures.sentence() for failures in diagnose(snapshot.trials)]
-    lines = [*ledger_lines(snapshot.ledger), *causes]
+    lines = [*ledger_lines(snapshot.ledger), *map(without_folders, causes)]
     control = control_arm(snapshot.trials)
     return [*lines, control.sentence()] if control.would_stop else lines

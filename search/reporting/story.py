@@ -16,6 +16,7 @@ from search.stopping.rule import Decision, Evidence
 from search.study import attributes as attr
 from search.study.decisions import read_decisions
 from search.study.images import chance_of
+from search.study.owner import is_at_work
 from search.study.records import TrialRecord, read_record, read_records, size_of
 from search.study.snapshot import objective_of
 
@@ -34,6 +35,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
         objective,
         sizes_by_number(study.get_trials(deepcopy=False), objective),
         chance_of(study),
+        is_at_work(study.user_attrs.get(attr.OWNER)),
     )
 
 
@@ -53,14 +55,16 @@ def story_among(
     objective: Objective,
     sizes: Mapping[int, str],
     chance: Chance,
+    searching: bool,
 ) -> list[str]:
     """The same as `story`, where the finished trials, `sizes_by_number` and chance have been read
-    already. `epochs`: the number that a trial has if it is not stopped."""
+    already. `epochs`: the number that a trial has if it is not stopped. `searching`: whether a
+    search goes on, without which no trial is being trained."""
     record = read_record(trial)
     if record is None:
         words = trial.user_attrs.get(attr.WORDS)
         head = f"Trial {trial.number}" + (f": {words}" if words else "")
-        return [*_wrapped(head), *_wrapped(_without_epoch(trial))]
+        return [*_wrapped(head), *_wrapped(_without_epoch(trial, searching))]
     done = len(record.curve.accs)
     of_metric = "" if chance.metric == "acc" else f" {NAMES[chance.metric]}"
     lines = [
@@ -74,7 +78,7 @@ def story_among(
         lines.append("Baseline: the rule leaves it alone, others are measured against it.")
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
-    return lines + _wrapped(_end(trial, record, chance.finds(finished), epochs, chance))
+    return lines + _wrapped(_end(trial, record, chance.finds(finished), epochs, chance, searching))
 
 
 def _own_size(record: TrialRecord, objective: Objective) -> str:
@@ -90,6 +94,7 @@ def _end(
     finds: Sequence[TrialRecord],
     epochs: int,
     chance: Chance,
+    searching: bool,
 ) -> str:
     """How the trial ended, or that it has not."""
     match trial.state:
@@ -113,14 +118,21 @@ def _end(
             verdict = record.verdict or "it waits in the queue"
             return f"{verdict[0].upper()}{verdict[1:]}."
         case _:
-            return "It is running."
+            if searching:
+                return "It is running."
+            return f"Interrupted after epoch {len(record.curve.accs)} of {epochs}: {GOES_ON}."
 
 
-def _without_epoch(trial: FrozenTrial) -> str:
+GOES_ON = "the next run of the search goes on with it"
+
+
+def _without_epoch(trial: FrozenTrial, searching: bool) -> str:
     """Why a trial has no epoch."""
     verdict = trial.user_attrs.get(attr.VERDICT)
     if trial.state == TrialState.RUNNING:
-        return "It is running, and has no epoch yet."
+        if searching:
+            return "It is running, and has no epoch yet."
+        return f"Interrupted before the end of its first epoch: {GOES_ON}."
     if trial.state == TrialState.WAITING:
         return f"It waits in the queue{f' ({verdict})' if verdict else ''}, and has no epoch yet."
     return f"It has no epoch: {verdict or 'it was not run by this program'}."

@@ -57,14 +57,15 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
     lines = [
         f"Space {snapshot.identity.get('space', '?')}{summary}",
         f"{trials}; at most {count_of(snapshot.epochs, 'epoch')} each; "
-        f"small: {WORDS[snapshot.objective]}.",
+        f"to be kept small: {WORDS[snapshot.objective]}.",
     ]
     if snapshot.metric != "acc":
         lines.append(f"Metric: {NAMES[snapshot.metric]}, wherever accuracy is meant.")
     if origin.keys() >= _ORIGIN:
+        images = snapshot.place(str(origin["data"]))
         lines.append(
             f"{origin['training_images']:,} training and {origin['validation_images']:,} "
-            f"validation images of {snapshot.classes} classes ({origin['data']}); "
+            f"validation images of {snapshot.classes} classes ({images}); "
             f"{origin['device']}; torch {origin['torch']}, seed {origin['seed']}."
         )
     left_out = [snapshot.left_out] if snapshot.left_out else []

@@ -13,12 +13,13 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import UserError
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
 from paretrain.metric import refuse_too_few_classes
+from paretrain.result.places import handed_over
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
@@ -294,14 +295,20 @@ def _count(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=COUNTED))
 
 
+def _to_pass_on(data: DataConfig) -> dict[str, Any]:
+    images = None if data.images is None else handed_over(data.images)
+    places = {"source": handed_over(data.source), "images": images}
+    return data.model_dump(mode="json") | places
+
+
 def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str, Any]:
     plan, data = run.plan, run.data
     return {
         "event": "study",
         "study": plan.study_name,
-        "storage": str(plan.storage),
+        "storage": str(plan.storage.handed_over()),
         "space": plan.space.name,
-        "data": plan.data.model_dump(mode="json"),
+        "data": _to_pass_on(plan.data),
         "training_images": len(data.train),
         "validation_images": len(data.val),
         "classes": len(data.classes),

@@ -42,6 +42,13 @@ def is_fresh(last: Mapping[str, Any]) -> bool:
     return abs(time.time() - float(last["time"])) <= STALE_AFTER_S
 
 
+def is_at_work(last: Mapping[str, Any] | None) -> bool:
+    """Whether a search goes on: its last beat is fresh and its process is not known to be dead."""
+    if not last or not is_fresh(last):
+        return False
+    return last["host"] != socket.gethostname() or _alive(last["pid"])
+
+
 def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
     """Raises UserError when the last beat is fresh and its process is not known to be dead."""
     if not last or not is_fresh(last):

@@ -1,7 +1,7 @@
 """What a study holds, read once, for everything that shows it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import Metric
+from paretrain.result.places import from_here, handed_over
 from search.problem.chance import Chance
 from search.problem.constraints import Constraints
 from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
@@ -22,7 +23,7 @@ from search.study.checked_storage import damage_of
 from search.study.images import read_chance
 from search.study.ledger import Ledger, ledger
 from search.study.metric import metric_of
-from search.study.owner import is_fresh
+from search.study.owner import is_at_work
 from search.study.records import TrialRecord, read_record
 from search.study.storage import Given, load_study
 from search.study.storage_url import StorageUrl
@@ -38,6 +39,8 @@ class StudySnapshot:
     attrs: Mapping[str, Any]
     damage: Sequence[str] = ()
     """What could not be read, a line each."""
+    private: bool = True
+    """Whether only its owner looks at it, so that paths may be shown."""
 
     @property
     def name(self) -> str:
@@ -57,10 +60,15 @@ class StudySnapshot:
             return "--space", f"PATH/TO/{Path(name).stem}.py"
         if self._space_file is None:
             return "--space", name
-        path = self.space.path
-        if path.is_relative_to(Path.cwd()):
-            path = path.relative_to(Path.cwd())
-        return "--space", str(path)
+        return "--space", self.place(str(self.space.path))
+
+    def place(self, path: str) -> str:
+        """A path as it may be shown."""
+        return from_here(path) if self.private else handed_over(path)
+
+    def handed_over(self) -> "StudySnapshot":
+        """The same for what is passed on: folders of this machine are left out."""
+        return replace(self, storage=self.storage.handed_over(), private=False)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -69,9 +77,8 @@ class StudySnapshot:
 
     @property
     def running(self) -> bool:
-        """Whether its coordinator gives signs of life."""
-        last = self.attrs.get(attr.OWNER)
-        return last is not None and is_fresh(last)
+        """Whether a search goes on in it."""
+        return is_at_work(self.attrs.get(attr.OWNER))
 
     @property
     def objective(self) -> Objective:

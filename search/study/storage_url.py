@@ -178,6 +178,12 @@ class StorageUrl:
             pass  # what the variable holds is no storage
         return ("--storage", str(self))
 
+    def handed_over(self) -> "StorageUrl":
+        """The same without the folders of this machine; a server's URL as it is."""
+        if self.path is None or not self.path.is_absolute():
+            return self
+        return StorageUrl(self._url.set(database=self.path.name))
+
     def for_connection(self) -> str:
         """The whole URL, secrets included. To be given to the database's driver, and nowhere
         else."""

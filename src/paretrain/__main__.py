@@ -21,7 +21,7 @@ from paretrain.doing import Doing
 from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
 from paretrain.own_network import refuse_untrusted, trust_code_of
-from paretrain.paths import file_name, is_folder, user_path
+from paretrain.paths import file_name, is_folder, is_there, user_path
 from paretrain.screen import Screen
 from paretrain.shell import command_line
 
@@ -100,7 +100,8 @@ def train(
     wanted = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
     if all_images:
         wanted = with_all_images(wanted)
-    wanted = wanted.model_copy(update={"data": _data_now(wanted.data, data_, images)})
+    here = _beside(wanted.data, config.parent)
+    wanted = wanted.model_copy(update={"data": _data_now(here, data_, images)})
     if trust:
         trust_code_of(wanted.network)
     refuse_untrusted(wanted.network, str(config))
@@ -166,6 +167,17 @@ def _threads(
         return 1, ""
     best, measured = fastest_here(config, data)
     return best, f" (measured: {measured_words(measured)}; --threads)" if measured else ""
+
+
+def _beside(data: DataConfig, folder: Path) -> DataConfig:
+    """Return where images are that lie beside the configuration, not in the working folder."""
+    places = {"source": data.source, "images": data.images}
+    found = {
+        name: str((folder / place).resolve())
+        for name, place in places.items()
+        if place and not is_there(user_path(place)) and is_there(folder / place)
+    }
+    return data.model_copy(update=found)
 
 
 def _data_now(config: DataConfig, source: str | None, images: Path | None) -> DataConfig:

@@ -147,11 +147,11 @@ def command(snapshot: StudySnapshot, more: int) -> str:
     data = configs[-1] if configs else {}
     words = [*snapshot.space_options]
     if data.get("source", "digits") != "digits":
-        words += ["--data", str(data["source"])]
+        words += ["--data", snapshot.place(str(data["source"]))]
     if str(data.get("source", "")).endswith(".csv"):
         words += ["--columns", ",".join(data["columns"])]
     if data.get("images"):
-        words += ["--images", str(data["images"])]
+        words += ["--images", snapshot.place(str(data["images"]))]
     if snapshot.max_params is not None:
         words += ["--max-params", str(snapshot.max_params)]
     words += [*snapshot.options, "--sampler", "random", "--trials", str(total_with(snapshot, more))]

@@ -20,7 +20,10 @@ _COLOURS = """
 _TEXT = """
 main .MuiTypography-body1, main .MuiBox-root:has(> .MuiTypography-body1), main pre {
   white-space: pre-wrap !important; overflow-wrap: anywhere; }
+main .MuiTableCell-root, main .MuiTableCell-root pre { overflow-wrap: anywhere; }
+main table:not(.MuiTable-root) :is(td, th) { padding: 0 0.6em; }
 @media (max-width: 50rem) {
+  [id^="user-defined-plot:"] .modebar { display: none; }  /* it would lie on the title */
   main .MuiGrid-root[class*="MuiGrid-grid-xs"] { max-width: 100%; flex-basis: 100%; }
   main { min-width: 0; }
   main :is(.MuiBox-root, .MuiPaper-root, .MuiCardContent-root) { min-width: 0; max-width: 100%; }

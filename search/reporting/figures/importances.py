@@ -47,7 +47,7 @@ def size_effects_figure(effects: Sequence[SizeEffect], objective: str) -> go.Fig
         hovertemplate="%{y}: drawn anew, it changes the size %{x:.2f} times<extra></extra>",
         showlegend=False,
     )
-    title = "Typical change when drawn anew (times; 1 is none)"
+    title = "Typical change when drawn anew<br>(times; 1 is none)"
     figure.update_xaxes(**axis(title=title, range=[1, 1.05 * max(e.factor for e in shown)]))
     figure.update_yaxes(**axis(autorange="reversed"))
     return figure
@@ -83,7 +83,7 @@ def importances_figure(ranked: Sequence[Importance], objective: str) -> go.Figur
     )
     figure.update_xaxes(
         **axis(
-            title="Importance for telling the best tenth of the trials (no unit)",
+            title="Importance for telling the best<br>tenth of the trials (no unit)",
             rangemode="tozero",
         )
     )

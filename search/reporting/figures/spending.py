@@ -22,7 +22,7 @@ def spending_figure(snapshot: StudySnapshot) -> go.Figure:
     _add_refused(figure, snapshot)
     dress(figure, "Where the budget went")
     figure.update_xaxes(**axis(title="Epochs (number)"), row=1, col=1)
-    figure.update_xaxes(**axis(title="Refused before training (proposals)"), row=2, col=1)
+    figure.update_xaxes(**axis(title="Refused before training<br>(proposals)"), row=2, col=1)
     figure.update_yaxes(**axis(autorange="reversed"))
     return figure
 
@@ -46,7 +46,7 @@ def _add_epochs(figure: go.Figure, snapshot: StudySnapshot) -> None:
         x=[entry.epochs for _, entry, _ in shown],
         marker={"color": [colour for _, _, colour in shown]},
         text=[
-            f"{count_of(entry.epochs, 'epoch')}, {duration(entry.seconds)}, "
+            f"{count_of(entry.epochs, 'epoch')}<br>{duration(entry.seconds)}, "
             f"{count_of(entry.trials, 'trial')}"
             for _, entry, _ in shown
         ],

@@ -76,15 +76,16 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]
     """
     with whole_or_not(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([_cell(name) for name in header])
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerow([cell(name) for name in header])
+        writer.writerows([cell(value) for value in row] for row in rows)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that spreadsheets compute (owasp.org/www-community/attacks/CSV_Injection)."""
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """Return a value as a spreadsheet shows it, and computes nothing."""
     if isinstance(value, Path):
         text = as_text(str(value))
         return f"./{text}" if text.startswith(_FORMULA) else text
@@ -96,7 +97,7 @@ def _cell(value: object) -> object:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.removesuffix("%"))
     except ValueError:
         return False
     return True

@@ -158,7 +158,7 @@ def names_trial(picked: WebElement, number: int) -> bool:
     return f"--trial {number}\n" in picked.text
 
 
-OWN = ["Accuracy against size", "Learning curves", "Hypervolume against what was spent"]
+OWN = ["Accuracy against size", "Learning curves", "Growth of the front"]
 OWN += ["Where the budget went"]
 
 

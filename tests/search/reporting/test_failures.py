@@ -12,4 +12,6 @@ def test_failures_are_grouped_by_cause_with_advice(tmp_path: Path) -> None:
     assert "0.5: try a tenth" in found["diverged at once"].advice
     assert "1 of 1 have no BatchNorm, 1 begin with" in found["one class to the end"].advice
     assert "Batches of up to 32" in found["out of memory"].advice
-    assert found["error (ValueError: x)"].sentence().startswith("error (ValueError: x): 1 (#5).")
+    assert (
+        found["error (ValueError: x)"].sentence().startswith("Error (ValueError: x): 1 trial (#5).")
+    )

@@ -1,5 +1,7 @@
 """The story of a trial in sentences."""
 
+import subprocess
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,7 @@ from optuna.trial import TrialState, create_trial
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from search.reporting.story import sentence, story
 from search.stopping.rule import Decision, Evidence
+from search.study.owner import beat
 
 EVIDENCE = Evidence(
     epoch=6,
@@ -63,6 +66,13 @@ def test_a_judgement_without_an_expectation_gives_its_reason_once() -> None:
     )
 
 
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
 def test_trials_in_every_state_have_a_story() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.set_user_attr("identity", {"epochs": 6})
@@ -79,8 +89,16 @@ def test_trials_in_every_state_have_a_story() -> None:
         assert all(len(line) <= 80 for line in lines)
         return lines
 
+    study.set_user_attr("owner", beat())
     assert ending(TrialState.RUNNING, None, trained=False)[-1].startswith("It is running, and has")
     assert ending(TrialState.RUNNING, None)[-1] == "It is running."
+    for dead in ({"time": time.time() - 61}, {"pid": dead_process()}):
+        study.set_user_attr("owner", beat() | dead)
+        before_its_first = " ".join(ending(TrialState.RUNNING, None, trained=False)[-2:])
+        assert "Interrupted before the end of its first epoch: the next" in before_its_first
+        assert ending(TrialState.RUNNING, None)[-1] == (
+            "Interrupted after epoch 2 of 6: the next run of the search goes on with it."
+        )
     assert ending(TrialState.WAITING, None, trained=False)[-1].startswith("It waits in the queue")
     paused = ending(TrialState.WAITING, "interrupted: Ctrl-C; queued again")
     assert paused[-1] == "Interrupted: Ctrl-C; queued again."
