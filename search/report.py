@@ -2,6 +2,8 @@
 
 python -m search.report --study-name vgg_reduce-digits
 python -m search.report --study-name vgg_reduce-digits --csv numbers
+python -m search.report --study-name vgg_reduce-digits --figures folder
+python -m search.report --study-name vgg_reduce-digits --table front.tex
 """
 
 from __future__ import annotations
@@ -35,15 +37,31 @@ def report(
         Path | None,
         Option(help="Write trials, epochs and answers.csv to this folder; no HTML unless --out."),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        Option(help="Write the figures as PNG, SVG and PDF to this folder; no HTML unless --out."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        Option(help="Write the front as a table, a .md or a .tex; no HTML unless --out."),
+    ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""
+    from search.reporting.paper import check_places, write_figures, write_table
     from search.study.snapshot import read_snapshot
 
     with Doing(Screen(stderr=True), "reading the study") as doing:
         snapshot = read_snapshot(storage, study_name)
+        check_places(figures, table)
         doing.say("drawing figures and answering questions")
-        page = out or Path(f"{file_name(study_name)}.html")
-        written = _write(snapshot, page if csv is None else out, csv)
+        if csv is None and figures is None and table is None and out is None:
+            out = Path(f"{file_name(study_name)}.html")
+        written = _write(snapshot, out, csv)
+        if table is not None:
+            write_table(snapshot, table)
+            written.append(table)
+        if figures is not None:
+            written += write_figures(snapshot, figures)
     for path in written:
         typer.echo(f"wrote {path}")
     return 0

@@ -1,6 +1,5 @@
 """What the dashboard says of a study and of each trial, in Markdown."""
 
-import re
 from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
@@ -8,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.shell import command_line
 from paretrain.training import recalls
 from search.reporting.headline import how_right
+from search.reporting.markdown import plain, table
 from search.reporting.nothing_learned import nothing_learned_from
 from search.reporting.story import sizes_by_number, story_among
 from search.reporting.text import (
@@ -51,7 +51,7 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
         _bullets(study_lines(snapshot)),
         f"[Report as of now]({report}): one HTML page, to pass on.",
         "### Pareto front",
-        *([_table(columns, rows)] if rows else [no_front]),
+        *([table(columns, rows)] if rows else [no_front]),
         _bullets([*target, *guessing, *verdicts(finished, chance), *ledger_lines(snapshot.ledger)]),
         "### Commands",
         _commands(
@@ -146,7 +146,7 @@ def _classes(snapshot: StudySnapshot, trial: FrozenTrial) -> list[str]:
     caption = f"Validation images, after the {epoch} epoch."
     if len(shown) < len(rows):
         caption += f" The {len(shown)} worst of {len(rows)} classes."
-    return ["### Classes", _table(columns, [rows[i] for i in shown]), caption]
+    return ["### Classes", table(columns, [rows[i] for i in shown]), caption]
 
 
 def _most_taken_for(index: int, cells: Sequence[int], names: Sequence[str]) -> str:
@@ -154,22 +154,6 @@ def _most_taken_for(index: int, cells: Sequence[int], names: Sequence[str]) -> s
     where none was. `cells`: their row of the confusion matrix."""
     others = [0 if other == index else count for other, count in enumerate(cells)]
     return f"{names[others.index(max(others))]} ({max(others)})" if any(others) else ""
-
-
-def plain(text: str) -> str:
-    """The text with all escaped that Markdown would take for markup."""
-    return re.sub(r"([\\`*_<>|~\[\]])", r"\\\1", text)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table, whose columns of numbers stand on the right."""
-    right = [
-        all(re.fullmatch(r"#?[\d.,]+%?", cell) for cell in cells)
-        for cells in zip(*rows, strict=True)
-    ]
-    marks = ["---:" if numbers else "---" for numbers in right]
-    lines = [columns, marks, *([plain(cell) for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _bullets(lines: Sequence[str]) -> str:

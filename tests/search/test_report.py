@@ -35,6 +35,10 @@ def test_the_report_is_one_file_that_needs_no_network(
     numbers = tmp_path / "numbers"
     assert run_main(report, *name, "--csv", numbers).code == 0
     assert {p.name for p in numbers.iterdir()} == {"trials.csv", "epochs.csv", "answers.csv"}
+    front = tmp_path / "front.tex"
+    done = run_main(report, *name, "--table", front)
+    assert done.code == 0 and done.out == f"wrote {front}\n" and front.is_file()
+    assert run_main(report, *name, "--table", tmp_path / "front.docx").code == 2
 
 
 def read(page: str) -> tuple[str, str]:
