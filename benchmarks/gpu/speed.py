@@ -13,6 +13,7 @@ from paretrain.config import AugmentConfig, DataConfig, Precision, SGDConfig, Tr
 from paretrain.data.noise import noise
 from paretrain.network_config import NetworkConfig, ResNet9Config, ResNetConfig, VGGConfig, VGGStage
 from paretrain.networks.build import build_network
+from paretrain.networks.epoch_cost import GPU, relative_epoch_cost
 from paretrain.optim import build_optimizer
 from paretrain.training import Training
 
@@ -137,6 +138,9 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
         "precision": case.precision,
         **{f"{name}, steps/s": rate for name, rate in rates.items()},
     }
+    if device.type == "cuda":  # the estimate of the cost model, which no measurement has taught
+        estimate = relative_epoch_cost(case.config, 10, steps * case.batch, GPU) / steps
+        row["estimated / measured step"] = estimate * rates["ours"]
     for name in list(runs)[1:]:
         ratios = [a / b for a, b in zip(found["ours"], found[name], strict=True)]
         row[f"ours / {name}"] = (

@@ -11,8 +11,8 @@ from paretrain.networks.build import (
     count_buffers,
     count_macs,
     count_parameters,
-    relative_epoch_cost,
 )
+from paretrain.networks.epoch_cost import CPU, Speed, relative_epoch_cost
 from paretrain.networks.published import count_trainable
 from search.problem.latency_model import LatencyModel
 from search.problem.objective import Objective
@@ -37,6 +37,8 @@ class Constraints:
     max_params: int | None
     images: int = 1000
     """Training images, for the cost of an epoch."""
+    speed: Speed = CPU
+    """Of the device, for the cost of an epoch."""
     max_size_mb: float | None = None
     """Limit on the file with the weights, in millions of bytes."""
     objective: Objective = "params"
@@ -128,7 +130,7 @@ class Constraints:
 
     def cost(self, config: TrainConfig) -> float:
         """Rough time of an epoch, without unit, for comparing."""
-        return relative_epoch_cost(config, self.num_classes, self.images)
+        return relative_epoch_cost(config, self.num_classes, self.images, self.speed)
 
     def memory(self, config: TrainConfig) -> int:
         """Rough bytes of a training step, for comparing."""

@@ -16,6 +16,7 @@ from paretrain.data.published import SIDES
 from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
 from paretrain.metric import NAMES
+from paretrain.networks.epoch_cost import CPU, GPU, Speed
 from paretrain.safe_text import visible
 from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
@@ -175,6 +176,11 @@ class Plan:
         return worker_devices(self.device, self.workers)
 
     @property
+    def speed(self) -> Speed:
+        """What the parts of an epoch cost on the device, as far as is known without measuring."""
+        return CPU if self.device.type == "cpu" else GPU
+
+    @property
     def worker_environment(self) -> Mapping[str, str]:
         """What is added to the environment of the workers."""
         return self.sharing if shares(self.worker_devices) else {}
@@ -187,9 +193,12 @@ class Plan:
             classes,
             self.max_params,
             images=len(data.train),
+            speed=self.speed,
             max_size_mb=self.max_size_mb,
             objective=self.objective,
-            latency=LatencyModel(classes) if self.objective == "latency" else None,
+            latency=(
+                LatencyModel(classes, speed=self.speed) if self.objective == "latency" else None
+            ),
         )
 
     def trial_seed(self, number: int) -> int:

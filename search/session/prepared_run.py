@@ -1,10 +1,13 @@
 """A plan with the data, limits and baselines that it runs with."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.metric import guess_among
 from paretrain.network_config import OwnConfig
+from paretrain.networks.epoch_cost import fitted
 from search.problem.baselines import Baseline
 from search.problem.constraints import Constraints
 from search.problem.target import Target
@@ -28,6 +31,18 @@ class PreparedRun:
     def target(self) -> Target:
         """What the search is after."""
         return Target(guess_among(self.plan.metric, len(self.data.classes)), self.plan.min_acc)
+
+    def with_costs_of(self, measured: Sequence[tuple[TrainConfig, float]]) -> "PreparedRun":
+        """The run whose sampler weighs candidates by what networks took (configuration, seconds of
+        an epoch), on a GPU under --timeout.
+
+        Otherwise proposals would hang on the clock, and the same seed would give others.
+        """
+        plan, limits = self.plan, self.constraints
+        if plan.device.type != "cuda" or plan.limits.seconds is None or plan.deterministic:
+            return self
+        speed = fitted(measured, limits.num_classes, limits.images, plan.speed)
+        return replace(self, constraints=replace(limits, speed=speed))
 
     def proposer(self, trials: int) -> Proposer:
         """A proposer for a study that holds so many trials. A later run of the same study, which

@@ -120,6 +120,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
                     examples,
                     lambda n, of: doing.say(f"measuring network {n} of {of}"),
                 )
+                run = run.with_costs_of(() if expected is None else expected.epochs)
                 saying.close()
                 say_time(screen, run.plan, expected, done)
                 if style == "json":

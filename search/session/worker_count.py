@@ -73,6 +73,8 @@ def throughput(plan: Plan, examples: Sequence[TrainConfig]) -> tuple[float, floa
     largest worker)."""
     rates, largest = [], 0.0
     with WorkerPool(plan.worker_devices, plan.threads, plan.worker_environment) as pool:
+        for config in examples[:1]:
+            probe_all(pool, config)  # workers load their libraries one sooner, one later
         for config in examples:
             probed = probe_all(pool, config, SECONDS) or []
             speeds = [p.images_per_second for p in probed if p.images_per_second is not None]

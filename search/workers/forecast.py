@@ -37,6 +37,8 @@ class Forecast:
     """Memory of all workers together, at their largest probe."""
     probed: int
     """Networks measured."""
+    epochs: tuple[tuple[TrainConfig, float], ...] = ()
+    """These, and the seconds of an epoch of each on a worker beside the others."""
 
     def within(
         self, seconds: float | None, share_at_most: float = 1.0, share: float = 1.0
@@ -88,7 +90,7 @@ def forecast(
         probe_all(pool, config)  # a worker's first network pays for the libraries of all
     numbers = itertools.count(1)
 
-    def measured(configs: Sequence[TrainConfig]) -> list[tuple[float, int]]:
+    def measured(configs: Sequence[TrainConfig]) -> list[_Measured]:
         found = []
         for config in configs:
             tell(next(numbers), len(baselines) + len(examples))
@@ -99,8 +101,8 @@ def forecast(
     of_baselines, of_examples = measured(baselines), measured(examples)
     if not of_examples and not of_baselines:
         return None
-    fixed = sum(seconds for seconds, _ in of_baselines)
-    like = [seconds for seconds, _ in of_examples or of_baselines]
+    fixed = sum(one.seconds for one in of_baselines)
+    like = [one.seconds for one in of_examples or of_baselines]
     first = like[:others] if of_examples and course.fresh else []
     to_come = first + [course.later * statistics.fmean(like)] * (others - len(first))
     expected = fixed + sum(seconds * course.share(n) for n, seconds in enumerate(to_come))
@@ -108,8 +110,9 @@ def forecast(
     return Forecast(
         seconds=wall_seconds(expected, course.trials, workers, course.crowded),
         seconds_at_most=wall_seconds(fixed + sum(to_come), course.trials, workers, course.crowded),
-        memory_bytes=max(memory for _, memory in of_baselines + of_examples),
+        memory_bytes=max(one.bytes for one in of_baselines + of_examples),
         probed=len(of_baselines) + len(of_examples),
+        epochs=tuple((one.config, one.epoch_seconds) for one in of_baselines + of_examples),
     )
 
 
@@ -146,12 +149,28 @@ def probe_all(
     return probed
 
 
-def _probe(pool: WorkerPool, config: TrainConfig) -> tuple[float, int] | None:
-    """(seconds of a trial on a worker beside the others, bytes of all workers)."""
+@dataclass(frozen=True)
+class _Measured:
+    config: TrainConfig
+    seconds: float
+    """Of a trial on a worker beside the others."""
+    epoch_seconds: float
+    bytes: int
+    """Of all workers."""
+
+
+def _probe(pool: WorkerPool, config: TrainConfig) -> _Measured | None:
     probed = probe_all(pool, config, PROBE_S) or []
-    seconds = [
-        p.setup_seconds + config.epochs * p.epoch_seconds
+    times = [
+        (p.setup_seconds, p.epoch_seconds)
         for p in probed
         if p.setup_seconds is not None and p.epoch_seconds is not None
     ]
-    return (statistics.fmean(seconds), sum(p.peak_bytes for p in probed)) if seconds else None
+    if not times:
+        return None
+    return _Measured(
+        config,
+        statistics.fmean(setup + config.epochs * epoch for setup, epoch in times),
+        statistics.fmean(epoch for _, epoch in times),
+        sum(p.peak_bytes for p in probed),
+    )

@@ -1,5 +1,6 @@
 """Choice of the device and of its arithmetic, names of devices, memory in use."""
 
+import contextlib
 import sys
 
 import psutil
@@ -42,9 +43,13 @@ def pick_device(name: str) -> torch.device:
 
 def native_precision(device: torch.device) -> Precision:
     """Return bf16 where the GPU computes it natively (it needs no loss scaling), else fp32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16"
-    return "fp32"
+    if device.type != "cuda":
+        return "fp32"
+    # torch asks the current GPU, which need not be the named one.
+    named = contextlib.nullcontext() if device.index is None else torch.cuda.device(device)
+    with named:
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if native else "fp32"
 
 
 def refuse_foreign_precision(

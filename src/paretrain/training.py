@@ -410,7 +410,7 @@ class Training:
         every batch.
         """
         if batches is not None:
-            most = batches * self._evaluation_size
+            most = batches * self.evaluation_size
             part = Part(part.images_NCHW[:most], part.labels_N[:most])
         said = self.answers(part, pulse)
         rows = said.confusion.tolist()
@@ -428,7 +428,7 @@ class Training:
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
         losses = torch.zeros((), dtype=widest_float(self.device), device=self.device)
-        size = self._evaluation_size
+        size = self.evaluation_size
         in_top5 = None
         if self.config.metric == "top5":
             in_top5 = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -459,10 +459,11 @@ class Training:
     def pulses_per_epoch(self) -> int:
         """How often `pulse` is called in an epoch of training and validation."""
         training = -(-self._steps // self.batches_prepared)
-        return training - (-len(self.data.val) // self._evaluation_size)
+        return training - (-len(self.data.val) // self.evaluation_size)
 
     @property
-    def _evaluation_size(self) -> int:
+    def evaluation_size(self) -> int:
+        """Images that are validated at once."""
         size = max(1, EVALUATION_PIXELS // self.config.data.image_size**2)
         size = min(size, self.config.micro_batch or size)  # it is given where memory is short
         if self.device.type == "cpu":

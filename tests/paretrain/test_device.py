@@ -1,6 +1,8 @@
 """Devices by name, on machines that have them and on machines that do not."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -97,6 +99,21 @@ def test_bf16_is_native_only_where_the_gpu_says_so(
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert native_precision(torch.device("cuda")) == precision
+
+
+def test_the_named_gpu_is_asked_and_not_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = [0]
+
+    @contextlib.contextmanager
+    def within(device: torch.device) -> Iterator[None]:
+        current.append(device.index)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", within)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: current[-1] == 1)
+    assert native_precision(torch.device("cuda", 1)) == "bf16"
+    assert native_precision(torch.device("cuda", 0)) == "fp32"
 
 
 @pytest.mark.gpu

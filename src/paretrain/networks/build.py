@@ -4,7 +4,7 @@ import functools
 
 from torch import nn
 
-from paretrain.config import Init, NetworkConfig, TrainConfig
+from paretrain.config import Init, NetworkConfig
 from paretrain.network_config import (
     AlexNetConfig,
     OwnConfig,
@@ -20,15 +20,11 @@ from paretrain.networks.resnet9 import ResNet9, resnet9_layers
 from paretrain.networks.vgg import (
     VGG,
     count_vgg_activations,
-    count_vgg_layers,
     count_vgg_macs,
     count_vgg_parameters,
 )
 from paretrain.networks.zoo import build_zoo, zoo_costs
 
-STEP_S, MAC_S = 1.2e-3, 2e-10
-"""Seconds of a training step for each layer, and of a multiply-accumulate. Both were measured on an
-AVX2 core with one thread."""
 BATCH_NORM_ZOO = ("googlenet", "resn", "mobilenet", "efficientnet")
 """Beginnings of the names of torchvision's networks with BatchNorm."""
 
@@ -123,23 +119,6 @@ def count_activations(config: NetworkConfig, num_classes: int, image_size: int) 
     if isinstance(config, VGGConfig):
         return count_vgg_activations(config, num_classes, image_size)
     return costs_of(config, num_classes, image_size).activations
-
-
-def relative_epoch_cost(config: TrainConfig, num_classes: int, images: int) -> float:
-    """Return roughly the seconds of a training epoch on one slow CPU core.
-
-    They are a fixed time for each layer of each step, and the arithmetic: three times that of the
-    forward pass. Only ratios matter, to rank candidates by cost.
-    """
-    network, size = config.network, config.data.image_size
-    macs = count_macs(network, num_classes, size)
-    images = max(1, round(images * config.share))
-    steps = -(-images // config.batch_size)
-    if isinstance(network, VGGConfig):
-        layers = count_vgg_layers(network)
-    else:
-        layers = costs_of(network, num_classes, size).steps
-    return steps * layers * STEP_S + images * 3 * macs * MAC_S
 
 
 def initialise(network: nn.Module, init: Init) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
+from paretrain.data.noise import noise
+from paretrain.networks.epoch_cost import CPU, GPU
 from search.problem.space import load_space
 from search.session.budget import Limits
 from search.session.options import Options
@@ -21,6 +24,7 @@ from search.session.plan import (
     settle,
     study_name_of,
 )
+from search.session.prepared_run import PreparedRun
 from search.study.reader import read_name
 from tests.makers import CONFIG
 
@@ -164,3 +168,40 @@ def test_a_size_that_was_given_or_is_stored_stays(image_folder: Callable[..., Pa
     assert settle(given, None).data.image_size == 48
     kept = settle(options("vgg_reduce", data=small), stored({"image_size": 64}))
     assert kept.data.image_size == 64
+
+
+@pytest.mark.parametrize(
+    ("device", "seconds", "changes", "measured"),
+    [
+        ("cuda", 60.0, {}, True),
+        ("cuda", None, {}, False),
+        ("cuda", 60.0, {"deterministic": True}, False),
+        ("cpu", 60.0, {}, False),
+    ],
+)
+def test_the_sampler_weighs_measured_seconds_only_where_time_is_the_price_on_a_gpu(
+    plan: MakePlan, device: str, seconds: float | None, changes: dict[str, Any], measured: bool
+) -> None:
+    """Elsewhere the same seed is to give the same proposals, whatever the clock says."""
+    made = plan(device=torch.device(device), limits=Limits(5, seconds), **changes)
+    data = noise(side=32, images=64)
+    run = PreparedRun(made, data, made.constraints(data), ())
+    config = made.complete(CONFIG)
+    guessed = run.constraints.cost(config)
+    taught = run.with_costs_of([(config, 9 * guessed)]).constraints.cost(config)
+    assert taught == (pytest.approx(9 * guessed, rel=0.01) if measured else guessed)
+    assert made.speed == (CPU if device == "cpu" else GPU) == run.constraints.speed
+    assert run.with_costs_of([]).constraints.cost(config) == guessed
+
+
+def test_a_gpu_finds_small_batches_dear_and_a_cpu_does_not(plan: MakePlan) -> None:
+    data, ratios = noise(side=32, images=64), {}
+    for name in ("cpu", "cuda"):
+        made = plan(device=torch.device(name))
+        limits = replace(made.constraints(data), images=50_000)
+        costs = [
+            limits.cost(made.complete(CONFIG).model_copy(update={"batch_size": size}))
+            for size in (8, 512)
+        ]
+        ratios[name] = costs[0] / costs[1]
+    assert ratios["cuda"] > 2 * ratios["cpu"]

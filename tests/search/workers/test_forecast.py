@@ -104,3 +104,14 @@ def test_workers_share_the_work_but_one_waits_for_the_last_trial() -> None:
 def test_the_coordinator_takes_its_time_where_there_is_no_core_for_it() -> None:
     free, crowded = (wall_seconds(100, 20, 2, crowded) for crowded in (False, True))
     assert crowded == pytest.approx(free + 20 * COORDINATOR_S / 2)
+
+
+def test_what_an_epoch_of_each_network_took_is_told() -> None:
+    found = forecast(
+        cast(WorkerPool, Timed(dead=(30,))),
+        [config(0.1)],
+        [config(0.3), config(0.5)],
+        Course(trials=5, share=lambda place: 0.5),
+    )
+    assert found is not None
+    assert found.epochs == ((config(0.1), 0.1), (config(0.5), 0.5))
