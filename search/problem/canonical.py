@@ -29,6 +29,8 @@ def canonical_key(config: TrainConfig) -> str:
         "rotation": round(config.augment.rotation),
     }
     form["share"] = _digits(config.share, 2)
+    form["warmup"] = _digits(config.warmup, 2)
+    form["ema"] = _digits(1 - config.ema, 2)  # it averages over 1 / (1 - ema) steps
     del form["start"]["weights_dir"]  # where they lie; they are the same weights
     form["start"]["frozen"] = round(config.start.frozen, 2)
     form["optimizer"] = optimizer = dict(form["optimizer"], lr=_digits(config.optimizer.lr, 2))

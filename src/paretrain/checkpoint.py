@@ -73,8 +73,8 @@ def _check(state: Any, training: Training) -> None:
     ):
         raise ValueError("its confusion matrix is no matrix of these classes")
     shapes = {name: tensor.shape for name, tensor in training.network.state_dict().items()}
-    kept = state.get("kept")
-    for weights in [state["network"], *([] if kept is None else [kept])]:
+    others = [state[name] for name in ("kept", "average") if state.get(name) is not None]
+    for weights in [state["network"], *others]:
         if {name: tensor.shape for name, tensor in weights.items()} != shapes:
             raise ValueError("its weights are of another network")
     parameters = list(training.network.parameters())

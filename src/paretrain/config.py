@@ -90,6 +90,16 @@ class AugmentConfig(Frozen):
     applied in an order drawn for each image, as torchvision's ColorJitter does."""
     grayscale: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability that an image loses its colours."""
+    erase: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Probability that a rectangle of 2 to 33 % of an image becomes the mean colour (random
+    erasing, Zhong et al. 2020)."""
+    mixup: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Each image is mixed with another one, and so are their labels, in shares drawn from Beta(x,
+    x) (Zhang et al. 2018, who take 0.2 to 1); 0 = off."""
+    cutmix: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Each image gets a rectangle of another one, and its label in proportion; shares are drawn
+    from Beta(x, x) (Yun et al. 2019, who take 1); 0 = off. With mixup too, each image gets one of
+    the two."""
 
 
 class SGDConfig(Frozen):
@@ -186,6 +196,9 @@ class StartConfig(Frozen):
         return self
 
 
+Balance = Literal["none", "weights", "sampling"]
+
+
 class TrainConfig(Frozen):
     """Everything about one training. The same configuration and device give the same curve."""
 
@@ -206,6 +219,16 @@ class TrainConfig(Frozen):
     schedule: ScheduleConfig = ConstantSchedule()
     regularisation: RegularisationConfig = RegularisationConfig()
     clip: ClipConfig = ClipConfig()
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the steps over which the learning rate rises in a straight line to `lr`, before the
+    schedule begins (Goyal et al. 2017, sec. 2.2). `onecycle` has a rise of its own."""
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Decay of an exponential moving average of the weights, a step; 0 = none. The average is what
+    is validated, kept and exported; 0.99 averages over about the last 100 steps."""
+    balance: Balance = "none"
+    """What is done where classes are uneven. `weights`: the loss of an image is multiplied by the
+    number of images over that of its class. `sampling`: an epoch draws as many images as there
+    are, each class equally often, with replacement."""
     batch_size: PositiveInt = 32
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the training images that this training uses. The choice is stratified, and for one
@@ -249,6 +272,14 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"start.pretrained: no published weights fit this {self.network.family} network: "
                 "set it to false, or take the widths, norm and stem of a published network"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_rise_of_the_learning_rate(self) -> "TrainConfig":
+        if self.warmup and self.schedule.kind == "onecycle":
+            raise ValueError(
+                f"warmup {self.warmup}: onecycle has a rise of its own: set schedule.warmup"
             )
         return self
 

@@ -46,13 +46,13 @@ def refuse_larger_than_memory(config: TrainConfig, num_classes: int) -> None:
 def estimate_memory(config: TrainConfig, num_classes: int) -> int:
     """Return roughly the bytes that a training step keeps at once, to compare configurations.
 
-    They are weights, gradients, the optimizer's moments, and the activations of one (micro-)batch
-    with their gradients. Libraries need more on top.
+    They are weights and their average, gradients, the optimizer's moments, and the activations of
+    one (micro-)batch with their gradients. Libraries need more on top.
 
     Raises ValueError when the network cannot take images of this size.
     """
     size = config.data.image_size
-    copies = 3 if config.optimizer.kind == "sgd" else 4
+    copies = (3 if config.optimizer.kind == "sgd" else 4) + (1 if config.ema else 0)
     weights = 4 * copies * count_parameters(config.network, num_classes, size)
     images = min(config.batch_size, config.micro_batch or config.batch_size)
     width = 2 if config.precision == "bf16" else 4

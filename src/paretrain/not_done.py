@@ -3,16 +3,17 @@
 import re
 
 _METRIC = "metric is acc, balanced_acc, macro_f1 or top5: AUC and other measures are not done"
-_WEIGHTS = "classes and images have no weights: all images count alike, so give rare classes more"
+_WEIGHTS = "a configuration has balance: weights or sampling, for uneven classes; images have none"
 _LOSS = "cross entropy is the only loss (regularisation.label_smoothing changes it)"
-_MIXING = "images are not mixed (mixup, CutMix): augment has crops, flips, rotations and colours"
+_MIXING = "images are mixed by augment.mixup and augment.cutmix, each the alpha of Beta(x, x)"
 _TASK = "an image gets one class of several: no multi-label, regression, detection or segmentation"
 
 _ANSWERS = {
-    **dict.fromkeys(("mixup", "cutmix", "mixupalpha", "cutmixalpha", "mosaic"), _MIXING),
+    **dict.fromkeys(("mixup", "cutmix", "mixing", "mixupalpha", "cutmixalpha"), _MIXING),
     **dict.fromkeys(
         ("randaugment", "autoaugment", "trivialaugment", "augmix", "randomerasing", "cutout"),
-        "drawn policies and erasing are not done: augment has crops, flips, rotations and colours",
+        "augment.erase is random erasing; drawn policies are not done: augment has crops, flips, "
+        "rotations and colours",
     ),
     **dict.fromkeys(
         ("classweight", "classweights", "sampleweight", "sampleweights", "posweight"), _WEIGHTS
@@ -28,8 +29,12 @@ _ANSWERS = {
     ),
     **dict.fromkeys(("task", "multilabel", "regression", "detection", "segmentation"), _TASK),
     **dict.fromkeys(
-        ("ema", "swa", "distillation", "teacher", "adversarial"),
-        "one network is trained on its own: no averaged weights, no teacher",
+        ("ema", "emadecay", "swa"),
+        "ema, a setting beside augment and optimizer, is the decay of an average of the weights",
+    ),
+    **dict.fromkeys(
+        ("distillation", "teacher", "adversarial"),
+        "one network is trained on its own, without a teacher",
     ),
     **dict.fromkeys(
         ("kfold", "folds", "crossvalidation", "cv"),

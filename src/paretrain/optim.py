@@ -63,6 +63,8 @@ def build_schedule(config: TrainConfig, optimizer: Optimizer, steps_per_epoch: i
     """Return the schedule, which is to be stepped after each optimizer step."""
     total = config.epochs * steps_per_epoch
     schedule = config.schedule
+    if config.warmup:
+        return LambdaLR(optimizer, lambda step: warmed_up(config, step, total))
     if schedule.kind == "step":
         return StepLR(optimizer, max(1, round(total * schedule.every)), schedule.gamma)
     if schedule.kind == "cosine":
@@ -70,6 +72,20 @@ def build_schedule(config: TrainConfig, optimizer: Optimizer, steps_per_epoch: i
     if schedule.kind == "onecycle":
         return LambdaLR(optimizer, lambda step: one_cycle(step, total, schedule.warmup))
     return LambdaLR(optimizer, lambda _: 1.0)
+
+
+def warmed_up(config: TrainConfig, step: int, total: int) -> float:
+    """Return the factor on the learning rate at a step with `warmup`: it rises by equal parts to 1,
+    then the schedule fills the steps that are left (Goyal et al. 2017, sec. 2.2)."""
+    rise = round(config.warmup * total)
+    if step < rise:
+        return (step + 1) / rise
+    schedule, left, done = config.schedule, max(1, total - rise), step - rise
+    if schedule.kind == "step":
+        return float(schedule.gamma ** (done // max(1, round(left * schedule.every))))
+    if schedule.kind == "cosine":
+        return (1 + math.cos(math.pi * done / left)) / 2
+    return 1.0
 
 
 def one_cycle(step: int, total: int, warmup: float) -> float:

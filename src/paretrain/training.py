@@ -12,14 +12,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from paretrain.averaging import WeightAverage
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.augment import normalise, take_batch
+from paretrain.data.mixing import erase, mix, partners
 from paretrain.data.parts import ImageData, Part
 from paretrain.data.split import subset
 from paretrain.determinism import sums_in_fixed_order
 from paretrain.device import widest_float
 from paretrain.epoch_selection import epochs_without_better, kept_epochs
 from paretrain.health import Health, judge
+from paretrain.labels import Labels
 from paretrain.metric import TOP, balanced_accuracy, macro_f1, refuse_too_few_classes
 from paretrain.networks.build import build_network, initialise
 from paretrain.networks.pooling import pool_in_fixed_order
@@ -141,7 +144,7 @@ class Step(NamedTuple):
     logits: Tensor
     """(B, num_classes), of the weights before the step."""
     labels: Tensor
-    """(B)"""
+    """(B): the class with the larger share, where images are mixed."""
 
 
 class Answers(NamedTuple):
@@ -190,7 +193,10 @@ class Training:
         if config.deterministic and device.type == "cuda":
             pool_in_fixed_order(network)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._average = WeightAverage(self.network, config.ema) if config.ema else None
+        self._ended = False
         self._chosen = self._choose_images()
+        self._class_weights = self._weigh_classes()
         self._kept_weights: dict[str, Tensor] | None = None
         count = len(self._chosen)
         # A last batch of one image has no batch statistics, so it is left out.
@@ -213,6 +219,46 @@ class Training:
             return torch.arange(len(part), device=self.device)
         chosen = subset(part.labels_N.tolist(), share, self.config.data.split_seed)
         return torch.tensor(chosen, dtype=torch.int64, device=self.device)
+
+    def _weigh_classes(self) -> Tensor | None:
+        """Return the number of images over that of each class, up to a factor, (num_classes) on the
+        device; None where all images count alike."""
+        if self.config.balance == "none":
+            return None
+        labels = self.data.train.labels_N[self._chosen]
+        exact = widest_float(self.device)
+        counts = torch.zeros(len(self.data.classes), dtype=exact, device=self.device)
+        counts.index_add_(0, labels, torch.ones(len(labels), dtype=exact, device=self.device))
+        return (len(labels) / len(counts)) / counts.clamp_min(1)
+
+    def _order(self, draws: torch.Generator) -> Tensor:
+        """Return the positions of an epoch's images among those that are used."""
+        count = len(self._chosen)
+        if self.config.balance != "sampling":
+            return torch.randperm(count, generator=draws, device=self.device)
+        # Only whole numbers are added up, so that a GPU repeats it in any order.
+        labels = self.data.train.labels_N[self._chosen]
+        counts = torch.zeros(len(self.data.classes), dtype=torch.int64, device=self.device)
+        counts.index_add_(0, labels, torch.ones_like(labels))
+        present = (counts > 0).long().cumsum(0)
+        which, where = torch.rand(2, count, generator=draws, device=self.device)
+        classes = torch.searchsorted(present, (which * present[-1]).long(), right=True)
+        classes = classes.clamp_max(len(counts) - 1)
+        within = (where * counts[classes]).long().clamp_max(counts[classes] - 1)
+        return labels.argsort(stable=True)[counts.cumsum(0)[classes] - counts[classes] + within]
+
+    def _answer(self, images: Tensor) -> Tensor:
+        """Return the logits of pixels as the network takes them, in evaluation mode, with the
+        average of the weights where there is one. After the last epoch `network` holds it."""
+        self.network.eval()
+        if self._average is not None and not self._ended:
+            return self._average.answer(self.network, images)
+        out: Tensor = self.network(images)
+        return out
+
+    def _counting_state(self) -> dict[str, Tensor]:
+        """Return the weights that are validated."""
+        return self.network.state_dict() if self._average is None else self._average.state
 
     @property
     def images_used(self) -> int:
@@ -267,10 +313,13 @@ class Training:
                 break
         if self._kept_weights is not None:
             self.network.load_state_dict(self._kept_weights)
+        elif self._average is not None:
+            self.network.load_state_dict(self._average.state)
+        self._ended = True
 
     def _keep_weights(self) -> None:
         if self.config.keep != "last" and self.kept is self.curve[-1]:
-            state = self.network.state_dict()
+            state = self._counting_state()
             self._kept_weights = {name: tensor.clone() for name, tensor in state.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -281,6 +330,7 @@ class Training:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "kept": self._kept_weights,
+            "average": None if self._average is None else self._average.state,
             "confusion": self.confusion,
             "curve": [result.model_dump_json() for result in self.curve],
         }
@@ -298,6 +348,8 @@ class Training:
         if not same:
             raise ValueError("the checkpoint is of another configuration")
         self.network.load_state_dict(state["network"])
+        if self._average is not None:
+            self._average.load(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._kept_weights = state.get("kept")
@@ -318,21 +370,28 @@ class Training:
         torch.manual_seed(seed)  # dropout
         draws = torch.Generator(self.device).manual_seed(seed)
         part, config = self.data.train, self.config
-        order = torch.randperm(len(self._chosen), generator=draws, device=self.device)
+        order = self._order(draws)
         self.network.train()
         for layer in self._still:
             layer.eval()  # BatchNorm's statistics stay, too
         order = self._chosen[order][: self._steps * config.batch_size]
         for some in torch.split(order, config.batch_size * self.batches_prepared):
             images = take_batch(part.images_NCHW, some, config.augment, draws)
-            yield from self._steps_over(self._normalised(images), part.labels_N[some])
+            pixels = erase(self._normalised(images), config.augment, draws)
+            mixed, labels = mix(pixels, config.augment, draws), part.labels_N[some]
+            if mixed is None:
+                yield from self._steps_over(pixels, Labels(labels))
+            else:
+                yield from self._steps_over(
+                    mixed.images, Labels(labels, partners(labels), mixed.share)
+                )
 
-    def _steps_over(self, images: Tensor, labels: Tensor) -> Iterator[Step]:
+    def _steps_over(self, images: Tensor, labels: Labels) -> Iterator[Step]:
         """Train on prepared images, batch by batch."""
         config = self.config
         for some, truth in zip(
             torch.split(images, config.batch_size),
-            torch.split(labels, config.batch_size),
+            labels.split(config.batch_size),
             strict=True,
         ):
             self._optimizer.zero_grad(set_to_none=True)
@@ -344,7 +403,9 @@ class Training:
             self._lr = float(self._optimizer.param_groups[0]["lr"])
             self._optimizer.step()
             self._schedule.step()
-            yield Step(loss, logits, truth)
+            if self._average is not None:
+                self._average.update(self.network, self._schedule.last_epoch)
+            yield Step(loss, logits, truth.main)
 
     def _normalised(self, images: Tensor) -> Tensor:
         """uint8 images -> what the network takes, in the precision in which it computes."""
@@ -353,23 +414,29 @@ class Training:
             return pixels.bfloat16()
         return pixels
 
-    def _gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _gradients(self, images: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         """Run the forward and backward pass of a batch; return its mean loss and its logits.
 
         The batch goes through in pieces of at most `micro_batch` images. Their weighted gradients
         add up to the batch's, but BatchNorm sees one piece at a time.
         """
-        pieces = -(-len(labels) // (self.config.micro_batch or len(labels)))
+        count = len(images)
+        pieces = -(-count // (self.config.micro_batch or count))
         smoothing = self.config.regularisation.label_smoothing
+        weights = self._class_weights if self.config.balance == "weights" else None
+        weights = None if weights is None else weights.float()
         losses, answers = [], []
         for some, truth in zip(
-            torch.tensor_split(images, pieces), torch.tensor_split(labels, pieces), strict=True
+            torch.tensor_split(images, pieces), labels.pieces(pieces), strict=True
         ):
             with self._autocast():
                 logits = self.network(some)
-                loss = F.cross_entropy(logits, truth, label_smoothing=smoothing)
+                loss = truth.cross_entropy(logits, smoothing, weights)
             if pieces > 1:
-                loss = loss * (len(truth) / len(labels))
+                part: Tensor | float = len(some) / count
+                if weights is not None:
+                    part = truth.weight(weights) / labels.weight(weights)
+                loss = loss * part
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
             answers.append(logits.detach())
@@ -395,10 +462,8 @@ class Training:
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) on the device -> logits (N, num_classes), evaluation mode."""
-        self.network.eval()
         with self.arithmetic(), self._autocast():
-            out: Tensor = self.network(normalise(images, self._mean, self._std))
-        return out
+            return self._answer(normalise(images, self._mean, self._std))
 
     @torch.no_grad()
     def evaluate(
@@ -432,13 +497,12 @@ class Training:
         in_top5 = None
         if self.config.metric == "top5":
             in_top5 = torch.zeros((), dtype=torch.int64, device=self.device)
-        self.network.eval()
         for images, labels in zip(
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
             labels = labels.to(self.device)
             with self.arithmetic(), self._autocast():
-                logits = self.network(normalise(images.to(self.device), self._mean, self._std))
+                logits = self._answer(normalise(images.to(self.device), self._mean, self._std))
             losses += F.cross_entropy(logits.float(), labels, reduction="sum")
             cell = labels * classes + logits.argmax(1)
             confusion.index_add_(0, cell, torch.ones_like(cell))

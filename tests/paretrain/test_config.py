@@ -84,6 +84,9 @@ CONFIGS = st.builds(
         st.builds(SGDConfig, lr=POSITIVE, momentum=INNER, nesterov=st.booleans()),
         st.builds(AdamConfig, kind=st.sampled_from(["adam", "adamw"]), lr=POSITIVE),
     ),
+    ema=SHARE,
+    balance=st.sampled_from(["none", "weights", "sampling"]),
+    metric=st.sampled_from(["acc", "balanced_acc", "macro_f1", "top5"]),
     schedule=st.one_of(
         st.builds(ConstantSchedule),
         st.builds(StepSchedule, every=INNER, gamma=INNER),

@@ -49,6 +49,7 @@ AUGMENTATIONS = {
     "none": AugmentConfig(),
     "crop and flip": AugmentConfig(crop_padding=0.125, flip=True),
     "rotation": AugmentConfig(rotation=15),
+    "erasing and mixing": AugmentConfig(erase=0.5, mixup=0.2, cutmix=1.0),
     "colours": AugmentConfig(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1, grayscale=0.1),
 }
 OPTIMIZERS: dict[str, OptimizerConfig] = {
@@ -121,6 +122,11 @@ def test_an_epoch_meets_no_other_device_and_waits_for_nothing(
         {"clip": ClipConfig(norm=1.0)},
         {"clip": ClipConfig(value=0.1)},
         {"micro_batch": 3},
+        {"balance": "weights", "micro_batch": 3},
+        {"balance": "sampling"},
+        {"ema": 0.99, "warmup": 0.5},
+        {"metric": "top5"},
+        {"augment": AugmentConfig(mixup=0.2), "balance": "weights", "micro_batch": 3},
         {"regularisation": RegularisationConfig(label_smoothing=0.1, weight_decay=0.01)},
     ],
     ids=lambda changes: next(iter(changes)),

@@ -42,6 +42,24 @@ def curve(config: TrainConfig, steps_per_epoch: int) -> tuple[list[float], list[
     return rates, momenta
 
 
+@pytest.mark.parametrize(
+    "schedule", [ConstantSchedule(), CosineSchedule(), StepSchedule(every=0.3, gamma=0.5)]
+)
+def test_a_warm_up_rises_by_equal_parts_and_the_schedule_fills_the_rest(
+    tiny_config: Callable[..., TrainConfig], schedule: ScheduleConfig
+) -> None:
+    config = tiny_config(optimizer=SGD, schedule=schedule, epochs=5, warmup=0.2)
+    rates, _ = curve(config, 8)
+    assert rates[:8] == pytest.approx([0.1 * step / 8 for step in range(1, 9)])
+    after, _ = curve(config.model_copy(update={"warmup": 0.0, "epochs": 4}), 8)
+    assert rates[8:] == pytest.approx(after, abs=1e-12)
+
+
+def test_a_second_rise_is_refused(tiny_config: Callable[..., TrainConfig]) -> None:
+    with pytest.raises(ValueError, match=r"onecycle has a rise of its own: set schedule\.warmup"):
+        tiny_config(schedule=OneCycleSchedule(), warmup=0.1)
+
+
 @pytest.mark.parametrize("optimizer", [SGD, AdamConfig(kind="adamw", lr=0.1)])
 def test_constant_stays(
     tiny_config: Callable[..., TrainConfig], optimizer: OptimizerConfig

@@ -118,6 +118,7 @@ def test_the_spaces_in_the_docs_are_spaces(tmp_path: Path) -> None:
     assert summaries == [
         "One to three stages of a plain VGG, SGD.",
         "My network: its width and depth.",
+        "A small VGG: which of the usual recipes helps?",
     ]
 
 

@@ -54,6 +54,8 @@ PARETRAIN: dict[str, set[str]] = {
     "own_network": {"cli", "network_config", "trusted_code"},
     "epoch_selection": {"config"},
     "metric": {"config"},
+    "averaging": set(),
+    "labels": set(),
     "optim": {"config"},
     "device": {"cli", "config"},
     "describe": {"config", "network_config"},
@@ -62,7 +64,8 @@ PARETRAIN: dict[str, set[str]] = {
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
     "training": {
-        *("config", "determinism", "device", "epoch_selection", "health", "metric", "optim"),
+        *("averaging", "config", "determinism", "device", "epoch_selection", "health", "labels"),
+        *("metric", "optim"),
         *("data", "networks"),
     },
     "torch_files": {"paths"},

@@ -18,7 +18,7 @@ SPACE = (
 FILES = {
     "file.txt": "just some words, long enough for a header",
     "mixup.yaml": (
-        "network: {stages: [{width: 4, kernels: [3x3]}]}\naugment: {mixup: 0.2}\n"
+        "network: {stages: [{width: 4, kernels: [3x3]}]}\naugment: {mixup_alpha: 0.2}\n"
         "optimizer: {kind: sgd, lr: 1e-2}\n"
     ),
     "metric.yaml": (
@@ -27,7 +27,7 @@ FILES = {
     ),
     "ages.csv": "path,label\n" + "".join(f"{i}.png,{i + 0.5}\n" for i in range(25)),
     "mixes.py": SPACE
-    + "    from paretrain.config import AugmentConfig\n\n    return AugmentConfig(mixup=0.2)\n",
+    + "    from paretrain.config import AugmentConfig\n\n    return AugmentConfig(mixing=0.2)\n",
     "typo.yaml": (
         "network: {stages: [{width: 4, kernels: [3x3]}]}\noptimiser: {kind: sgd, lr: 1e-2}\n"
     ),
@@ -117,9 +117,9 @@ SEARCH = [
     (["--trials", "many"], "got 'many'"),
     (["--trials", "99999999999"], "less than or equal to 1000000, got '99999999999'"),
     (["--trails", "5"], "--trials"),
-    (["--metric", "f1"], "no option --metric: accuracy on the validation images is the only"),
-    (["--class-weights", "balanced"], "no option --class-weights: classes and images have no"),
-    (["--space", "mixes.py"], "mixup: images are not mixed (mixup, CutMix): augment has crops"),
+    (["--metric", "f1"], "'f1' is not one of 'acc', 'balanced_acc', 'macro_f1', 'top5'"),
+    (["--class-weights", "balanced"], "no option --class-weights: a configuration has balance:"),
+    (["--space", "mixes.py"], "mixing: images are mixed by augment.mixup"),
     (["--data", "ages.csv"], "25 different numbers (0.5 to 24.5) in 25 rows, which looks like a"),
     (["--data", "~nosuchuser/images"], "no folder or data set ~nosuchuser/images: --data takes"),
     (["--data", "x" * 5000], "no folder or data set xxx"),
@@ -188,8 +188,8 @@ TRAIN = [
     (["file.txt"], "must be a YAML mapping"),
     (["typo.yaml"], "wrong at optimiser: unknown key (did you mean 'optimizer'?)"),
     (["newer.yaml"], "format 99 is not known here"),
-    (["mixup.yaml"], "wrong at augment.mixup: images are not mixed (mixup, CutMix)"),
-    (["metric.yaml"], "wrong at metric: accuracy on the validation images is the only"),
+    (["mixup.yaml"], "wrong at augment.mixup_alpha: images are mixed by augment.mixup"),
+    (["metric.yaml"], "wrong at metric: Input should be 'acc', 'balanced_acc', 'macro_f1' or"),
     (["lost.yaml"], "no folder or data set nowhere"),
 ]
 Refused = Callable[[Main, list[str], str], None]
