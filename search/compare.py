@@ -11,6 +11,7 @@ from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
+from paretrain.doing import Doing
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
 
@@ -36,7 +37,8 @@ def compare(
 
     if len(set(names)) < 2:
         raise UserError(f"search.compare {' '.join(names)}: give two different studies or more")
-    studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]
+    with Doing(Screen(stderr=True), "reading the studies"):
+        studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]
     refuse_unlike(studies)
     columns, rows = comparison_table(studies)
     table = Table(title=comparison_title(studies), title_justify="left", box=None)
@@ -48,7 +50,8 @@ def compare(
         typer.echo(line)
     Screen().print(table)
     if out is not None:
-        write_page(out, comparison_page(studies, columns, rows))
+        with Doing(Screen(stderr=True), "drawing figures"):
+            write_page(out, comparison_page(studies, columns, rows))
         typer.echo(f"wrote {out}")
     return 0
 

@@ -16,7 +16,9 @@ from typer import Option
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
+from paretrain.doing import Doing
 from paretrain.formatting import percent
+from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.study.attributes import THREADS
 
@@ -78,7 +80,8 @@ def export(
         }
     )
     _check_out(out)
-    study = load_study(storage, study_name)
+    with Doing(Screen(stderr=True), "reading the study"):
+        study = load_study(storage, study_name)
     finished, chance = read_records(study, TrialState.COMPLETE), chance_of(study)
     finds = chance.finds(finished)
     if trial is not None:

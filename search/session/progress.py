@@ -1,7 +1,9 @@
 """What a person, or a program, sees of a running search."""
 
+import contextlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.doing import EVERY_S
+from paretrain.formatting import duration
 from paretrain.metric import NAMES
 from paretrain.screen import in_notebook
 from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
@@ -60,13 +63,49 @@ class Terminal:
 
 class Plain:
     """A line for each ended trial, without control characters: for logs and pipes. Where trials
-    take long, also lines for epochs, so that the log is not silent."""
+    take long, also lines for epochs, and where epochs do, for what goes on: the log is silent for
+    no longer than EVERY_S seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._at: dict[int, tuple[str, float]] = {}  # what each running trial is at, since when
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._tell_what_goes_on, daemon=True)
+
+    def __enter__(self) -> "Plain":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
+        with self._lock:
+            if isinstance(event, TrialStarted):
+                self._at[event.number] = "its first epoch goes on", time.monotonic()
+            elif isinstance(event, EpochDone):
+                at = f"goes on after epoch {event.epoch} of {event.epochs}"
+                self._at[event.number] = at, time.monotonic()
+            elif isinstance(event, TrialEnded):
+                self._at.pop(event.number, None)
+            self._tell(event)
+
+    def _tell_what_goes_on(self) -> None:
+        while not self._over.wait(EVERY_S / 10):
+            with self._lock:
+                now = time.monotonic()
+                if now - self._last < EVERY_S:
+                    continue
+                said = [
+                    f"#{number}: {at}, {duration(now - since)} so far"
+                    for number, (at, since) in sorted(self._at.items())
+                ]
+                with contextlib.suppress(OSError):  # the run notices when nobody reads any more
+                    self._print("; ".join(said) or "no trial is being trained just now")
+
+    def _tell(self, event: Event) -> None:
         if isinstance(event, TrialEnded):
             self._print(trial_line(event))
         elif isinstance(event, Note):
@@ -141,4 +180,5 @@ def reporter(
         with Notebook(done, trials) as notebook:
             yield notebook
     else:
-        yield Plain()
+        with Plain() as plain:
+            yield plain

@@ -1,5 +1,6 @@
 """Configurations trained to their end by the workers of a pool: no proposals, no rule."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from rich.progress import MofNCompleteColumn
 
 from paretrain.bar import time_left_bar
 from paretrain.config import DataConfig, TrainConfig
+from paretrain.doing import Doing
 from paretrain.epoch_selection import kept_accuracies
 from paretrain.interruption import raise_if_interrupted
 from search.study.owner import BEAT_EVERY_S
@@ -76,12 +78,16 @@ class Repeating:
         self._last_beat = 0.0
         self._failed = 0
         self._bar = time_left_bar(console, "trainings", MofNCompleteColumn())
+        self._doing = Doing(console, "training")
         self._task = self._bar.add_task("", total=len(repetitions))
 
     def run(self) -> int:
         """Train all of them. Returns how many failed; they are named, and the next run tries them
         again."""
-        with self._bar:
+        # On a terminal the bar moves.
+        moving = self._console.is_terminal and not self._console.is_dumb_terminal
+        tell = contextlib.nullcontext() if moving else self._doing
+        with self._bar, tell:
             while self._waiting or self._supervisor.jobs:
                 raise_if_interrupted()
                 for _ in self._supervisor.hand_out(self._next):
@@ -100,6 +106,8 @@ class Repeating:
         match happening:
             case EpochOver(job=job, result=result):
                 self._supervisor.go_on(job, result.epoch)
+                words, epochs = self._repetitions[job.number].words, job.config.epochs
+                self._doing.say(f"{words} goes on after epoch {result.epoch} of {epochs}")
                 self._bar.advance(self._task, 1 / job.config.epochs)
             case CurveRestored(job=job):
                 self._bar.advance(self._task, len(job.results) / job.config.epochs)

@@ -1,5 +1,7 @@
 """Reads files of torch.save: no code of theirs runs, and nothing in them grows when it is read."""
 
+import mmap
+import pickletools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,50 @@ def read_tensors(path: Path, device: torch.device | str = "cpu", old: bool = Fal
         elif not old:
             path.open("rb").close()  # a missing file is told as such
             raise ValueError("it is no whole file of torch.save")
+        else:
+            _check_old(path)
         return torch.load(path, map_location=device, weights_only=True)
     except (OSError, ValueError):
         raise
     except Exception as error:  # torch raises whatever the damaged bytes happen to look like
         cause = " ".join(str(error).split())[:120]
         raise ValueError(f"{type(error).__name__}: {cause}") from None
+
+
+HEAD = 3
+"""Pickles before that of the tensors: a mark, the version, the machine."""
+
+
+def _check_old(path: Path) -> None:
+    """Raise ValueError where a file from before torch 1.6 names sizes that it cannot hold.
+
+    torch takes the memory for a tensor before it reads its numbers. Nothing is executed here.
+    """
+    size = path.stat().st_size
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        for _ in range(HEAD):
+            for _ in pickletools.genops(content):  # type: ignore[arg-type]
+                pass
+        total, before = 0, False
+        for code, value, _ in pickletools.genops(content):  # type: ignore[arg-type]
+            if before and "PUT" in code.name:
+                raise ValueError("it stores a number for later, which torch.save does not do")
+            before = isinstance(value, int) and code.name not in _NO_NUMBERS
+            if before and isinstance(value, int):
+                total += abs(value)
+        # Numbers of a tensor, its shape and its strides, at one byte each or more.
+        if total > 4 * size + 1_000_000:
+            raise ValueError(f"it names {total:,} numbers, but has {size:,} bytes")
+
+
+_NO_NUMBERS = {
+    *("PROTO", "FRAME", "GET", "BINGET", "LONG_BINGET", "PUT", "BINPUT", "LONG_BINPUT"),
+    *("EXT1", "EXT2", "EXT4"),
+}
+"""Operations of a pickle whose argument is no value of what it holds."""
 
 
 def _check_members(path: Path) -> None:

@@ -47,7 +47,7 @@ def size_effects_figure(effects: Sequence[SizeEffect], objective: str) -> go.Fig
         hovertemplate="%{y}: drawn anew, it changes the size %{x:.2f} times<extra></extra>",
         showlegend=False,
     )
-    title = "Typical change when drawn anew<br>(times; 1 is none)"
+    title = "Typical change, drawn anew<br>(times; 1 is none)"
     figure.update_xaxes(**axis(title=title, range=[1, 1.05 * max(e.factor for e in shown)]))
     figure.update_yaxes(**axis(autorange="reversed"))
     return figure

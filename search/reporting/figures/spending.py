@@ -21,8 +21,12 @@ def spending_figure(snapshot: StudySnapshot) -> go.Figure:
     _add_epochs(figure, snapshot)
     _add_refused(figure, snapshot)
     dress(figure, "Where the budget went")
-    figure.update_xaxes(**axis(title="Epochs (number)"), row=1, col=1)
-    figure.update_xaxes(**axis(title="Refused before training<br>(proposals)"), row=2, col=1)
+    # Beside a short bar there is room for its words, also on a phone.
+    most = max(figure.data[0].x)
+    figure.update_xaxes(
+        **axis(title="Epochs (number)", range=[0, 1.4 * max(1, most)]), row=1, col=1
+    )
+    figure.update_xaxes(**axis(title="Refused proposals<br>(number)"), row=2, col=1)
     figure.update_yaxes(**axis(autorange="reversed"))
     return figure
 

@@ -5,6 +5,7 @@ its size. So one that is cut off, or belongs to another network, is refused befo
 computed, and before it takes memory.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ MOST_OVERHEAD = 64_000_000
 """Most bytes of a file beside its numbers: names, and the graph of the operations."""
 ONNX_MEMORY = 4 * 2**30
 """Most bytes that onnxruntime may take for what it computes: a graph can ask for any number."""
+
+
+ONNX_SECONDS = 600.0
+"""Longest time for one call of onnxruntime: a loop in a graph can go round any number of times."""
 
 
 @dataclass(frozen=True)
@@ -189,11 +194,22 @@ def _onnx(path: Path) -> Run:
         raise ValueError(_first_line(error)) from None
 
     def run(pixels: Tensor) -> Tensor:
+        limits = onnxruntime.RunOptions()
+        out_of_time = threading.Timer(ONNX_SECONDS, setattr, (limits, "terminate", True))
+        out_of_time.daemon = True
+        out_of_time.start()
         try:
-            (answer,) = session.run([OUTPUT], {INPUT: pixels.contiguous().numpy()})
+            (answer,) = session.run([OUTPUT], {INPUT: pixels.contiguous().numpy()}, limits)
             return torch.from_numpy(answer)
         except Exception as error:
+            if limits.terminate:
+                raise UserError(
+                    f"{path} computed for {ONNX_SECONDS:.0f} s without an answer: "
+                    "classify fewer images at once, or take another --form"
+                ) from None
             raise UserError(f"{path} does not compute: {_first_line(error)}") from None
+        finally:
+            out_of_time.cancel()
 
     return run
 

@@ -236,6 +236,46 @@ def test_an_onnx_graph_that_asks_for_all_memory_is_one_line(
     refused(done, "does not compute")
 
 
+def onnx_loop(path: Path) -> None:
+    """A graph that goes round a loop more often than anybody waits for."""
+    images = helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["n", 3, 8, 8])
+    answer = helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [1])
+    turn, go, goes, x, y = (
+        helper.make_tensor_value_info(name, kind, [])
+        for name, kind in (
+            ("turn", onnx.TensorProto.INT64),
+            ("go", onnx.TensorProto.BOOL),
+            ("goes", onnx.TensorProto.BOOL),
+            ("x", onnx.TensorProto.FLOAT),
+            ("y", onnx.TensorProto.FLOAT),
+        )
+    )
+    inside = [helper.make_node("Identity", ["go"], ["goes"]), helper.make_node("Cos", ["x"], ["y"])]
+    body = helper.make_graph(inside, "body", [turn, go, x], [goes, y])
+    given = [
+        helper.make_tensor("times", onnx.TensorProto.INT64, [], [2**62]),
+        helper.make_tensor("yes", onnx.TensorProto.BOOL, [], [True]),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["numbers"], ["start"], keepdims=0),
+        helper.make_node("Loop", ["times", "yes", "start"], ["end"], body=body),
+        helper.make_node("Identity", ["end"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(nodes, "endless", [images], [answer], given)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_an_onnx_graph_without_an_end_is_ended(
+    predict: Callable[..., Finished], result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretrain.result.opening.ONNX_SECONDS", 0.2)
+    onnx_loop(result / "model.onnx")
+    rewritten(result, lambda _: None)
+    refused(predict("--form", "onnx"), "computed for 0 s without an answer")
+
+
 def test_an_onnx_file_with_a_name_that_is_no_text_is_one_line(
     predict: Callable[..., Finished], result: Path
 ) -> None:
