@@ -63,10 +63,10 @@ def dashboard(
         make_local_server,
         refreshing,
         shown_host,
-        uploads_folder,
     )
     from search.reporting.dashboard.storage import DashboardStorage
     from search.reporting.dashboard.theme import themed
+    from search.study.keeping import uploads_folder
 
     hosts = [name.strip("[]") for name in host or ()]
     names = _names(storage, study_name)

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from typer import Option
 
 from paretrain.cli import UserError, nearest
+from search.problem.option_words import MOST_COUNT, MOST_SECONDS
 from search.study.storage_url import DEFAULT, VARIABLE, StorageUrl
 
 StudyName = Annotated[str, Option(help="Name of the study, as the search printed it.")]
@@ -36,9 +37,9 @@ def parse_count(text: str, option: str) -> int:
     """`2M`, `500k`, `1.5m`, `120000`. Raises UserError."""
     match = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
     value = float(re.sub("[_,]", "", match[1])) * _COUNT[match[2].lower()] if match else 0.0
-    if value < 1:
+    if not 1 <= value <= MOST_COUNT:
         raise UserError(
-            f"{option} {text}: must be a number of 1 or more such as 120000, 500k or 2M"
+            f"{option} {text}: must be a number from 1 to {MOST_COUNT:,} such as 120000, 500k or 2M"
         )
     return round(value)
 
@@ -75,8 +76,11 @@ def parse_duration(text: str, option: str) -> float:
     """`600`, `600s`, `90m`, `2h`, in seconds. Raises UserError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?", text.strip().lower())
     seconds = float(match[1]) * _TIME[match[2] or ""] if match else 0.0
-    if seconds <= 0:
-        raise UserError(f"{option} {text}: must be a time of more than 0 such as 600s, 90m or 2h")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise UserError(
+            f"{option} {text}: must be a time of more than 0, and at most {MOST_SECONDS:,.0f} s, "
+            "such as 600s, 90m or 2h"
+        )
     return seconds
 
 

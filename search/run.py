@@ -7,7 +7,6 @@ on to --trials in total.
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +26,14 @@ from search.option_values import (
     parse_duration,
     parse_workers,
 )
-from search.problem.option_words import Choice, Metric, Objective, PrunerName, SamplerName
+from search.problem.option_words import (
+    MOST_MB,
+    Choice,
+    Metric,
+    Objective,
+    PrunerName,
+    SamplerName,
+)
 from search.problem.space import built_in_spaces, load_space
 from search.session.budget import Limits
 
@@ -233,8 +239,11 @@ def _max_size(text: str | None) -> float | Literal["none"] | None:
         size = float(text)
     except ValueError:
         size = 0.0
-    if not 0 < size < math.inf:
-        raise UserError(f"--max-size-mb {text}: must be more than 0, such as 2.5, or none")
+    if not 0 < size <= MOST_MB:
+        raise UserError(
+            f"--max-size-mb {text}: must be more than 0 and at most {MOST_MB:,.0f}, such as 2.5, "
+            "or none"
+        )
     return size
 
 

@@ -6,6 +6,7 @@ python -m search.studies delete vgg_reduce-digits
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,6 @@ from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
-from paretrain.formatting import count_of
 from paretrain.screen import Screen
 from paretrain.shell import command_line
 from search.option_values import STUDIES_DB, Storage
@@ -63,21 +63,25 @@ def delete(
     name: Name,
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     storage: Storage = STUDIES_DB,
+    artifacts: Annotated[
+        Path | None,
+        Option(help="Folder for uploads that search.dashboard had. [default: beside the database]"),
+    ] = None,
 ) -> int:
-    """Delete a study that nobody runs, with its trials; exported files and results stay."""
-    from search.study.keeping import delete_study
-    from search.study.snapshot import read_snapshot
+    """Delete a study that nobody runs, damaged or not, with its trials and uploads; exported files
+    and results stay."""
+    from search.study.keeping import belongings, delete_study, uploads_folder
 
-    snapshot = read_snapshot(storage, name)
-    what = f"study '{name}' with its {count_of(len(snapshot.trials), 'trial')}"
+    folder = artifacts or uploads_folder(storage)
+    what = f"study '{name}' with its {belongings(storage, name, folder).words}"
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(f"nobody can be asked whether to delete {what}: give --yes")
         if not typer.confirm(f"Delete {what} from {storage} for good?"):
             typer.echo("nothing was deleted")
             return 0
-    delete_study(storage, name)
-    typer.echo(f"deleted {what}")
+    gone = delete_study(storage, name, folder)
+    typer.echo(f"deleted study '{name}' with its {gone.words}")
     return 0
 
 

@@ -10,11 +10,11 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._rdb.models import StudyModel
+from optuna.storages._rdb.models import BaseModel, StudyModel
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy as _FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import update
+from sqlalchemy import Connection, delete, inspect, select, update
 
 FrozenStudy: TypeAlias = _FrozenStudy
 
@@ -41,6 +41,21 @@ def rename(study: optuna.Study, name: str) -> None:
     with database.engine.begin() as connection:
         statement = update(StudyModel).where(StudyModel.study_id == id_)
         connection.execute(statement.values(study_name=name))
+
+
+def delete_rows(connection: Connection, study_id: int) -> None:
+    """Delete a study without reading what is in its rows, which may be damaged: Optuna would first
+    make objects of them. Tables that are not there are no error."""
+    tables, there = BaseModel.metadata.tables, set(inspect(connection).get_table_names())
+    trials = tables["trials"].c
+    of_study = select(trials.trial_id).where(trials.study_id == study_id)
+    for table in reversed(BaseModel.metadata.sorted_tables):  # what refers to others goes first
+        if table.name not in there:
+            continue
+        if "study_id" in table.c:
+            connection.execute(delete(table).where(table.c.study_id == study_id))
+        elif "trial_id" in table.c:
+            connection.execute(delete(table).where(table.c.trial_id.in_(of_study)))
 
 
 def storage_of(study: optuna.Study) -> BaseStorage:

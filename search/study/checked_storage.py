@@ -2,6 +2,7 @@
 a damaged trial stands there as failed, a damaged study is left out, and both are said."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,11 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from paretrain.cli import UserError, hidden
-from paretrain.safe_text import visible
-from search.problem.optuna_internals import FrozenStudy, OwnReading, backend_of, frozen_study
+from paretrain.safe_text import one_line, visible
+from paretrain.shell import command_line
+from search.problem.optuna_internals import (
+    FrozenStudy,
+    OwnReading,
+    backend_of,
+    delete_rows,
+    frozen_study,
+)
 from search.study import attributes as attr
 from search.study import tables
 from search.study.reader import (
+    LONGEST_READ,
     MOST_TRIALS,
     TrialRows,
     damaged_trial,
@@ -31,6 +40,9 @@ from search.study.stored import short
 
 MOST_SAID = 5
 """So many damaged parts of a study are named, the others counted."""
+UPLOAD = re.compile(r"artifacts:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+"""Name of the attribute that Optuna stores with an upload: it holds the name of a file, so nothing
+else may be in it."""
 CURE = "restore the database from a copy, or go on without it"
 
 
@@ -55,12 +67,53 @@ class CheckedStorage(OwnReading):
         """Why, in a line, for each study that cannot be read at all, by its name."""
         damaged = {}
         for study_id, stored in self._names():
-            name = visible(stored) if isinstance(stored, str) else short(stored)
             try:
                 self._refuse_damaged(study_id, stored)
             except ValueError as error:
-                damaged[name] = str(error)
+                damaged[_shown(stored)] = str(error)
         return damaged
+
+    def find(self, name: str) -> int | None:
+        """The id of the study that is stored, or else shown, under this name, damaged or not; None
+        when there is none."""
+        names = self._names()
+        exact = [study_id for study_id, stored in names if stored == name]
+        return next(iter([*exact, *(id_ for id_, stored in names if _shown(stored) == name)]), None)
+
+    def ids(self) -> list[int]:
+        """Of all studies, damaged or not."""
+        return [study_id for study_id, _ in self._names()]
+
+    def setting(self, study_id: int, key: str) -> Any:
+        """An attribute of a study, damaged or not; None where there is none, or it cannot be
+        read."""
+        for row in self._rows(tables.STUDY_USER, "study_id", study_id):
+            if row["key"] == key:
+                with contextlib.suppress(ValueError):
+                    return study_attribute(key, row["value_json"])
+        return None
+
+    def trial_count(self, study_id: int) -> int:
+        """Trials of a study, damaged or not."""
+        return len(self._rows(tables.TRIALS, "study_id", study_id))
+
+    def uploads(self, study_id: int) -> set[str]:
+        """Ids of the files that people have uploaded to a study or its trials in the dashboard."""
+        of_study = select(tables.TRIALS.c.trial_id).where(tables.TRIALS.c.study_id == study_id)
+        with self._reading() as read:
+            rows = [
+                *read(tables.STUDY_SYSTEM, tables.STUDY_SYSTEM.c.study_id == study_id),
+                *read(tables.TRIAL_SYSTEM, tables.TRIAL_SYSTEM.c.trial_id.in_(of_study)),
+            ]
+        found = (UPLOAD.fullmatch(row["key"]) for row in rows if isinstance(row["key"], str))
+        return {match[1] for match in found if match}
+
+    def delete_study(self, study_id: int) -> None:
+        """Deletes all rows of a study, damaged or not. Raises KeyError when there is none."""
+        self.get_study_name_from_id(study_id)
+        with self.engine.begin() as connection:
+            delete_rows(connection, study_id)
+        self._damage.pop(study_id, None)
 
     # --- what Optuna asks for
 
@@ -132,11 +185,11 @@ class CheckedStorage(OwnReading):
         ids = select(tables.TRIALS.c.trial_id).where(chosen)
         with self._reading() as read:
             rows = {row["trial_id"]: TrialRows(row) for row in read(tables.TRIALS, chosen)}
-            for table, part in _PARTS.items():
+            for table, part in _PARTS.items() if rows else ():
                 for row in read(table, table.c.trial_id.in_(ids)):
                     if row["trial_id"] in rows:  # else it began after the first query
                         getattr(rows[row["trial_id"]], part).append(row)
-        ours = any(
+        ours = bool(rows) and any(
             row["key"] == attr.IDENTITY
             for row in self._rows(tables.STUDY_USER, "study_id", study_id)
         )
@@ -173,7 +226,7 @@ class CheckedStorage(OwnReading):
     def _refuse_damaged(self, study_id: int, stored: object) -> list[StudyDirection]:
         """The directions of a study. Raises UserError for a study of which nothing can be shown,
         because its name, its directions or what it is cannot be read."""
-        name = visible(stored) if isinstance(stored, str) else short(stored)
+        name = _shown(stored)
         try:
             read_name(stored)
             directions = _directions(self._rows(tables.DIRECTIONS, "study_id", study_id))
@@ -183,7 +236,7 @@ class CheckedStorage(OwnReading):
         except ValueError as error:
             raise UserError(
                 f"study '{name}' is damaged and left out: {error}: restore the database from a "
-                "copy, or search under another --study-name"
+                f"copy, or give the study up: {command_line('search.studies', 'delete', name)}"
             ) from None
         return directions
 
@@ -240,6 +293,13 @@ class CheckedStorage(OwnReading):
             ) from None
         finally:
             session.close()
+
+
+def _shown(name: object) -> str:
+    """The name of a study as it is shown, in a line."""
+    if not isinstance(name, str) or len(name) > LONGEST_READ:
+        return short(name)
+    return one_line(visible(name))
 
 
 _PARTS = {

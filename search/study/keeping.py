@@ -3,33 +3,70 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import optuna
 from sqlalchemy.exc import IntegrityError
 
 from paretrain.cli import UserError
-from search.problem.optuna_internals import rename, storage_of
+from paretrain.formatting import count_of
+from search.problem.optuna_internals import rename
 from search.study.attributes import OWNER, UID
+from search.study.checked_storage import CheckedStorage
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
-from search.study.provenance import checkpoint_folder
+from search.study.provenance import checkpoints_of
 from search.study.reader import refuse_unreadable_name
-from search.study.storage import check_writable, load_study, one_line, open_studies
+from search.study.storage import (
+    Given,
+    check_name,
+    check_writable,
+    existing,
+    load_study,
+    one_line,
+    open_studies,
+)
 from search.study.storage_url import StorageUrl
+
+
+def uploads_folder(storage: Given) -> Path:
+    """The folder for uploads: `studies-artifacts` beside `studies.db`; `artifacts` in the current
+    folder for a database that is no file."""
+    path = StorageUrl.of(storage).path
+    return Path("artifacts") if path is None else path.with_name(f"{path.stem}-artifacts")
+
 
 LONGEST_NAME = 512
 """Characters that Optuna's table has for a name."""
 
 
+@dataclass(frozen=True)
+class Belongings:
+    """What is deleted with a study."""
+
+    study_id: int
+    trials: int
+    uploads: list[Path]
+    """Files that people gave to it in the dashboard, and to no other study."""
+    checkpoints: Path | None
+    """Folder with the state of its interrupted trials; None where another study has it too."""
+
+    @property
+    def words(self) -> str:
+        """`5 trials and 2 uploads`."""
+        files = f" and {count_of(len(self.uploads), 'upload')}" if self.uploads else ""
+        return count_of(self.trials, "trial") + files
+
+
 @contextlib.contextmanager
-def _unused(storage: StorageUrl, name: str) -> Iterator[optuna.Study]:
-    """A study that nobody runs, and nobody can begin to run meanwhile."""
-    check_writable(storage)
-    study = load_study(storage, name)
+def _unused(storage: StorageUrl, name: str, last: dict[str, Any] | None) -> Iterator[None]:
+    """Nobody runs the study, nor can begin to run it meanwhile. `last`: its owner's sign of
+    life."""
     with sole_owner(storage, name):
-        refuse_if_owned(name, study.user_attrs.get(OWNER))
+        refuse_if_owned(name, last)
         with one_line(storage):
-            yield study
+            yield
 
 
 def rename_study(storage: StorageUrl, name: str, new: str) -> None:
@@ -45,7 +82,9 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
     taken = UserError(f"there is a study '{new}' in {storage} already: give another name")
     if new in open_studies(storage)[1]:
         raise taken
-    with _unused(storage, name) as study, sole_owner(storage, new):
+    check_writable(storage)
+    study = load_study(storage, name)
+    with _unused(storage, name, study.user_attrs.get(OWNER)), sole_owner(storage, new):
         try:
             rename(study, new)
         except IntegrityError:
@@ -53,14 +92,48 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
         make_whole(study)
 
 
-def delete_study(storage: StorageUrl, name: str) -> None:
-    """Deletes the study with its trials and repeats, and the checkpoints of its interrupted trials.
-    Nothing else: exported files, reports and results stay. Raises UserError when it is in use."""
-    with _unused(storage, name) as study:
-        uid, database = study.user_attrs.get(UID), storage_of(study)
-        checkpoints = None if uid is None else checkpoint_folder(study)
-        optuna.delete_study(study_name=name, storage=database)
-        left = optuna.get_all_study_summaries(storage=database, include_best_trial=False)
-        copied = any(other.user_attrs.get(UID) == uid for other in left)  # by Optuna's copy_study
-        if checkpoints is not None and not copied:
-            shutil.rmtree(checkpoints, ignore_errors=True)
+def belongings(storage: StorageUrl, name: str, folder: Path) -> Belongings:
+    """What `delete_study` would delete. Raises UserError when there is no such study."""
+    return _belongings(*_found(storage, name), folder)
+
+
+def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
+    """Deletes a study, damaged or not, with its trials and repeats, the checkpoints of its
+    interrupted trials, and what was uploaded to it in `folder`. Nothing else: exported files,
+    reports and results stay. Raises UserError when it is in use."""
+    check_writable(storage)
+    opened, study_id = _found(storage, name)
+    with _unused(storage, name, opened.setting(study_id, OWNER)):
+        gone = _belongings(opened, study_id, folder)
+        opened.delete_study(study_id)
+    if gone.checkpoints is not None:
+        shutil.rmtree(gone.checkpoints, ignore_errors=True)
+    for path in gone.uploads:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # others are in it, or it is not there
+        folder.rmdir()
+    return gone
+
+
+def _found(storage: StorageUrl, name: str) -> tuple[CheckedStorage, int]:
+    opened, names = existing(storage)
+    study_id = opened.find(name)
+    if study_id is None:
+        check_name(storage, name, sorted({*names, *opened.damaged_studies()}))
+        raise AssertionError(name)
+    return opened, study_id
+
+
+def _belongings(opened: CheckedStorage, study_id: int, folder: Path) -> Belongings:
+    others = [
+        other for other in opened.ids() if other != study_id
+    ]  # copies, by Optuna's copy_study
+    uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
+    uid = opened.setting(study_id, UID)
+    shared = uid is None or uid in {opened.setting(other, UID) for other in others}
+    return Belongings(
+        study_id,
+        opened.trial_count(study_id),
+        [path for id_ in sorted(uploads) if (path := folder / id_).is_file()],
+        None if shared else checkpoints_of(uid),
+    )

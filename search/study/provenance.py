@@ -41,4 +41,9 @@ def checkpoint_folder(study: optuna.Study) -> Path:
             f"study '{study.study_name}' has no valid '{UID}', so no place for checkpoints: go on "
             "with it once by python -m search.run, which gives it a new one"
         )
-    return cache_folder() / "running" / str(name)
+    return checkpoints_of(str(name))
+
+
+def checkpoints_of(uid: str) -> Path:
+    """The same by what the study stores as its UID."""
+    return cache_folder() / "running" / uid

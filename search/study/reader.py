@@ -22,6 +22,7 @@ MOST_TEXT = 50_000_000
 """Characters of an attribute; the longest curves have a hundredth of that."""
 MOST_TRIALS = 10_000_000
 MOST_OBJECTIVES = 100
+LONGEST_READ = 1_000
 DAMAGED = "damaged in the database"
 """Begins the verdict of a trial that cannot be read."""
 _SCALARS = (bool, int, float, str, type(None))
@@ -44,7 +45,12 @@ def read_json(text: object) -> Any:
 
 def read_name(text: object) -> str:
     """The name of a study, a parameter or an attribute. Raises ValueError."""
-    if not isinstance(text, str) or not text.strip() or len(text) > 1_000 or visible(text) != text:
+    if (
+        not isinstance(text, str)
+        or not text.strip()
+        or len(text) > LONGEST_READ
+        or visible(text) != text
+    ):
         raise ValueError(f"is no name: {short(text)}")
     return text
 

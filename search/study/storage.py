@@ -192,7 +192,7 @@ def _write_ahead(engine: Engine) -> None:
 
 def load_study(storage: Given, name: str) -> optuna.Study:
     """An existing study. Raises UserError naming the ones that there are."""
-    opened, names = _existing(StorageUrl.of(storage))
+    opened, names = existing(StorageUrl.of(storage))
     refuse_damaged(opened, name)
     check_name(storage, name, names)
     study = optuna.load_study(study_name=name, storage=opened)
@@ -214,7 +214,7 @@ def say(lines: Iterable[str]) -> None:
 
 def open_studies(storage: Given) -> tuple[CheckedStorage, list[str]]:
     """An existing database, and the names of its studies. Raises UserError when it has none."""
-    opened, names = _existing(StorageUrl.of(storage))
+    opened, names = existing(StorageUrl.of(storage))
     say(opened.damaged_studies().values())
     if not names:
         raise UserError(f"no study in {StorageUrl.of(storage)}: run python -m search.run first")
@@ -229,7 +229,9 @@ def check_name(storage: Given, name: str, names: Sequence[str]) -> None:
         raise UserError(f"no study '{name}' in {where}{hint}: there are {listed}")
 
 
-def _existing(storage: StorageUrl) -> tuple[CheckedStorage, list[str]]:
+def existing(storage: StorageUrl) -> tuple[CheckedStorage, list[str]]:
+    """An existing database, and the names of the studies in it that can be read. Raises UserError
+    when there is no database."""
     check_storage(storage)
     if not exists(storage):
         raise UserError(f"no database {storage}: run python -m search.run first")

@@ -19,10 +19,11 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, Precision, TrainConfig
+from paretrain.config import DataConfig, Precision, ScheduledRate, TrainConfig
 from paretrain.health import Health
 from paretrain.safe_text import visible
 from search.problem.description import SpaceDescription
+from search.problem.option_words import MOST_COUNT, MOST_MB, MOST_SECONDS
 from search.study import attributes as attr
 from search.study.images import ImagesOfStudy
 
@@ -59,7 +60,7 @@ Whole = Annotated[float, Field(ge=0, le=2**53, multiple_of=1)]
 """Whole numbers of a decision, which are stored as floats."""
 Real = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-"""Seconds and learning rates."""
+"""Seconds."""
 Loss = Annotated[float, AfterValidator(lambda loss: _not_negative(loss))]
 """Of a diverged training it is not finite."""
 
@@ -72,7 +73,8 @@ def _not_negative(value: float) -> float:
 
 PerEpoch: TypeAlias = Annotated[list[Share], Field(max_length=MOST_EPOCHS)]
 Losses: TypeAlias = Annotated[list[Loss], Field(max_length=MOST_EPOCHS)]
-Rates: TypeAlias = Annotated[list[Positive], Field(max_length=MOST_EPOCHS)]
+Rates: TypeAlias = Annotated[list[ScheduledRate], Field(max_length=MOST_EPOCHS)]
+Seconds: TypeAlias = Annotated[list[Positive], Field(max_length=MOST_EPOCHS)]
 _STRICT = ConfigDict(strict=True)
 _OPEN = ConfigDict(strict=True, extra="allow")
 
@@ -88,7 +90,7 @@ class StoredCurve(TypedDict):
     val_loss: NotRequired[Losses]
     val_score: NotRequired[PerEpoch]
     lr: NotRequired[Rates]
-    seconds: NotRequired[Rates]
+    seconds: NotRequired[Seconds]
 
 
 @with_config(_STRICT)
@@ -230,12 +232,12 @@ class StoredPlace(TypedDict):
 class StoredSettings(TypedDict):
     """Settings of the last run."""
 
-    max_params: NotRequired[Annotated[int, Field(ge=1, le=10**12)] | None]
-    max_size_mb: NotRequired[Annotated[float, Field(gt=0, le=1e9)] | None]
+    max_params: NotRequired[Annotated[int, Field(ge=1, le=MOST_COUNT)] | None]
+    max_size_mb: NotRequired[Annotated[float, Field(gt=0, le=MOST_MB)] | None]
     min_acc: NotRequired[Share | None]
     weights_dir: NotRequired[Line | None]
     microbatch: NotRequired[bool]
-    stall_s: NotRequired[Annotated[float, Field(gt=0, le=1e9)]]
+    stall_s: NotRequired[Annotated[float, Field(gt=0, le=MOST_SECONDS)]]
     seed: NotRequired[Annotated[int, Field(ge=0, lt=2**31)]]
     pruner: NotRequired[Literal["front", "none"]]
     sampler: NotRequired[Literal["front", "tpe", "nsga2", "gp", "random"]]
@@ -289,7 +291,7 @@ _STUDY: dict[str, Any] = {
     attr.UID: Annotated[str, AfterValidator(_hexadecimal)],
     attr.MIN_ACC: Share | None,
     attr.WEIGHTS_DIR: Line | None,
-    attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=10**12)] | None,
+    attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=MOST_COUNT)] | None,
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
     attr.IMAGE_PLACE: StoredPlace,

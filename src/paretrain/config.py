@@ -102,11 +102,16 @@ class AugmentConfig(Frozen):
     the two."""
 
 
+LearningRate = Annotated[float, Field(gt=0.0)]
+ScheduledRate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+"""What a schedule makes of a learning rate in an epoch: no more than it, and as little as zero."""
+
+
 class SGDConfig(Frozen):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
-    lr: Annotated[float, Field(gt=0.0)]
+    lr: LearningRate
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     nesterov: bool = False
 
@@ -121,7 +126,7 @@ class AdamConfig(Frozen):
     """Adam (Kingma & Ba 2014), or AdamW with decoupled weight decay (Loshchilov & Hutter 2017)."""
 
     kind: Literal["adam", "adamw"]
-    lr: Annotated[float, Field(gt=0.0)]
+    lr: LearningRate
 
 
 OptimizerConfig = Annotated[SGDConfig | AdamConfig, Field(discriminator="kind")]

@@ -1,4 +1,5 @@
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -86,15 +87,94 @@ def test_a_deleted_study_takes_its_checkpoints_along_and_nothing_else(
         assert database.execute("SELECT count(*) FROM trials").fetchone() == (0,)
 
 
-def test_a_copy_of_a_deleted_study_keeps_its_checkpoints(
+DAMAGES = {
+    "no directions": ("DELETE FROM study_directions", NAME),
+    "an identity that is none": (
+        "UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'identity'",
+        NAME,
+    ),
+    "a direction that Optuna cannot read": ("UPDATE study_directions SET direction = 'UP'", NAME),
+    "a name that acts on a terminal": (
+        "UPDATE studies SET study_name = 'a' || char(27) || '[2J'",
+        r"a\x1b[2J",
+    ),
+    "rows that Optuna cannot read": ("UPDATE trials SET state = 'WON', number = 'x'", NAME),
+    "a missing table": ("DROP TABLE trial_heartbeats", NAME),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_study_can_be_deleted(command: RunMain, checkpoint: Path, damage: str) -> None:
+    statement, shown = DAMAGES[damage]
+    with closing(sqlite3.connect("studies.db")) as database, database:
+        database.execute(statement)
+    empty_study()
+    code, _, err = command(studies, "delete", shown)
+    assert code == 2 and err.endswith("give --yes\n")
+    code, out, _ = command(studies, "delete", shown, "--yes")
+    assert code == 0 and out == f"deleted study '{shown}' with its 5 trials\n"
+    assert names(command) == ["empty"] and not checkpoint.exists()
+    with closing(sqlite3.connect("studies.db")) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        left = {
+            name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for (name,) in tables
+        }
+    assert {name for name, rows in left.items() if rows} == {
+        *("studies", "study_directions", "version_info", "alembic_version")  # of the other one
+    }
+
+
+def test_what_a_study_says_of_damage_names_the_command_that_deletes_it(command: RunMain) -> None:
+    with closing(sqlite3.connect("studies.db")) as database, database:
+        database.execute("DELETE FROM study_directions")
+    empty_study()
+    code, _, err = command(studies, "list")
+    assert code == 0 and f"python -m search.studies delete {NAME}\n" in err
+
+
+def upload(id_: str, table: str, row: int) -> Path:
+    """A file as people give it to a study or a trial in the dashboard."""
+    folder = Path("studies-artifacts")
+    folder.mkdir(exist_ok=True)
+    with closing(sqlite3.connect("studies.db")) as database, database:
+        database.execute(
+            f"INSERT INTO {table}_system_attributes ({table}_id, key, value_json) VALUES (?, ?, ?)",
+            (row, f"artifacts:{id_}", '"{}"'),
+        )
+    path = folder / id_
+    if "/" not in id_:
+        path.write_bytes(b"mine")
+    return path
+
+
+def test_a_deleted_study_takes_its_uploads_along_and_no_other_files(command: RunMain) -> None:
+    of_study, of_trial = (
+        upload(str(uuid.uuid4()), "study", 1),
+        upload(str(uuid.uuid4()), "trial", 2),
+    )
+    empty_study()
+    of_other = upload(str(uuid.uuid4()), "study", 2)
+    Path("precious").write_bytes(b"mine")
+    upload("../precious", "study", 1)
+    code, out, _ = command(studies, "delete", NAME, "--yes")
+    assert code == 0 and out == f"deleted study '{NAME}' with its 5 trials and 2 uploads\n"
+    assert not of_study.exists() and not of_trial.exists()
+    assert of_other.exists() and Path("precious").exists()
+    assert command(studies, "delete", "empty", "--yes").code == 0
+    assert not of_other.parent.exists()
+
+
+def test_a_copy_of_a_deleted_study_keeps_its_checkpoints_and_uploads(
     command: RunMain, checkpoint: Path
 ) -> None:
+    uploaded = upload(str(uuid.uuid4()), "trial", 2)
     place = "sqlite:///studies.db"
     optuna.copy_study(
         from_study_name=NAME, from_storage=place, to_storage=place, to_study_name="copy"
     )
     assert command(studies, "delete", NAME, "--yes").code == 0
-    assert names(command) == ["copy"] and (checkpoint / "3.pt").exists()
+    assert names(command) == ["copy"] and (checkpoint / "3.pt").exists() and uploaded.exists()
 
 
 def test_nothing_is_deleted_unasked(command: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
+from paretrain.cli import UserError
 from paretrain.result.figures import draw_card
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.training import EpochResult, Evaluation
@@ -87,7 +88,10 @@ class Artifacts:
         if not re.fullmatch(_OURS + r"[0-9a-f]{1,15}(-[0-9a-f]{1,15})?-[0-9]", artifact_id):
             raise ArtifactNotFound(f"no artifact {artifact_id}")
         study_id, *trial_id, place = (int(part, 16) for part in artifact_id.split("-")[1:])
-        snapshot = self._look(study_id)
+        try:
+            snapshot = self._look(study_id)
+        except (KeyError, UserError):  # deleted or damaged
+            raise ArtifactNotFound(f"no artifact {artifact_id}") from None
         if not trial_id:
             return BytesIO(report_page(snapshot).encode())
         trial = next((t for t in snapshot.trials if id_of(t) == trial_id[0]), None)

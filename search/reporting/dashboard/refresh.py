@@ -95,12 +95,14 @@ class Refresher:
         return (self.quick.seconds + self.slow.seconds) / (time.monotonic() - self._began)
 
     def look(self, study_id: int) -> StudySnapshot:
-        """The study as it is now. Raises KeyError when there is none."""
+        """The study as it is now. Raises KeyError when there is none, UserError when it cannot be
+        read."""
         return snapshot_of(self._storage.study(study_id), self._storage_name)
 
     def refresh(self, study_id: int) -> None:
         """Draws what has changed, unless that would take too much of the time. Importances are
-        there at a later look, so that nobody waits for them."""
+        there at a later look, so that nobody waits for them. Raises UserError when the study cannot
+        be read."""
         try:
             snapshot = self.look(study_id)
         except KeyError:  # deleted, or never there: the dashboard says so

@@ -1,20 +1,19 @@
 """Serves optuna-dashboard, on this machine only unless asked to."""
 
 import errno
+import json
 import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from paretrain.cli import UserError
+from paretrain.safe_text import one_line
 from search.reporting.dashboard.refresh import Refresher
 from search.reporting.dashboard.theme import Application
-from search.study.storage import Given
-from search.study.storage_url import StorageUrl
 
 HOST, PORT = "127.0.0.1", 8080
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -22,21 +21,26 @@ IDLE_S = 60
 """Seconds after which a connection that says nothing is closed."""
 
 
-def uploads_folder(storage: Given) -> Path:
-    """The folder for uploads: `studies-artifacts` beside `studies.db`; `artifacts` in the current
-    folder for a database that is no file."""
-    path = StorageUrl.of(storage).path
-    return Path("artifacts") if path is None else path.with_name(f"{path.stem}-artifacts")
-
-
 def refreshing(dashboard: Application, refresher: Refresher) -> Application:
-    """The dashboard, which has a study drawn just before it answers with it."""
+    """The dashboard, which has a study drawn just before it answers with it. What cannot be read
+    is answered in a line, for which optuna-dashboard knows only tracebacks."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        study_path = re.fullmatch(r"/api/studies/(\d+)/?", environ["PATH_INFO"])
-        if study_path and environ["REQUEST_METHOD"] == "GET":
-            refresher.refresh(int(study_path[1]))
+        path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
+        try:
+            if get and (drawn := re.fullmatch(r"/api/studies/(\d+)/?", path)):
+                refresher.refresh(int(drawn[1]))
+            elif get and (read := re.match(r"/(?:csv|artifacts|api/studies)/(\d+)", path)):
+                refresher.look(int(read[1]))
+        except KeyError:
+            return answer(start_response, "404 Not Found", "study is not found")
+        except UserError as error:
+            return answer(start_response, "503 Service Unavailable", one_line(str(error)))
         return dashboard(environ, start_response)
+
+    def answer(start_response: Callable[..., Any], status: str, reason: str) -> list[bytes]:
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps({"reason": reason}).encode()]
 
     return application
 

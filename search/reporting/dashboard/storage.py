@@ -2,6 +2,7 @@
 artifacts that are in memory only. A search and its database never notice that somebody looks."""
 
 import copy
+import sys
 import threading
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.cli import UserError
+from paretrain.safe_text import one_line
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
 from search.study.attributes import IDENTITY
@@ -35,6 +38,7 @@ class DashboardStorage(CheckedStorage):
         self._opened: dict[int, optuna.Study] = {}
         self._study_ids: dict[int, int] = {}
         self._opening = threading.Lock()
+        self._complained = False
 
     def study(self, study_id: int) -> optuna.Study:
         """The study, always the same object, which reads finished trials once. Raises KeyError when
@@ -63,13 +67,29 @@ class DashboardStorage(CheckedStorage):
 
     # --- what the dashboard asks for
 
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """Raises KeyError when there is no such study, or nothing of it can be shown: for the
+        dashboard, it is not there."""
+        try:
+            self.get_study_directions(study_id)
+        except UserError as error:
+            raise KeyError(str(error)) from None
+        return super().get_study_name_from_id(study_id)
+
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """The stored attributes, and what is pinned on the study."""
         return self._with_pinned(study_id, super().get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> list[FrozenStudy]:
-        """All studies, each with what is pinned on it."""
-        studies = super().get_all_studies()
+        """All studies, each with what is pinned on it; none where they cannot be read, which is
+        said once."""
+        try:
+            studies = super().get_all_studies()
+        except UserError as error:
+            if not self._complained:
+                print(f"error: {one_line(str(error))}", file=sys.stderr)
+            self._complained = True
+            return []
         for study in studies:
             study.system_attrs = self._with_pinned(id_of(study), study.system_attrs)
         return studies

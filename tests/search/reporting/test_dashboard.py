@@ -20,11 +20,12 @@ import pytest
 from search.problem.optuna_internals import quiet_optuna
 from search.reporting.dashboard.artifacts import Artifacts
 from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
-from search.reporting.dashboard.server import refreshing, uploads_folder
+from search.reporting.dashboard.server import refreshing
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import SCRIPT, themed
 from search.reporting.html import TRIAL, picker
 from search.reporting.notes import _commands
+from search.study.keeping import uploads_folder
 from search.study.snapshot import StudySnapshot, read_snapshot
 from tests.harness import NAME
 
@@ -53,7 +54,9 @@ def serve(storage: str) -> Ask:
     store = Artifacts(refresher.look, uploads_folder(storage))
     app = refreshing(optuna_dashboard.wsgi(storage_, artifact_store=store), refresher)
 
-    def ask(path: str, method: str = "GET", body: dict[str, Any] | None = None) -> bytes:
+    def ask(
+        path: str, method: str = "GET", body: dict[str, Any] | None = None, status: str = "20"
+    ) -> bytes:
         sent = json.dumps(body or {}).encode()
         path, _, query = path.partition("?")
         environ = {
@@ -73,7 +76,7 @@ def serve(storage: str) -> Ask:
         content = b"".join(chunks)
         if close := getattr(chunks, "close", None):
             close()
-        assert answered[0].startswith("2"), (answered, content)
+        assert answered[0].startswith(status), (answered, content)
         return content
 
     return ask
@@ -276,3 +279,32 @@ def test_only_the_place_of_the_trial_is_filled_in_a_picked_command() -> None:
     html = unescape(picker("pareto", [f"explain --study-name NUMBER --trial {TRIAL}"]))
     assert html.count('class="trial"') == 1
     assert '<span>NUMBER</span> <span>--trial</span> <span><b class="trial"></b></span>' in html
+
+
+def test_a_damaged_study_is_not_there_for_the_dashboard(copied: str) -> None:
+    ask = serve(copied)
+    assert json.loads(ask("/api/studies/1"))["name"] == NAME
+    with closing(sqlite3.connect(copied)) as database, database:
+        database.execute("UPDATE study_user_attributes SET value_json = 0 WHERE key = 'identity'")
+    for again in (ask, serve(copied)):
+        assert json.loads(again("/api/studies"))["study_summaries"] == []
+        for path in ("/api/studies/1", "/csv/1", "/artifacts/1/d0a3-1-0"):
+            assert "is not found" in json.loads(again(path, status="404"))["reason"]
+
+
+def test_a_database_that_cannot_be_read_is_one_line_for_the_dashboard(
+    copied: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = serve(copied)
+    with closing(sqlite3.connect(copied)) as database, database:
+        database.execute("DROP TABLE trial_params")
+    for path in ("/api/studies/1", "/csv/1", "/artifacts/1/d0a3-1-0"):
+        reason = json.loads(ask(path, status="503"))["reason"]
+        assert reason.startswith("the database cannot be read: ") and "\n" not in reason
+    with closing(sqlite3.connect(copied)) as database, database:
+        database.execute("DROP TABLE studies")
+    ask("/artifacts/1/d0a3-1-0", status="404")
+    assert json.loads(ask("/api/studies"))["study_summaries"] == []
+    assert json.loads(ask("/api/studies"))["study_summaries"] == []
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and err.startswith("error: the database cannot be read: ")

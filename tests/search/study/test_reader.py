@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from paretrain.cli import UserError
-from search import compare, explain, export, report, status
+from search import compare, explain, export, report, run, status
 from search.session.open_study import stored_settings
 from search.study import attributes as attr
 from search.study.decisions import read_memory
@@ -24,7 +24,7 @@ from search.study.records import read_records
 from search.study.snapshot import read_snapshot
 from search.study.storage import load_study, open_studies
 from search.study.storage_url import StorageUrl
-from tests.harness import NAME, STUDY, RunMain
+from tests.harness import NAME, SMALL, STUDY, RunMain
 
 OF = ("--study-name", NAME)
 
@@ -266,3 +266,19 @@ def test_a_cut_database_is_one_line(command: RunMain) -> None:
         code, _, err = command(status.main, "--storage", "cut/studies.db", *STUDY)
         lines = [line for line in err.splitlines() if not line.startswith("note: ")]
         assert code in (0, 2) and len(lines) <= 1, err
+
+
+def test_every_setting_that_an_option_takes_can_be_read_again(command: RunMain) -> None:
+    most = ("--max-params", "1000g", "--max-size-mb", "1e9", "--stall", "1000000000s")
+    options = ("--trials", 5, "--study-name", NAME, "--baselines", "none", *SMALL[:-2], *most)
+    assert command(run.main, *options).code == 0
+    settings = read_snapshot("studies.db", NAME).attrs[attr.SETTINGS]
+    assert settings["max_params"] == 10**12 and settings["stall_s"] == 1e9
+
+
+def test_every_learning_rate_that_a_configuration_takes_can_be_read_again(command: RunMain) -> None:
+    config = stored(2, attr.CONFIG)
+    config["optimizer"]["lr"] = 1e300
+    sql(attribute(2, attr.CONFIG, config), changed_curve("lr", [1e300, 0.0]))
+    snapshot = read_snapshot("studies.db", NAME)
+    assert snapshot.damage == [] and snapshot.trials[2].user_attrs[attr.CURVE]["lr"][0] == 1e300
