@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -22,20 +23,6 @@ from unittest.mock import patch
 import optuna_dashboard
 from optuna.storages._rdb.storage import _VersionManager
 
-import search.compare
-import search.confirm
-import search.dashboard
-import search.explain
-import search.export
-import search.replay
-import search.report
-import search.run
-import search.session.confirming
-import search.session.rerun
-import search.session.runner
-import search.status
-import search.studies
-import search.table
 from benchmarks.mutations.damage import MARK
 from paretrain.cli import UserError
 from paretrain.safe_text import one_line
@@ -45,6 +32,7 @@ from search.reporting.dashboard.refresh import ORDER, Refresher
 from search.reporting.dashboard.server import refreshing
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import themed
+from search.session import confirming, rerun, runner
 from search.study.keeping import uploads_folder
 from search.study.snapshot import StudySnapshot, read_snapshot
 from search.workers.pool import WorkerPool
@@ -99,11 +87,6 @@ def _head_version(manager: _VersionManager) -> str:
 @contextlib.contextmanager
 def nothing_trains() -> Iterator[None]:
     """Commands go on to the point where something would be trained, and end there."""
-    runner, confirming, rerun = (
-        search.session.runner,
-        search.session.confirming,
-        search.session.rerun,
-    )
     with contextlib.ExitStack() as stack:
         for module in (runner, confirming):
             nobody = patch.object(module, "WorkerPool", lambda _, threads: WorkerPool((), threads))
@@ -115,8 +98,9 @@ def nothing_trains() -> Iterator[None]:
         yield
 
 
-def call(main: Callable[[], None], *arguments: str) -> Said:
-    """A console script, run in this process. Other exceptions than its end go on."""
+def call(command: str, *arguments: str) -> Said:
+    """`python -m search.COMMAND`, run in this process. Other exceptions than its end go on."""
+    main = import_module(f"search.{command}").main
     out, before = io.StringIO(), sys.argv
     sys.argv = ["program", *arguments]
     try:
@@ -137,12 +121,12 @@ Command = Callable[[Rng], tuple[Said, list[str]]]
 OF = ("--study-name", FIRST)
 
 
-def _simply(main: Callable[[], None], *arguments: str) -> Command:
-    return lambda rng: (call(main, *arguments), [])
+def _simply(command: str, *arguments: str) -> Command:
+    return lambda rng: (call(command, *arguments), [])
 
 
 def _explain(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.explain.main, *OF, "--trial", str(rng.randrange(7))), []
+    return call("explain", *OF, "--trial", str(rng.randrange(7))), []
 
 
 def _export(rng: Rng) -> tuple[Said, list[str]]:
@@ -152,16 +136,16 @@ def _export(rng: Rng) -> tuple[Said, list[str]]:
             *(["--trial", str(rng.randrange(7))], ["--min-acc", "20%"], ["--best", "--all-images"]),
         )
     )
-    return call(search.export.main, *OF, *how), []
+    return call("export", *OF, *how), []
 
 
 def _table(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.table.main, *OF), []
+    return call("table", *OF), []
 
 
 def _report(rng: Rng) -> tuple[Said, list[str]]:
     page = Path("page.html")
-    said = call(search.report.main, *OF, "--out", str(page))
+    said = call("report", *OF, "--out", str(page))
     if not page.exists():
         return said, []
     html = page.read_text(encoding="utf-8")
@@ -171,7 +155,7 @@ def _report(rng: Rng) -> tuple[Said, list[str]]:
 
 def _csv(rng: Rng) -> tuple[Said, list[str]]:
     folder = Path("numbers")
-    said = call(search.report.main, *OF, "--csv", str(folder))
+    said = call("report", *OF, "--csv", str(folder))
     faults: list[str] = []
     for path in sorted(folder.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
@@ -183,26 +167,26 @@ def _csv(rng: Rng) -> tuple[Said, list[str]]:
 
 
 def _compare(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.compare.main, FIRST, SECOND), []
+    return call("compare", FIRST, SECOND), []
 
 
 def _replay(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.replay.main, *OF, "--trial", str(rng.randrange(6)), "--device", "cpu"), []
+    return call("replay", *OF, "--trial", str(rng.randrange(6)), "--device", "cpu"), []
 
 
 def _confirm(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.confirm.main, *OF, "--seeds", "2", "--device", "cpu"), []
+    return call("confirm", *OF, "--seeds", "2", "--device", "cpu"), []
 
 
 def _run(*more: str) -> Command:
     arguments = ("--space", "vgg_reduce", *OF, *SMALL, "--device", "cpu", *more)
-    return _simply(search.run.main, *arguments)
+    return _simply("run", *arguments)
 
 
 def _dashboard(rng: Rng) -> tuple[Said, list[str]]:
     """What a browser asks for."""
     out, faults = io.StringIO(), []
-    said = call(search.dashboard.main, "--port", "1", "--host", "256.0.0.1")
+    said = call("dashboard", "--port", "1", "--host", "256.0.0.1")
     if "256.0.0.1: no such name" not in said.text:  # the database was refused before
         return said, []
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), quiet_optuna():
@@ -252,7 +236,7 @@ def _get(application: Any, path: str) -> tuple[str, bytes]:
 
 
 def _list(rng: Rng) -> tuple[Said, list[str]]:
-    return call(search.studies.main, "list"), []
+    return call("studies", "list"), []
 
 
 def _snapshot(rng: Rng) -> tuple[Said, list[str]]:
@@ -265,18 +249,18 @@ def _snapshot(rng: Rng) -> tuple[Said, list[str]]:
 
 
 def _rename(rng: Rng) -> tuple[Said, list[str]]:
-    said = call(search.studies.main, "rename", FIRST, "third")
+    said = call("studies", "rename", FIRST, "third")
     if said.code != 0:
         return said, []
-    status = call(search.status.main, "--study-name", "third")
+    status = call("status", "--study-name", "third")
     return said, [] if status.code == 0 else [f"renamed, but then: {status.text}"]
 
 
 def _delete(rng: Rng) -> tuple[Said, list[str]]:
-    said = call(search.studies.main, "delete", FIRST, "--yes")
+    said = call("studies", "delete", FIRST, "--yes")
     if said.code != 0:
         return said, []
-    names = call(search.studies.main, "list")
+    names = call("studies", "list")
     faults = []
     if re.search(rf"^{FIRST}\b", names.text, re.MULTILINE):
         faults.append(f"deleted, but still there: {names.text}")
@@ -284,8 +268,8 @@ def _delete(rng: Rng) -> tuple[Said, list[str]]:
 
 
 LOOKS: Mapping[str, tuple[float, Command]] = {
-    "status": (3, _simply(search.status.main)),
-    "status of one": (3, _simply(search.status.main, *OF)),
+    "status": (3, _simply("status")),
+    "status of one": (3, _simply("status", *OF)),
     "explain": (4, _explain),
     "export": (4, _export),
     "table": (2, _table),

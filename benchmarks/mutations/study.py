@@ -43,7 +43,6 @@ from benchmarks.mutations.looking import (
     some,
 )
 from search.problem.optuna_internals import quiet_optuna
-from search.run import main as run
 from search.study.attributes import UID
 from search.study.keeping import uploads_folder
 from search.study.storage import open_storage
@@ -97,7 +96,7 @@ class Tally:
 def make_base(folder: Path) -> Path:
     """Two small studies in one database, with a waiting trial, a repeat, and uploads of both. To be
     called in that folder."""
-    code, said = call(run, *SEARCH, "--storage", "made.db", "--study-name", FIRST)
+    code, said = call("run", *SEARCH, "--storage", "made.db", "--study-name", FIRST)
     if code != 0:
         raise RuntimeError(said)
     storage = open_storage("made.db")
