@@ -1,15 +1,15 @@
-"""Networks of the user's own in a run: tried before anything is created, and the same as when the
-study began."""
+"""Networks of the user's own, and of libraries, in a run: tried before anything is created, and
+those of one's own the same as when the study began."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import optuna
 
 from paretrain.cli import UserError
-from paretrain.config import TrainConfig
-from paretrain.network_config import OwnConfig
-from paretrain.networks.own import own_costs
+from paretrain.config import NetworkConfig, TrainConfig
+from paretrain.network_config import OwnConfig, TimmConfig, ZooConfig
+from paretrain.networks.build import costs_of
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
@@ -24,7 +24,8 @@ def own_networks(
 ) -> list[OwnConfig]:
     """Networks of the user's own among the baselines and random draws.
 
-    Raises UserError when one of them has a fault, or none can be built for these images.
+    Raises UserError when one of them, or of a library, has a fault, or none can be built for these
+    images.
     """
     rng = random.Random(0)
     configs = [
@@ -34,26 +35,31 @@ def own_networks(
             for _ in range(DRAWS)
         ),
     ]
-    networks = dict.fromkeys(
-        (config.network, config.data.image_size)
-        for config in configs
-        if isinstance(config.network, OwnConfig)
-    )
+    networks = list({_what(config.network): config for config in configs}.values())
     causes = []
-    for network, image_size in networks:
-        assert isinstance(network, OwnConfig)
+    for config in networks:
+        if not isinstance(config.network, OwnConfig | ZooConfig | TimmConfig):
+            continue
         try:
-            own_costs(network, constraints.num_classes, image_size)
+            costs_of(config.network, constraints.num_classes, config.data.image_size)
         except UserError:
             raise
         except ValueError as error:
             causes.append(str(error))
-    if networks and len(causes) == len(networks):
+    if len(causes) == len(networks):
         raise UserError(
             f"none of {len(causes)} networks of the space can be built for images of "
-            f"{max(size for _, size in networks)} pixels; the first: {causes[0]}"
+            f"{configs[0].data.image_size} pixels; the first: {causes[0]}"
         )
-    return [network for network, _ in networks if isinstance(network, OwnConfig)]
+    found = dict.fromkeys(c.network for c in configs if isinstance(c.network, OwnConfig))
+    return list(found)
+
+
+def _what(network: NetworkConfig) -> Hashable:
+    """A library's networks are tried once a name: they are slow to build."""
+    if isinstance(network, ZooConfig | TimmConfig):
+        return (network.family, network.name)
+    return network
 
 
 def refuse_changed(study: optuna.Study, networks: Iterable[OwnConfig], space: Space) -> None:

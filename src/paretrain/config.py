@@ -34,7 +34,7 @@ counts for several."""
 
 Init = Literal["torch", "normal0.01", "normal0.1", "glorot", "kaiming_uniform"]
 Precision = Literal["fp32", "bf16"]
-Normalise = Literal["data", "imagenet", "cifar100", "none"]
+Normalise = Literal["data", "imagenet", "cifar100", "none", "published"]
 Keep = Literal["last", "best", "lowest_loss"]
 Metric = Literal["acc", "balanced_acc", "macro_f1", "top5"]
 
@@ -219,7 +219,8 @@ class TrainConfig(Frozen):
     normalise: Normalise = "data"
     """Which mean and deviation normalise pixels. `data`: those of the training images. `imagenet`:
     ImageNet's, which published weights expect. `cifar100`: CIFAR-100's (course report E). `none`:
-    pixels stay on the scale from 0 to 1."""
+    pixels stay on the scale from 0 to 1. `published`: those that the published weights of this
+    network expect, which are not ImageNet's for some of timm's."""
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = ConstantSchedule()
     regularisation: RegularisationConfig = RegularisationConfig()
@@ -277,6 +278,10 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"start.pretrained: no published weights fit this {self.network.family} network: "
                 "set it to false, or take the widths, norm and stem of a published network"
+            )
+        if self.normalise == "published" and published_name(self.network) is None:
+            raise ValueError(
+                f"normalise published: no published weights fit this {self.network.family} network"
             )
         return self
 
@@ -341,7 +346,7 @@ class TrainConfig(Frozen):
             raise UserError(f"{path}: {error}") from None
 
 
-_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision", "own"}
+_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision", "timm", "own"}
 
 
 def _first_fault(error: ValidationError) -> str:

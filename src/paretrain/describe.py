@@ -3,6 +3,7 @@
 from paretrain.config import NetworkConfig, StartConfig, TrainConfig, VGGConfig
 from paretrain.network_config import (
     AlexNetConfig,
+    Arguments,
     HeadConfig,
     OwnConfig,
     ResNet9Config,
@@ -33,8 +34,8 @@ def describe_network(config: NetworkConfig) -> str:
         form = "" if config.form == "whole" else f" {config.form}"
         return f"AlexNet{form}{_describe_head(config.head)}"
     if isinstance(config, OwnConfig):
-        return _describe_own(config)
-    return f"{config.name}{_describe_head(config.head)}"
+        return config.function + _given(config.arguments)
+    return f"{config.name}{_given(config.arguments)}{_describe_head(config.head)}"
 
 
 def _describe_vgg(config: VGGConfig) -> str:
@@ -49,9 +50,11 @@ def _describe_vgg(config: VGGConfig) -> str:
     return "-".join(layers) + _NORM[config.norm] + _POOL[config.pool] + hidden
 
 
-def _describe_own(config: OwnConfig) -> str:
-    given = [f"{name} {_short(value)}" for name, value in config.arguments]
-    return " ".join([config.function, ", ".join(given)]).rstrip()
+def _given(arguments: Arguments) -> str:
+    return "".join(
+        f"{',' * bool(place)} {name} {_short(value)}"
+        for place, (name, value) in enumerate(arguments)
+    )
 
 
 def _short(value: object) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import keyword
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -175,11 +175,43 @@ class AlexNetConfig(Frozen):
 
 
 class ZooConfig(Frozen):
-    """A network of torchvision, unchanged but for its head."""
+    """A network of torchvision by its name in `torchvision.models.list_models()`."""
 
     family: Literal["torchvision"] = "torchvision"
-    name: ZooName
+    name: Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
+    arguments: Arguments = ()
+    """What its function is called with beside the number of classes, such as `dropout`."""
     head: HeadConfig = HeadConfig()
+
+    @classmethod
+    def of(cls, name: str, head: HeadConfig = HeadConfig(), **arguments: Any) -> "ZooConfig":  # noqa: B008
+        """Describe a network by its name and keyword arguments: `of("mobilenet_v2",
+        width_mult=0.5)`."""
+        return cls(name=name, head=head, arguments=arguments)  # type: ignore[arg-type]
+
+    @property
+    def measured_before(self) -> bool:
+        """Whether it is one of the twelve that are measured once for all heads."""
+        return self.name in get_args(ZooName) and not self.arguments
+
+
+class TimmConfig(Frozen):
+    """A network of timm by its name in `timm.list_models()`: what `timm.create_model` makes.
+
+    A tag of published weights may follow: `convnext_atto.d2_in1k`.
+    """
+
+    family: Literal["timm"] = "timm"
+    name: Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+(\.[a-zA-Z0-9_]+)?$")]
+    arguments: Arguments = ()
+    """What it is called with beside the number of classes, such as `drop_rate` or `depths`."""
+    head: HeadConfig = HeadConfig()
+
+    @classmethod
+    def of(cls, name: str, head: HeadConfig = HeadConfig(), **arguments: Any) -> "TimmConfig":  # noqa: B008
+        """Describe a network by its name and keyword arguments: `of("convnext_atto",
+        drop_rate=0.1)`."""
+        return cls(name=name, head=head, arguments=arguments)  # type: ignore[arg-type]
 
 
 class OwnConfig(Frozen):
@@ -223,15 +255,22 @@ NetworkConfig = Annotated[
     | Annotated[ResNet9Config, Tag("resnet9")]
     | Annotated[AlexNetConfig, Tag("alexnet")]
     | Annotated[ZooConfig, Tag("torchvision")]
+    | Annotated[TimmConfig, Tag("timm")]
     | Annotated[OwnConfig, Tag("own")],
     Discriminator(
         _family,
         custom_error_type="family",
-        custom_error_message="family must be vgg, resnet, resnet9, alexnet, torchvision or own",
+        custom_error_message=(
+            "family must be vgg, resnet, resnet9, alexnet, torchvision, timm or own"
+        ),
     ),
 ]
 """One configuration class per network family; `family` says which one it is."""
 
+TIMM = "timm/"
+"""Begins the names of timm's networks where both libraries' are meant."""
+_WITHOUT_WEIGHTS = {"dropout", "stochastic_depth_prob", "drop_rate", "drop_path_rate"}
+"""Arguments that change no shape."""
 _VGGS: dict[tuple[int, ...], str] = {
     (1, 1, 2, 2, 2): "vgg11",
     (2, 2, 2, 2, 2): "vgg13",
@@ -243,10 +282,13 @@ _VGGS: dict[tuple[int, ...], str] = {
 def published_name(network: NetworkConfig) -> str | None:
     """Return torchvision's name of the network whose published weights fit all but the head.
 
-    None where there is none, because a width, a kernel, the norm or the stem is another.
+    One of timm is `timm/` and its name. None where there is none, because a width, a kernel, the
+    norm or the stem is another.
     """
-    if isinstance(network, ZooConfig):
-        return network.name
+    if isinstance(network, ZooConfig | TimmConfig):
+        changed = {name for name, _ in network.arguments} - _WITHOUT_WEIGHTS
+        prefix = TIMM if isinstance(network, TimmConfig) else ""
+        return None if changed else prefix + network.name
     if isinstance(network, AlexNetConfig):
         return "alexnet"
     if isinstance(network, ResNetConfig):

@@ -26,7 +26,7 @@ from paretrain.labels import Labels
 from paretrain.metric import TOP, balanced_accuracy, macro_f1, refuse_too_few_classes
 from paretrain.networks.build import build_network, initialise
 from paretrain.networks.pooling import pool_in_fixed_order
-from paretrain.networks.published import frozen_layers, load_published
+from paretrain.networks.published import frozen_layers, load_published, statistics_of
 from paretrain.optim import build_optimizer, build_schedule
 
 # Networks that do not learn fill momentum and activations with denormal numbers, on which a CPU
@@ -125,6 +125,8 @@ def pixel_statistics(
     config: TrainConfig, data: ImageData
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Return the mean and deviation of each channel (scale 0 to 1) to normalise with."""
+    if config.normalise == "published":
+        return statistics_of(config.network)
     return STATISTICS.get(config.normalise, (data.mean, data.std))
 
 

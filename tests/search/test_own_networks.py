@@ -1,6 +1,7 @@
 """A search of networks of the user's own: from their file to a result folder, and wrong input."""
 
 import json
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ from paretrain import __main__ as train
 from paretrain import predict
 from paretrain.cli import UserError
 from paretrain.networks import own
+from paretrain.networks.build import count_parameters
 from search import confirm, export, replay, report, run, spaces
 from search.problem.known_spaces import known_space
+from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.study import attributes as attr
 from search.study.storage import load_study
-from tests.harness import SMALL, Main, RunMain, succeed_in
+from tests.harness import ROOT, SMALL, Main, RunMain, succeed_in
 
 MINE = """\
 '''Widths of one layer.'''
@@ -233,9 +236,29 @@ def test_check_finds_what_training_would_not(right: str, wrong: str, tmp_path: P
 
 @pytest.mark.slow
 def test_the_example_is_a_good_space(capsys: pytest.CaptureFixture[str]) -> None:
-    example = Path(__file__).resolve().parents[2] / "examples" / "own_network.py"
-    assert spaces.check(str(example), image_size=16) == 0
-    assert "20 draws build, 20 of them trained a step" in capsys.readouterr().out
+    assert spaces.check(str(ROOT / "examples" / "own_network.py"), image_size=16) == 0
+    assert "20 draws build, " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_example_of_timm_proposes_networks_that_can_be_built() -> None:
+    space = load_space(str(ROOT / "examples" / "timm_networks.py"))
+    for seed in range(5):
+        config = space.suggest(RandomTrial(random.Random(seed)))
+        assert count_parameters(config.network, 10, 32) > 0
+
+
+def test_an_unknown_name_of_a_library_creates_nothing(
+    tmp_path: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = MINE.replace("own_network(build, width=", "TimmConfig.of('lcnet_53', drop_rate=0.01 * ")
+    text = text.replace("own_network import own_network", "network_config import TimmConfig")
+    for word, said in (("TimmConfig", "timm has no network 'lcnet_53' (did"), ("ZooConfig", "'lc")):
+        Path("mine.py").write_text(text.replace("TimmConfig", word))
+        refused = run_main(run.main, "--space", "mine.py", "--trials", 2, *LITTLE)
+        assert refused.code == 2 and said in refused.err and refused.err.count("\n") == 1
+    assert not Path("studies.db").exists()
 
 
 def _picture(path: Path) -> None:

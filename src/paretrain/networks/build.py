@@ -10,10 +10,17 @@ from paretrain.network_config import (
     OwnConfig,
     ResNet9Config,
     ResNetConfig,
+    TimmConfig,
     VGGConfig,
+    ZooConfig,
 )
 from paretrain.networks.alexnet import AlexNet, alexnet_layers
 from paretrain.networks.cost import Costs, add
+from paretrain.networks.library import (
+    build_library,
+    library_batch_statistics,
+    library_costs,
+)
 from paretrain.networks.own import build_own, own_batch_statistics, own_costs
 from paretrain.networks.resnet import ResNet, resnet_layers
 from paretrain.networks.resnet9 import ResNet9, resnet9_layers
@@ -48,6 +55,8 @@ def build_network(
         return AlexNet(config, num_classes, image_size)
     if isinstance(config, OwnConfig):
         return build_own(config, num_classes, image_size)
+    if isinstance(config, TimmConfig) or not config.measured_before:
+        return build_library(config, num_classes, image_size, pretrained)
     return build_zoo(config, num_classes, image_size, pretrained)
 
 
@@ -58,6 +67,10 @@ def costs_of(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
     """
     if isinstance(config, OwnConfig):  # with a cache of its own, behind the question of trust
         return own_costs(config, num_classes, image_size)
+    if isinstance(config, TimmConfig) or (
+        isinstance(config, ZooConfig) and not config.measured_before
+    ):
+        return library_costs(config, num_classes, image_size)
     return _costs(config, num_classes, image_size)
 
 
@@ -69,7 +82,7 @@ def _costs(config: NetworkConfig, num_classes: int, image_size: int) -> Costs:
         return add(resnet9_layers(config, num_classes, image_size))
     if isinstance(config, AlexNetConfig):
         return add(alexnet_layers(config, num_classes, image_size))
-    assert not isinstance(config, VGGConfig | OwnConfig)
+    assert isinstance(config, ZooConfig)
     return zoo_costs(config, num_classes, image_size)
 
 
@@ -101,6 +114,8 @@ def has_batch_statistics(config: NetworkConfig, image_size: int) -> bool:
         return True
     if isinstance(config, OwnConfig):
         return own_batch_statistics(config, 2, image_size)
+    if isinstance(config, TimmConfig) or not config.measured_before:
+        return library_batch_statistics(config, image_size)
     return config.name.startswith(BATCH_NORM_ZOO)
 
 

@@ -8,10 +8,15 @@ from torch import Tensor, nn
 
 from paretrain.cli import UserError
 from paretrain.config import NetworkConfig, TrainConfig
-from paretrain.network_config import HeadConfig, published_name
+from paretrain.network_config import HeadConfig, TimmConfig, ZooConfig, published_name
 from paretrain.networks.build import build_network, count_parameters
+from paretrain.networks.library import (
+    output_name,
+    published_network,
+    published_size,
+    published_statistics,
+)
 from paretrain.networks.weight_files import find_weights, read_weights
-from paretrain.networks.zoo import bare, output_layer
 
 REFERENCE_SIZE = 224
 """Side in pixels of images that every published network takes. No backbone depends on the size."""
@@ -28,11 +33,42 @@ def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
     path = find_weights(name, config.start.weights_dir)
     state = checked_weights(name, path)
     filled = _shared(name, network)
+    _refuse_half_filled(config.network, name, network, filled)
     own = network.state_dict()
     with torch.no_grad():
         for key in filled:
             own[key].copy_(state[key])
     return _layers(network, filled)
+
+
+def statistics_of(
+    network: NetworkConfig,
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return the mean and deviation of each channel (scale 0 to 1) that the published weights of
+    this network expect."""
+    name = published_name(network)
+    assert name is not None  # the configuration has been checked
+    return published_statistics(name)
+
+
+def _refuse_half_filled(
+    config: NetworkConfig, name: str, network: nn.Module, filled: set[str]
+) -> None:
+    """Raise UserError where a library's network is of another size than its published weights.
+
+    Position embeddings would stay random. Our own families are made to be filled in part.
+    """
+    if not isinstance(config, ZooConfig | TimmConfig):
+        return
+    shapes, output = _shapes(name)
+    own = network.state_dict()
+    for key, shape in shapes.items():
+        if key not in filled and key in own and not key.startswith(output + "."):
+            raise UserError(
+                f"the published weights of {name} are for images of another size: {key} is "
+                f"{_words(shape)} there, {_words(own[key].shape)} here: search with --image-size "
+                f"{published_size(name)}, or without weights"
+            )
 
 
 def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
@@ -56,7 +92,8 @@ def checked_weights(name: str, path: Path) -> dict[str, Tensor]:
     weight, bias = state.get(f"{output}.weight"), state.get(f"{output}.bias")
     if weight is not None:
         inputs = shapes[f"{output}.weight"][1]
-        if weight.dim() != 2 or weight.shape[1] != inputs or len(weight) < 1:
+        side = shapes[f"{output}.weight"][1:]
+        if weight.shape[1:] != side or len(weight) < 1:
             raise UserError(
                 f"{wrong}: {output}.weight is {_words(weight.shape)}, must be classes x {inputs}: "
                 f"give a file of torchvision's {name}"
@@ -104,11 +141,11 @@ def _layer_sizes(config: NetworkConfig) -> list[int]:
 def _shapes(name: str) -> tuple[dict[str, torch.Size], str]:
     """Return the shapes of the published network's tensors, and the name of its output layer."""
     with torch.device("meta"):
-        network = bare(name)
+        network, classes = published_network(name)
     state = network.state_dict()
     # Files from before torch 0.4.1 lack the number of batches. Nothing is computed from it.
     shapes = {k: t.shape for k, t in state.items() if not k.endswith("num_batches_tracked")}
-    return shapes, output_layer(network)[0]
+    return shapes, output_name(network, classes)
 
 
 def _shared(name: str, network: nn.Module) -> set[str]:

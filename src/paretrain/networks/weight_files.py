@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from paretrain.cli import UserError
+from paretrain.network_config import TIMM
+from paretrain.networks.library import timm_settings
 from paretrain.paths import user_path
 from paretrain.torch_files import read_tensors
 
@@ -31,7 +33,8 @@ def find_weights(name: str, place: str | None) -> Path:
     they are missing. Raises UserError when there is no such file.
     """
     if place is None:
-        return _cached(name)
+        return _cached_timm(name.removeprefix(TIMM)) if name.startswith(TIMM) else _cached(name)
+    name = name.removeprefix(TIMM)
     path = user_path(place)
     if path.is_file():
         return path
@@ -77,11 +80,33 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _cached_timm(name: str) -> Path:
+    """Return the file in the cache of the Hugging Face hub, downloaded if it is missing."""
+    settings = timm_settings(name)
+    if not settings.hf_hub_id:
+        raise UserError(
+            f"timm publishes no weights of {name} on its hub: give --weights-dir, {GO_ON}"
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        found = hf_hub_download(settings.hf_hub_id, "model.safetensors")
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0][:150]
+        raise UserError(
+            f"cannot download the weights of timm's {name} ({settings.hf_hub_id}: {cause}): "
+            f"connect to the network, give --weights-dir with {name}.safetensors in it, {GO_ON}"
+        ) from None
+    return Path(found)
+
+
 def _cached(name: str) -> Path:
     """Return the file in torchvision's cache, downloaded if it is missing."""
     from torchvision import models
 
-    weights = models.get_model_weights(name)[VERSION]
+    every = models.get_model_weights(name)
+    weights = every[VERSION] if VERSION in every.__members__ else every.DEFAULT
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if target.exists():
         return target

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from paretrain.network_config import ZooConfig, ZooName
+from paretrain.network_config import ZooConfig
 from paretrain.networks.cost import Costs, Layer, add, head
 from paretrain.networks.head import build_head
 
@@ -61,7 +61,7 @@ class Profile:
 
 
 @functools.cache
-def profile(name: ZooName, image_size: int) -> Profile:
+def profile(name: str, image_size: int) -> Profile:
     """Measure a network on torch's meta device, which has shapes but no memory.
 
     Raises ValueError when the image is too small.
@@ -80,7 +80,7 @@ def zoo_costs(config: ZooConfig, num_classes: int, image_size: int) -> Costs:
 
 
 @functools.cache
-def _smallest(name: ZooName) -> int:
+def _smallest(name: str) -> int:
     """Return the side of the smallest image that the network can take, in pixels."""
     low, high = 0, 512  # too small, large enough
     while high - low > 1:
@@ -89,7 +89,7 @@ def _smallest(name: ZooName) -> int:
     return high
 
 
-def _profile(name: ZooName, image_size: int) -> Profile | None:
+def _profile(name: str, image_size: int) -> Profile | None:
     """Measure a network; None when the image is too small."""
     with torch.device("meta"):
         network = bare(name).eval()

@@ -19,7 +19,11 @@ from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space, built_in_spaces, load_space
 
-SPACES = built_in_spaces()
+SLOW = {"compact"}
+"""Spaces whose networks are measured one by one."""
+SPACES = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in built_in_spaces()
+]
 SIZE = 224
 """Every network of every space can take such images."""
 COUNTS = [
