@@ -31,16 +31,23 @@ def _words(text: str) -> frozenset[str]:
 
 
 _KEYS = _words(
-    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
-    "as_scalar_type as_tensor as_tensors buffer buffer_name config device dtype expr_str "
+    "arg as_bool as_bools as_device as_expr as_float as_int as_ints as_layout as_memory_format "
+    "as_name as_none as_scalar_type as_string as_sym_bool as_sym_int as_sym_ints as_tensor "
+    "as_tensors buffer buffer_name config device dtype expr_str "
     "forward_arg_names fqn graph graph_module hint in_spec index input_specs inputs is_param "
     "is_single_tensor_return kind layout major max_val metadata min_val minor module_call_graph "
     "name nodes opset_version out_spec output_specs outputs parameter parameter_name path_name "
     "persistent range_constraints requires_grad schema_version signature sizes storage_offset "
-    "strides target tensor_meta tensor_values torch_version type user_input user_output "
-    "verifiers"
+    "strides sym_int_values target tensor_meta tensor_values torch_version type user_input "
+    "user_output verifiers"
 )
-_NAMED_BY_THE_GRAPH = ("tensor_values", "range_constraints", "opset_version", "config")
+_NAMED_BY_THE_GRAPH = (
+    "tensor_values",
+    "sym_int_values",
+    "range_constraints",
+    "opset_version",
+    "config",
+)
 """Entries whose keys are names of tensors, sizes or modules."""
 
 _TARGETS = {
@@ -51,7 +58,8 @@ _TARGETS = {
         "add_.Scalar add_.Tensor alias.default amax.default avg_pool1d.default "
         "avg_pool2d.default batch_norm.default bmm.default cat.default celu.default "
         "channel_shuffle.default chunk.default clamp.default clone.default conv1d.default "
-        "conv2d.default conv2d.padding conv_transpose2d.input cos.default div.Scalar div.Tensor "
+        "contiguous.default conv2d.default conv2d.padding conv_transpose2d.input cos.default "
+        "div.Scalar div.Tensor "
         "div_.Tensor dropout.default dropout_.default einsum.default elu.default elu_.default "
         "exp.default expand.default feature_dropout.default flatten.using_ints flip.default "
         "gelu.default gelu_.default glu.default group_norm.default hardsigmoid.default "

@@ -183,7 +183,6 @@ def test_weights_for_images_of_another_size_are_refused(tmp_path: Path) -> None:
         ZooConfig(name="mobilenet_v3_small"),
         ZooConfig(name="shufflenet_v2_x0_5"),
         ZooConfig(name="squeezenet1_1"),
-        ZooConfig(name="swin_t"),
         given(TimmConfig, "convnext_atto", arguments=SMALL_CONVNEXT),
         TimmConfig(name="vit_tiny_patch16_224"),
     ],
