@@ -12,19 +12,18 @@ from torch.nn import functional as F
 class Labels:
     """The classes of B images."""
 
-    own: Tensor
-    """(B)"""
-    other: Tensor | None = None
-    """(B): classes of the images that were mixed in."""
-    share: Tensor | None = None
-    """(B), 0 to 1: how much of each label is its own."""
+    main: Tensor
+    """(B): the class with the larger share, where images are mixed."""
+    shares: Tensor | None = None
+    """(B, num_classes): how much of each class an image has; None = all of one."""
 
-    @property
-    def main(self) -> Tensor:
-        """(B): the class with the larger share."""
-        if self.other is None or self.share is None:
-            return self.own
-        return torch.where(self.share >= 0.5, self.own, self.other)
+    @classmethod
+    def mixed(cls, own: Tensor, other: Tensor, share_B: Tensor, classes: int) -> "Labels":
+        """Of images that have so much of their own class, and the rest of the other's (B each)."""
+        shares = share_B.new_zeros(len(own), classes)
+        shares.scatter_add_(1, own[:, None], share_B[:, None])
+        shares.scatter_add_(1, other[:, None], 1 - share_B[:, None])
+        return cls(torch.where(share_B >= 0.5, own, other), shares)
 
     def split(self, size: int) -> list["Labels"]:
         """Parts of that many images, the last one of the rest."""
@@ -35,32 +34,26 @@ class Labels:
         return self._parts(lambda values: torch.tensor_split(values, count))
 
     def _parts(self, cut: Callable[[Tensor], Sequence[Tensor]]) -> list["Labels"]:
-        if self.other is None or self.share is None:
-            return [Labels(own) for own in cut(self.own)]
-        parts = zip(cut(self.own), cut(self.other), cut(self.share), strict=True)
-        return [Labels(*part) for part in parts]
+        if self.shares is None:
+            return [Labels(main) for main in cut(self.main)]
+        parts = zip(cut(self.main), cut(self.shares), strict=True)
+        return [Labels(main, shares) for main, shares in parts]
 
     def cross_entropy(
         self, logits: Tensor, smoothing: float, weights_C: Tensor | None = None
     ) -> Tensor:
-        """Mean loss in nats of logits (B, C), weighted by class where there are weights.
+        """Mean loss in nats of logits (B, num_classes), weighted by class where there are weights.
 
-        Labels of two classes give what torch gives for their shares as probabilities.
+        With shares torch divides by the number of images, and here the weights' sum takes its
+        place, as torch has it without shares.
         """
-        if self.other is None or self.share is None:
-            return F.cross_entropy(logits, self.own, weights_C, label_smoothing=smoothing)
-        total: Tensor | float = 0.0
-        for labels, share in ((self.own, self.share), (self.other, 1 - self.share)):
-            each = F.cross_entropy(
-                logits, labels, weights_C, reduction="none", label_smoothing=smoothing
-            )
-            total = total + (each * share).sum()
-        assert isinstance(total, Tensor)
-        return total / (len(logits) if weights_C is None else self.weight(weights_C))
+        if self.shares is None:
+            return F.cross_entropy(logits, self.main, weights_C, label_smoothing=smoothing)
+        loss = F.cross_entropy(logits, self.shares, weights_C, label_smoothing=smoothing)
+        return loss if weights_C is None else loss * (len(logits) / self.weight(weights_C))
 
     def weight(self, weights_C: Tensor) -> Tensor:
         """Sum of the weights of the images."""
-        if self.other is None or self.share is None:
-            return weights_C[self.own].sum()
-        mixed = weights_C[self.own] * self.share + weights_C[self.other] * (1 - self.share)
-        return mixed.sum()
+        if self.shares is None:
+            return weights_C[self.main].sum()
+        return (self.shares @ weights_C).sum()

@@ -384,9 +384,9 @@ class Training:
             if mixed is None:
                 yield from self._steps_over(pixels, Labels(labels))
             else:
-                yield from self._steps_over(
-                    mixed.images, Labels(labels, partners(labels), mixed.share)
-                )
+                classes = len(self.data.classes)
+                shared = Labels.mixed(labels, partners(labels), mixed.share, classes)
+                yield from self._steps_over(mixed.images, shared)
 
     def _steps_over(self, images: Tensor, labels: Labels) -> Iterator[Step]:
         """Train on prepared images, batch by batch."""

@@ -38,7 +38,7 @@ def test_the_loss_of_mixed_labels_is_torchs_for_their_shares_as_probabilities(
     own, other = torch.randint(0, 4, (2, 7), generator=draws)
     share = torch.rand(7, generator=draws)
     chances = share[:, None] * F.one_hot(own, 4) + (1 - share)[:, None] * F.one_hot(other, 4)
-    mixed = Labels(own, other, share)
+    mixed = Labels.mixed(own, other, share, 4)
     expected = F.cross_entropy(logits, chances, label_smoothing=smoothing)
     assert torch.allclose(mixed.cross_entropy(logits, smoothing), expected)
     weighted = F.cross_entropy(logits, chances, WEIGHTS, label_smoothing=smoothing) * 7
@@ -47,7 +47,7 @@ def test_the_loss_of_mixed_labels_is_torchs_for_their_shares_as_probabilities(
     assert mixed.main.tolist() == [
         int(a if s >= 0.5 else b) for a, b, s in zip(own, other, share, strict=True)
     ]
-    whole = Labels(own, other, torch.ones(7))
+    whole = Labels.mixed(own, other, torch.ones(7), 4)
     plain = F.cross_entropy(logits, own, WEIGHTS, label_smoothing=smoothing)
     assert torch.allclose(whole.cross_entropy(logits, smoothing, WEIGHTS), plain)
 
