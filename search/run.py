@@ -162,6 +162,10 @@ def run(
     quiet: Annotated[bool, Option("--quiet", help="Print only the result.")] = False,
 ) -> int:
     """Typed options to a plan; the plan is carried out by search.session.runner."""
+    from search.workers.process import begin_early
+
+    if not list_spaces and (data == "digits" or threads is not None):
+        begin_early(threads or 1)  # before torch is loaded here
     from paretrain.device import pick_device
     from search.session.open_study import stored_settings
     from search.session.options import Options

@@ -13,8 +13,9 @@ from search.workers.pool import Died, WorkerPool
 from search.workers.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
-PROBE_S = 0.25
-"""Steps of each network are measured for so long: on a shared machine shorter times say little."""
+PROBE_S = 0.15
+"""Steps of each network are measured for so long. A user waits for a dozen networks; longer times
+hardly make their sum more exact (docs/log.md)."""
 LATER = 1.15
 """Time of a network that the front sampler proposes once it has learned, over that of its first
 ones: 0.7 to 1.8 in 27 studies of the digits, and nothing that is known before told which."""

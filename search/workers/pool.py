@@ -1,17 +1,15 @@
 """The worker processes, as the coordinator sees them: send to one, receive from any."""
 
 import contextlib
-import os
 import queue
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from search.workers.process import begin
 from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
 STDERR_LINES = 20
@@ -134,31 +132,9 @@ class WorkerPool:
             self._end(worker)
 
     def _start(self, worker: int) -> None:
-        environment = dict(os.environ)
-        environment.pop("PARETRAIN_STORAGE", None)  # may hold a password, and no worker needs it
-        # Must be there before torch is loaded.
-        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(self._threads)
-        # Each trial has other sizes: blocks that can grow do not leave holes between them.
-        environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-        environment.update(self._sharing)
         if self._sharing:
             self._in_order.add(worker)
-        log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        try:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "search.workers.worker"),
-                    *("--device", self._devices[worker], "--threads", str(self._threads)),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                **_out_of_reach_of_ctrl_c(),
-            )
-        except OSError:
-            log.close()
-            raise
+        process, log = begin(self._devices[worker], self._threads, self._sharing)
         self._processes[worker], self._logs[worker] = process, log
         thread = threading.Thread(target=self._listen, args=(worker, process, log), daemon=True)
         thread.start()
@@ -190,11 +166,3 @@ class WorkerPool:
         with contextlib.suppress(OSError):
             process.stdin.close()
         log.close()
-
-
-def _out_of_reach_of_ctrl_c() -> dict[str, Any]:
-    """Options of Popen: Ctrl-C in the terminal is for the coordinator alone, which then ends its
-    workers."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}

@@ -1,10 +1,10 @@
 """A worker process: trains what it is told and streams the epochs back.
 
-    python -m search.workers.worker --device cpu --threads 1      (started by the coordinator)
+    python -m search.workers.worker --threads 1      (started by the coordinator)
 
-Reads messages from standard input, writes messages to standard output (see protocol.py). It never
-imports Optuna, never opens the database, and ends as soon as its input ends: killing the
-coordinator leaves no orphans.
+Reads the name of its device and then messages from standard input, a line each, and writes messages
+to standard output (see process.py, protocol.py). It never imports Optuna, never opens the database,
+and ends as soon as its input ends: killing the coordinator leaves no orphans.
 """
 
 import argparse
@@ -156,9 +156,8 @@ class Worker:
 
 
 def main() -> None:
-    """Entry point; the coordinator gives both options."""
+    """Entry point; the coordinator gives the option."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", required=True)
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
     # Messages go out on a private copy of standard output; whatever a library prints goes to
@@ -166,7 +165,10 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    name = sys.stdin.buffer.readline().decode().strip()
+    if not name:
+        return  # it began early, and nobody took it
+    device = torch.device(name)
     if device.index is not None:
         # Else libraries make a context of their own, about half a gigabyte, on the first GPU too.
         torch.cuda.set_device(device)

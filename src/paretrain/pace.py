@@ -11,9 +11,9 @@ from paretrain.data.parts import ImageData, Part
 from paretrain.determinism import sums_in_fixed_order
 from paretrain.training import Training
 
-BLOCKS, STEPS = 3, 2
-"""The median over so many blocks of at least so many steps: one hiccup of a busy machine among a
-few steps would otherwise be multiplied by all steps of an epoch."""
+BLOCKS = 3
+"""The median over so many blocks of steps: one hiccup of a busy machine among a few steps would
+otherwise be multiplied by all steps of an epoch."""
 VAL_IMAGES = 64
 """Validated on a CPU, where each takes the same time."""
 
@@ -31,7 +31,7 @@ class Pace:
 
 
 def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
-    """Measure BLOCKS of at least STEPS steps, which take `seconds` or more together.
+    """Measure BLOCKS of at least a step, which take `seconds` or more together.
 
     Raises what the training raises.
     """
@@ -49,7 +49,7 @@ def _measured(config: TrainConfig, data: ImageData, device: torch.device, second
     a_step = []
     for _ in range(BLOCKS):
         start, done = time.perf_counter(), 0
-        while done < STEPS or time.perf_counter() - start < seconds / BLOCKS:
+        while done < 1 or time.perf_counter() - start < seconds / BLOCKS:
             if next(steps, None) is not None:
                 done += 1
                 continue

@@ -163,6 +163,10 @@ def _reflect(position: Tensor, size: int) -> Tensor:
 
 def normalise(images_uint8: Tensor, mean_C: Tensor, std_C: Tensor) -> Tensor:
     """uint8 images (B, C, H, W) -> float32, (x / 255 - mean) / std, in channels_last layout."""
-    batch = images_uint8.to(torch.float32, memory_format=torch.channels_last)
-    scale = 1.0 / (255.0 * std_C)
-    return batch * scale[:, None, None] - (mean_C / std_C)[:, None, None]
+    scale, shift = (1.0 / (255.0 * std_C))[:, None, None], (mean_C / std_C)[:, None, None]
+    if images_uint8.device.type != "cpu" or torch.compiler.is_exporting():
+        return images_uint8.to(torch.float32, memory_format=torch.channels_last) * scale - shift
+    # A CPU walks through channels_last three numbers at a time where each channel has its own
+    # factor, so the layout changes last. In place: fresh memory costs as much as the arithmetic.
+    batch = images_uint8.to(torch.float32)
+    return batch.mul_(scale).sub_(shift).contiguous(memory_format=torch.channels_last)

@@ -131,3 +131,13 @@ def test_normalise_equals_the_formula_in_channels_last() -> None:
     assert float((batch - exact).abs().max()) < 1e-6
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert not batch.is_contiguous()
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 9, 9), (1, 3, 1, 1), (2, 3, 40, 40)])
+def test_pixels_are_normalised_as_the_formula_says_bit_for_bit(shape: tuple[int, ...]) -> None:
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator())
+    mean, std = torch.tensor([0.48, 0.45, 0.4]), torch.tensor([0.23, 0.22, 0.21])
+    expected = images.float() * (1 / (255 * std))[:, None, None] - (mean / std)[:, None, None]
+    found = normalise(images, mean, std)
+    assert torch.equal(found, expected)
+    assert found.is_contiguous(memory_format=torch.channels_last)

@@ -9,8 +9,10 @@ import pytest
 
 from paretrain.config import AugmentConfig, TrainConfig
 from paretrain.training import EpochResult
+from search.workers import process
 from search.workers.forecast import probe_all
 from search.workers.pool import WorkerPool
+from search.workers.process import begin_early
 from search.workers.protocol import Epoch, Finished, Go, Probe, Train
 
 MakeConfig = Callable[..., TrainConfig]
@@ -83,6 +85,28 @@ def test_ctrl_c_in_the_terminal_does_not_reach_a_worker_on_windows(
     (options,) = begun
     assert options["creationflags"] == 512
     assert "start_new_session" not in options
+
+
+@pytest.mark.slow
+def test_a_worker_that_began_early_is_taken_if_it_fits_and_else_ends(
+    tiny_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_early(1)  # torch is loaded here, so there is nothing to gain
+    assert not process._early
+    monkeypatch.delitem(sys.modules, "torch")
+    for threads, taken in ((1, True), (2, False)):
+        begin_early(threads)
+        begin_early(3 - threads)  # one is enough
+        ((_, early),) = process._early.items()
+        with WorkerPool(["cpu", "cpu"], threads=1) as pool:
+            others = [popen.pid for popen in pool._processes.values()]
+            assert (early.popen.pid in others) == taken
+            assert len(set(others)) == 2 and not process._early
+            if taken:
+                monkeypatch.undo()
+                assert probe_all(pool, tiny_config()) is not None
+                monkeypatch.delitem(sys.modules, "torch")
+        assert early.popen.poll() is not None
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_a_worker() -> None:
