@@ -34,8 +34,8 @@ ROWS: dict[str, AugmentConfig] = {
 }
 
 
-def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
-    """Return the same augmentation of torchvision, for one image or a batch."""
+def torchvisions(augment: AugmentConfig, size: int) -> list[Any]:
+    """Return torchvision's transforms for this augmentation, in order."""
     from torchvision.transforms import v2
 
     steps: list[Any] = []
@@ -51,7 +51,14 @@ def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
         steps.append(v2.ColorJitter(*strengths))
     if augment.grayscale:
         steps.append(v2.RandomGrayscale(augment.grayscale))
-    composed: Callable[[Tensor], Tensor] = v2.Compose(steps)
+    return steps
+
+
+def theirs(augment: AugmentConfig, size: int) -> Callable[[Tensor], Tensor]:
+    """Return the same augmentation of torchvision, for one image or a batch."""
+    from torchvision.transforms import v2
+
+    composed: Callable[[Tensor], Tensor] = v2.Compose(torchvisions(augment, size))
     return composed
 
 

@@ -1,6 +1,7 @@
 """Runs a search in a process of its own, and notes its events, their times and its memory."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,9 @@ class Watched:
 
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     """Each event with the time when it was read, in seconds of the monotonic clock."""
+    processor: list[float] = field(default_factory=list)
+    """For each event, the processor time of the coordinator until then, in seconds. 0 where the
+    system does not tell."""
     peak_bytes: dict[int, int] = field(default_factory=dict)
     """Most resident memory of each child process, by process id."""
 
@@ -55,12 +59,26 @@ def watch(settings: Mapping[str, object], *flags: str) -> Watched:
         with process.stdout:
             for line in process.stdout:
                 watched.events.append((time.monotonic(), json.loads(line)))
+                watched.processor.append(_processor(process.pid))
         code = process.wait()
         poller.join()
         if code:
             log.seek(0)
-            raise subprocess.CalledProcessError(code, command, stderr=log.read())
+            error = subprocess.CalledProcessError(code, command, stderr=log.read())
+            error.add_note(error.stderr[-2000:])
+            raise error
     return watched
+
+
+def _processor(pid: int) -> float:
+    """Return the processor time of a process until now. Only Linux tells it, in steps of 10 ms."""
+    try:
+        # The name, the only field with blanks in it, ends at the last bracket.
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _poll(process: "subprocess.Popen[str]", peaks: dict[int, int]) -> None:
