@@ -101,10 +101,14 @@ def read_records(study: optuna.Study, *states: TrialState) -> list[TrialRecord]:
 def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
     """Raises UserError naming the trials that there are."""
     trials = study.get_trials(deepcopy=False)
-    if number >= len(trials):
-        have = f"there are trials 0 to {len(trials) - 1}" if trials else "it has none"
+    # Somebody may have deleted trials by hand, so the place in the list is not the number.
+    found = next((trial for trial in trials if trial.number == number), None)
+    if found is None:
+        have = f"there are trials 0 to {trials[-1].number}" if trials else "it has none"
+        if trials and number < trials[-1].number:
+            have = "it has been deleted"
         raise UserError(f"no trial {number} in study '{study.study_name}': {have}")
-    return trials[number]
+    return found
 
 
 def by_end(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
