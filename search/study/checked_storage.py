@@ -164,6 +164,13 @@ class CheckedStorage(OwnReading):
                 return trial
         raise KeyError(f"no trial with id {trial_id}")
 
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """Raises KeyError when there is none. Of two, the one that is shown."""
+        for row in self._rows(tables.TRIALS, "study_id", study_id):
+            if row["number"] == trial_number:
+                return int(row["trial_id"])
+        raise KeyError(f"no trial {trial_number} in study with id {study_id}")
+
     def get_trial_user_attrs(self, trial_id: int) -> dict[str, Any]:
         """Of a trial as `get_trial` gives it."""
         return self.get_trial(trial_id).user_attrs

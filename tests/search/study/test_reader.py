@@ -22,7 +22,7 @@ from search.study.owner import beat, is_fresh, refuse_if_owned
 from search.study.provenance import checkpoint_folder
 from search.study.records import read_records
 from search.study.snapshot import read_snapshot
-from search.study.storage import load_study, open_studies
+from search.study.storage import load_study, open_storage, open_studies
 from search.study.storage_url import StorageUrl
 from tests.harness import NAME, SMALL, STUDY, RunMain
 
@@ -282,3 +282,16 @@ def test_every_learning_rate_that_a_configuration_takes_can_be_read_again(comman
     sql(attribute(2, attr.CONFIG, config), changed_curve("lr", [1e300, 0.0]))
     snapshot = read_snapshot("studies.db", NAME)
     assert snapshot.damage == [] and snapshot.trials[2].user_attrs[attr.CURVE]["lr"][0] == 1e300
+
+
+def test_a_trial_that_is_there_twice_is_found_by_its_number(command: RunMain) -> None:
+    with closing(sqlite3.connect("studies.db")) as db, db:
+        db.execute("CREATE TABLE other AS SELECT * FROM trials")
+        db.execute("DROP TABLE trials")
+        db.execute("ALTER TABLE other RENAME TO trials")
+        db.execute("INSERT INTO trials SELECT * FROM trials")
+    storage = open_storage("studies.db")
+    assert storage.get_trial_id_from_study_id_trial_number(1, 2) == 3
+    with pytest.raises(KeyError):
+        storage.get_trial_id_from_study_id_trial_number(1, 99)
+    assert [trial.number for trial in read_snapshot("studies.db", NAME).trials] == [0, 1, 2, 3, 4]
