@@ -1,8 +1,9 @@
 """The Pareto front of (accuracy up, size down), and choices on it."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 
 class Point(Protocol):
@@ -29,6 +30,34 @@ def pareto_front(points: Iterable[P]) -> list[P]:
         if not front or point.val_acc > front[-1].val_acc:
             front.append(point)
     return front
+
+
+class GrowingFront(Generic[P]):
+    """`pareto_front` of points that come one after the other, without sorting all of them again."""
+
+    def __init__(self, points: Iterable[P] = ()) -> None:
+        self.points: list[P] = []
+        """The front so far, smallest first."""
+        self._sizes: list[int] = []
+        for point in points:
+            self.add(point)
+
+    def add(self, point: P) -> bool:
+        """Another point; whether it is on the front."""
+        end = bisect_right(self._sizes, point.size)
+        if end and self.points[end - 1].val_acc >= point.val_acc:
+            return False
+        begin = end - (end > 0 and self._sizes[end - 1] == point.size)
+        while end < len(self.points) and self.points[end].val_acc <= point.val_acc:
+            end += 1
+        self.points[begin:end] = [point]
+        self._sizes[begin:end] = [point.size]
+        return True
+
+    def best_at_size(self, size: int) -> P | None:
+        """As the function of that name, of all points so far."""
+        end = bisect_right(self._sizes, size)
+        return self.points[end - 1] if end else None
 
 
 def best_at_size(points: Iterable[P], size: int) -> P | None:

@@ -1,11 +1,12 @@
 """When a run has had enough: trials, epochs, time, or a front that no longer moves."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from search.problem.front import Point, hypervolume, pareto_front
+from search.problem.front import GrowingFront, Point, hypervolume
 
 End = Literal["done", "timeout", "epochs", "plateau"]
 
@@ -43,15 +44,16 @@ class Budget:
         self._reference_point = reference_point
         self.done, self.epochs_spent = done, epochs_spent
         self._began = time.monotonic()
-        self._fronts: list[list[Point]] = []
+        self._front: GrowingFront[Point] = GrowingFront()
+        window = limits.plateau
+        self._fronts: deque[Sequence[Point]] = deque(maxlen=0 if window is None else window + 1)
+        """The front after each of the last counted trials; the same object while it stands."""
 
     def recall(self, ended: Iterable[Point | None]) -> None:
         """Counted trials of earlier runs in the order in which they ended, None for a stopped one:
         a front that stood still stands still when the run goes on."""
-        finished: list[Point] = []
         for point in ended:
-            finished += [] if point is None else [point]
-            self._fronts.append(pareto_front(finished))
+            self._take_in(point)
 
     def time_left(self) -> float | None:
         """Seconds, 0 when time is up, or None without a limit."""
@@ -72,18 +74,25 @@ class Budget:
                 return "epochs"
         return "plateau" if self._stands_still() else None
 
-    def count(self, finished: Sequence[Point]) -> None:
-        """Another trial counts; `finished` are all that make up the front now."""
+    def count(self, ended: Point | None) -> None:
+        """Another trial counts: where it ended, or None when it was stopped."""
         self.done += 1
-        self._fronts.append(pareto_front(finished))
+        self._take_in(ended)
+
+    def _take_in(self, ended: Point | None) -> None:
+        moved = ended is not None and self._front.add(ended)
+        if moved or not self._fronts:
+            self._fronts.append(tuple(self._front.points))
+        else:
+            self._fronts.append(self._fronts[-1])
 
     def _stands_still(self) -> bool:
         window = self._limits.plateau
         if window is None or len(self._fronts) <= window:
             return False
-        before, now = self._fronts[-1 - window], self._fronts[-1]
-        if not now:
-            return False
+        before, now = self._fronts[0], self._fronts[-1]
+        if not now or before is now:
+            return bool(now)
         # Beyond the largest one, so that its accuracy counts too.
         reach = 2 * now[-1].size
         volume = hypervolume(now, self._reference_point, reach)

@@ -264,7 +264,7 @@ class Coordinator:
             self._queue.learn_end(trial, *expected_end(stop.evidence, curve.val_acc))
         self._history.add(curve, finished=stop is None)
         trial.job.checkpoint.unlink(missing_ok=True)
-        self._budget.count(self._history.finished)
+        self._budget.count(curve if stop is None else None)
         self._failures_in_a_row = 0
         self._report(trial, "stopped" if stop else "finished", verdict)
         self._file.refuse_if_moved()  # last: the renamed file has this trial

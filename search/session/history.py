@@ -19,6 +19,7 @@ class History:
         self._plan, self._constraints = plan, constraints
         self.finished: list[Curve] = []
         self.stopped: list[Curve] = []
+        self._largest = 0
 
     def recall(self, trials: Iterable[FrozenTrial]) -> None:
         """Take in what earlier runs of the study left."""
@@ -30,17 +31,17 @@ class History:
     def add(self, curve: Curve, finished: bool) -> None:
         """A trial has ended: it was finished, or stopped."""
         if finished:
+            self._largest = max(self._largest, curve.size)
             self.finished.append(curve.held(self._plan.epochs))
         else:
             self.stopped.append(curve)
 
     def view(self, judged: Curve, running: Sequence[Curve]) -> View:
         """What the rule may know beside the trial that it judges. `running`: the others."""
-        sizes = [curve.size for curve in self.finished]
         return View(
             epochs=self._plan.epochs,
             chance=guess_among(self._plan.metric, self._constraints.num_classes),
-            largest=self._constraints.largest or max([judged.size, *sizes]),
+            largest=self._constraints.largest or max(judged.size, self._largest),
             finished=self.finished,
             running=running,
             stopped=self.stopped,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretrain.config import TrainConfig
+from paretrain.training import EpochResult
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision
 from search.study.attributes import AXIS, CONFUSION, DECISIONS, MEASURED, SPENT
@@ -35,6 +36,8 @@ class RunningTrial:
     """That it need not train, because an earlier run's checkpoint has them."""
     written: float = 0.0
     """When its curve was last stored, on the monotonic clock."""
+    _curve: tuple[EpochResult, int, Curve] | None = field(default=None, init=False)
+    """The curve, with its last epoch and the size that it was made with."""
 
     @property
     def number(self) -> int:
@@ -60,7 +63,10 @@ class RunningTrial:
     def curve(self) -> Curve:
         """The curve so far, for rules. Needs an epoch."""
         results = self.job.results
-        return Curve.of_epochs(
+        known = self._curve
+        if known and known[0] is results[-1] and known[1] == self.size:
+            return known[2]
+        curve = Curve.of_epochs(
             self.number,
             self.size,
             [result.score for result in results],
@@ -68,6 +74,8 @@ class RunningTrial:
             [result.health for result in results],
             self.config.keep,
         )
+        self._curve = (results[-1], self.size, curve)
+        return curve
 
     def forget_decisions_from(self, epoch: int) -> None:
         """The curve goes on before this epoch: what was decided later will be decided again."""

@@ -14,13 +14,13 @@ say something, and the twentieth outweighs every prior.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from search.problem.arrays import Floats
+from search.problem.arrays import Floats, GrowingFloats
 from search.stopping.curve import Curve
 
 _NORMAL = NormalDist()
@@ -60,18 +60,27 @@ class Posterior:
 
 
 class CompletedCurves:
-    """The curves that posteriors learn from; arrays are made once for each progress asked for."""
+    """The curves that posteriors learn from. One more costs the same however many there are: what
+    was computed from the others is kept."""
 
-    def __init__(self, curves: Sequence[Curve], epochs: int) -> None:
+    def __init__(self, curves: Iterable[Curve], epochs: int) -> None:
         self._epochs = epochs
-        self._curves = list(curves)
-        self._sizes: Floats = np.log10(np.array([c.size for c in curves], dtype=np.float64))
-        self._finals: Floats = np.array([c.val_acc for c in curves], dtype=np.float64)
-        self._bests: list[Floats] = [np.maximum.accumulate(np.array(c.accs)) for c in curves]
-        self._levels: dict[float, Floats] = {}
+        self._curves: list[Curve] = []
+        self._sizes, self._finals = GrowingFloats(), GrowingFloats()
+        self._bests: list[Floats] = []
+        self._levels: dict[float, GrowingFloats] = {}
+        for curve in curves:
+            self.add(curve)
 
     def __len__(self) -> int:
         return len(self._curves)
+
+    def add(self, curve: Curve) -> None:
+        """Another one has been completed."""
+        self._curves.append(curve)
+        self._sizes.append(float(np.log10(np.array([curve.size], dtype=np.float64))[0]))
+        self._finals.append(curve.val_acc)
+        self._bests.append(np.maximum.accumulate(np.array(curve.accs)))
 
     def posterior(self, trial: Curve) -> Posterior:
         """Where a trial that has begun to learn will end, after its last epoch so far."""
@@ -80,13 +89,13 @@ class CompletedCurves:
         progress = (len(trial.accs) - before) / (self._epochs - before)
         level = max(trial.accs)
         levels = self._levels_at(progress)
-        gains = self._finals - levels
+        gains = self._finals.values - levels
         guess = GUESS * math.sqrt(max(0.0, 1 - progress)) + FLOOR
         design = np.stack(
             [
                 np.ones(len(self)),
                 levels - level,
-                (self._sizes - math.log10(trial.size)) / 10,
+                (self._sizes.values - math.log10(trial.size)) / 10,
             ],
             axis=1,
         )
@@ -98,24 +107,23 @@ class CompletedCurves:
         """Where a trial that has yet to begin to learn will end, if it does: regression on size
         alone. The trials that finish are the better ones, so `stopped` ones count too: (size,
         expected final accuracy)."""
-        sizes = np.append(self._sizes, [math.log10(other) for other, _ in stopped])
-        finals = np.append(self._finals, [expected for _, expected in stopped])
+        sizes = np.append(self._sizes.values, [math.log10(other) for other, _ in stopped])
+        finals = np.append(self._finals.values, [expected for _, expected in stopped])
         design = np.stack([np.ones(len(sizes)), sizes - math.log10(size)], axis=1)
         return _regress(chance, finals - chance, design, UNSEEN, UNSEEN_DEVIATIONS)
 
     def _levels_at(self, progress: float) -> Floats:
         """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
-        if progress not in self._levels:
-            levels = []
-            for curve, best in zip(self._curves, self._bests, strict=True):
-                before = curve.epochs_before_learning
-                epoch = before + progress * (self._epochs - before)
-                lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
-                upper = min(lower + 1, self._epochs)
-                share = min(1.0, max(0.0, epoch - lower))
-                levels.append((1 - share) * best[lower - 1] + share * best[upper - 1])
-            self._levels[progress] = np.array(levels)
-        return self._levels[progress]
+        levels = self._levels.setdefault(progress, GrowingFloats())
+        for index in range(len(levels), len(self)):
+            curve, best = self._curves[index], self._bests[index]
+            before = curve.epochs_before_learning
+            epoch = before + progress * (self._epochs - before)
+            lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
+            upper = min(lower + 1, self._epochs)
+            share = min(1.0, max(0.0, epoch - lower))
+            levels.append((1 - share) * best[lower - 1] + share * best[upper - 1])
+        return levels.values
 
 
 def _regress(

@@ -20,21 +20,22 @@ its rate. docs/pruning.md has the reasons, the sources and an example with numbe
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 
 from search.problem.expected_gain import expected_volume_gain
-from search.problem.front import best_at_size, hypervolume, pareto_front
 from search.stopping.curve import Curve
-from search.stopping.final_accuracy import CompletedCurves, Posterior
+from search.stopping.ended import Ended
+from search.stopping.final_accuracy import Posterior
 from search.stopping.late_start import one_class_time, start_chance
 from search.stopping.memory import Memory
 from search.stopping.rule import Decision, DivergenceRule, View
 from search.stopping.warm_up import warm_up
 
+MOST_MISSING = 200
+"""First gains that are computed at once, as when a study goes on whose rule remembers nothing."""
 LEAST_PROMISES = 4
 """First gains of so many trials at least make a promised rate."""
 
@@ -69,9 +70,10 @@ class FrontRule:
     look: int = 2
     """The first so many trials are stopped after an epoch to have something to compare with."""
     memory: Memory = field(default_factory=Memory, init=False)
-    _completed: tuple[tuple[int, ...], CompletedCurves] | None = field(default=None, init=False)
-    """The curves that posteriors learn from, by their trials' numbers: only made anew when another
-    trial has finished."""
+    _ended: Ended | None = field(default=None, init=False)
+    """What was computed from the trials that have ended."""
+    _remembered: tuple[int, int] = field(default=(0, 0), init=False)
+    """Of so many finished and stopped trials the memory has all that it can have."""
 
     def decide(self, trial: Curve, view: View) -> Decision:
         """See `rule.Rule`."""
@@ -81,21 +83,21 @@ class FrontRule:
         done = len(trial.accs)
         if done not in judged_epochs(view.epochs, self.growth):
             return Decision(False, "not judged after this epoch", judged=False)
+        ended = self._known(view)
         if trial.epochs_before_learning == done:
-            return replace(self._judge_one_class(trial, view), memory=self.memory.update())
-        learned = _learned(view)
-        if len(learned) < self.min_finished:
+            return replace(self._judge_one_class(trial, view, ended), memory=self.memory.update())
+        if len(ended.completed) < self.min_finished:
             return warm_up(trial, view, self.look)
-        decision = self._judge(trial, view, self._curves(learned, view.epochs))
+        decision = self._judge(trial, view, ended)
         return replace(decision, memory=self.memory.update())
 
-    def _judge(self, trial: Curve, view: View, completed: CompletedCurves) -> Decision:
-        posterior = completed.posterior(trial)
-        to_beat, rival = _to_beat(trial, view)
+    def _judge(self, trial: Curve, view: View, ended: Ended) -> Decision:
+        posterior = ended.completed.posterior(trial)
+        to_beat, rival = _to_beat(trial, view, ended)
         probability = posterior.above(to_beat)
-        gain = _gain(trial, posterior, view)
+        gain = _gain(trial, posterior, view, ended)
         self.memory.note_end(trial.number, posterior.mean)
-        self._catch_up(view, completed)
+        self._catch_up(view, ended)
         if len(trial.accs) - trial.epochs_before_learning == 1:
             self.memory.note_first_gain(trial.number, gain)
         rate_needed = self._rate_needed(view)
@@ -119,24 +121,23 @@ class FrontRule:
             why = f"#{rival.number} has {to_beat:.1%}"
         return Decision(probability < self.hopeless, why, evidence)
 
-    def _judge_one_class(self, trial: Curve, view: View) -> Decision:
+    def _judge_one_class(self, trial: Curve, view: View, ended: Ended) -> Decision:
         """It predicts one class so far. It is worth the gain of a network of its size that learns,
         times the chance that it begins to."""
-        time = one_class_time(trial, view, self.late_start, self.one_class_share)
-        learned = _learned(view)
+        limits = (self.late_start, self.one_class_share)
+        time = one_class_time(trial, view, *limits, ended.starts)
         evidence = replace(
             view.evidence(trial), latest_start=time.latest_start, one_class_share=time.share
         )
-        if time.too_long or len(learned) < self.min_finished:
+        if time.too_long or len(ended.completed) < self.min_finished:
             return Decision(time.too_long, time.why, evidence)
         assert time.latest_start is not None and time.share is not None  # something has learned
-        completed = self._curves(learned, view.epochs)
-        self._catch_up(view, completed)
+        self._catch_up(view, ended)
         ends = [(c.size, self.memory.ends[c.number]) for c in view.stopped if c.learned]
-        posterior = completed.before_learning(trial.size, view.chance, ends)
-        begins = start_chance(trial, view)
-        probability = begins * posterior.above(_to_beat(trial, view)[0])
-        rate = begins * _gain(trial, posterior, view) / (view.epochs - len(trial.accs))
+        posterior = ended.completed.before_learning(trial.size, view.chance, ends)
+        begins = start_chance(trial, view, ended.starts)
+        probability = begins * posterior.above(_to_beat(trial, view, ended)[0])
+        rate = begins * _gain(trial, posterior, view, ended) / (view.epochs - len(trial.accs))
         rate_needed = self._rate_needed(view)
         evidence = replace(evidence, start_chance=begins, rate=rate, rate_needed=rate_needed)
         as_others = time.latest_start >= len(trial.accs)
@@ -147,17 +148,28 @@ class FrontRule:
         why = "cannot reach the front" if probability < self.hopeless else "others gain more"
         return Decision(True, f"one class, {begins:.0%} to begin to learn; {why}", evidence)
 
-    def _catch_up(self, view: View, completed: CompletedCurves) -> None:
+    def _known(self, view: View) -> Ended:
+        if self._ended is None or not self._ended.shows(view):
+            self._ended, self._remembered = Ended(view.epochs), (0, 0)
+        self._ended.catch_up(view)
+        return self._ended
+
+    def _catch_up(self, view: View, ended: Ended) -> None:
         """Bring up to date what changes only when a trial ends."""
-        if (ended := (len(view.finished), len(view.stopped))) != self.memory.ended:
-            self.memory.renew(ended, _realised(view, self.growth_trainings))
+        if (now := (len(view.finished), len(view.stopped))) != self.memory.ended:
+            self.memory.renew(now, ended.realised(view, self.growth_trainings))
+        finished, stopped = self._remembered
+        new = [*view.finished[finished:], *view.stopped[stopped:]]
         # Those that were not judged themselves, or whose decisions a crash has lost.
-        for curve in [*view.finished, *view.stopped]:
-            if curve.number not in self.memory.first_gains:
-                self.memory.note_first_gain(curve.number, _first_gain(curve, view, completed))
-        for curve in view.stopped:
+        missing = [curve for curve in new if curve.number not in self.memory.first_gains]
+        if len(missing) > MOST_MISSING:  # of so many only the last ones would be looked at
+            missing = sorted(missing, key=lambda curve: curve.number)[-self.recent :]
+        for curve in missing:
+            self.memory.note_first_gain(curve.number, _first_gain(curve, view, ended))
+        for curve in view.stopped[stopped:]:
             if curve.learned and curve.number not in self.memory.ends:
-                self.memory.note_end(curve.number, completed.posterior(curve).mean)
+                self.memory.note_end(curve.number, ended.completed.posterior(curve).mean)
+        self._remembered = now
 
     def _rate_needed(self, view: View) -> float:
         """Gain an epoch that a trial has to offer."""
@@ -176,28 +188,18 @@ class FrontRule:
             best = max(best, total / (len(firsts) + k * (view.epochs - 1)))
         return best
 
-    def _curves(self, learned: Sequence[Curve], epochs: int) -> CompletedCurves:
-        numbers = tuple(curve.number for curve in learned)
-        if self._completed is None or self._completed[0] != numbers:
-            self._completed = (numbers, CompletedCurves(learned, epochs))
-        return self._completed[1]
-
 
 def _share(accuracy: float) -> float:
     return min(1.0, max(0.0, accuracy))
 
 
-def _to_beat(trial: Curve, view: View) -> tuple[float, Curve | None]:
+def _to_beat(trial: Curve, view: View, ended: Ended) -> tuple[float, Curve | None]:
     """The accuracy that counts at its size, and the trial that has it, where one does."""
-    rival = best_at_size(view.finished, trial.size)
-    floor = view.target.reference_point(view.finished)
+    rival = ended.front.best_at_size(trial.size)
+    floor = view.target.reference_point(ended.front.points)
     if rival is None or rival.val_acc <= floor:
         return floor, None
     return rival.val_acc, rival
-
-
-def _learned(view: View) -> list[Curve]:
-    return [curve for curve in view.finished if curve.learned]
 
 
 @cache
@@ -210,43 +212,25 @@ def judged_epochs(epochs: int, growth: float) -> set[int]:
     return judged
 
 
-def _gain(trial: Curve, posterior: Posterior, view: View) -> float:
-    front = pareto_front(view.finished)
+def _gain(trial: Curve, posterior: Posterior, view: View, ended: Ended) -> float:
+    front = ended.front.points
     gains = expected_volume_gain(
         [trial.size],
         np.array([posterior.mean]),
         np.array([posterior.deviation]),
         [point.size for point in front],
         [point.val_acc for point in front],
-        view.target.reference_point(view.finished),
+        view.target.reference_point(front),
         view.largest,
         view.target.bonus,
     )
     return float(gains[0])
 
 
-def _realised(view: View, trainings: float) -> float | None:
-    """Hypervolume that the front gained an epoch over the last so many full trainings; None in a
-    study that is not as old."""
-    left, recent = trainings * view.epochs, set()
-    for curve in sorted((*view.finished, *view.stopped), key=lambda c: -c.number):
-        recent.add(curve.number)
-        left -= len(curve.accs)
-        if left <= 0:
-            break
-    before = [curve for curve in view.finished if curve.number not in recent]
-    if left > 0 or not before:
-        return None
-    floor = view.target.reference_point(before)
-    now = hypervolume(view.finished, floor, view.largest)
-    grown = now - hypervolume(before, floor, view.largest)
-    return grown / (trainings * view.epochs - left)
-
-
-def _first_gain(curve: Curve, view: View, completed: CompletedCurves) -> float:
+def _first_gain(curve: Curve, view: View, ended: Ended) -> float:
     """What a trial that was not judged then promised after the first epoch in which it learned."""
     first = curve.epochs_before_learning + 1
     if first >= view.epochs or len(curve.accs) < first:
         return 0.0
     start = curve.until(first)
-    return _gain(start, completed.posterior(start), view)
+    return _gain(start, ended.completed.posterior(start), view, ended)

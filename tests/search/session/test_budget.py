@@ -24,31 +24,29 @@ def test_no_trial_begins_that_could_exceed_the_epochs() -> None:
 
 def test_a_front_that_stands_still_ends_the_run_and_one_that_moves_does_not() -> None:
     moving = budget(Limits(trials=99, plateau=3))
-    points = [Net(1000, 0.5)]
+    moving.count(Net(1000, 0.5))
     for step in range(8):
-        moving.count(points)
         assert moving.end() is None, step
-        points = [*points, Net(1000 + step, 0.55 + 0.05 * step)]
+        moving.count(Net(1000 + step, 0.55 + 0.05 * step))
     still = budget(Limits(trials=99, plateau=3))
-    points = [Net(1000, 0.5), Net(5000, 0.9)]
+    still.recall([Net(1000, 0.5)])
     ends = []
-    for _ in range(5):
-        still.count(points)
+    for point in (Net(5000, 0.9), None, Net(6000, 0.9), None, None):
+        still.count(point)
         ends.append(still.end())
     assert ends == [None, None, None, "plateau", "plateau"]
 
 
 def test_a_larger_network_that_is_no_better_moves_no_front() -> None:
     still = budget(Limits(trials=99, plateau=2))
-    points = [Net(1000, 0.9)]
+    still.count(Net(1000, 0.9))
     for size in (1000, 10_000, 100_000, 1_000_000):
-        points = [*points, Net(size, 0.5)]
-        still.count(points)
+        still.count(Net(size, 0.5))
     assert still.end() == "plateau"
 
 
 def test_a_front_that_is_empty_is_no_plateau() -> None:
     waiting = budget(Limits(trials=99, plateau=2))
     for _ in range(5):
-        waiting.count([])
+        waiting.count(None)
     assert waiting.end() is None
