@@ -10,13 +10,37 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._rdb.models import BaseModel, StudyModel
+from optuna.storages._rdb.models import (
+    BaseModel,
+    StudyModel,
+    StudyUserAttributeModel,
+    TrialModel,
+    TrialParamModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy as _FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import Connection, delete, inspect, select, update
+from sqlalchemy import Connection, Table, delete, inspect, select, update
 
 FrozenStudy: TypeAlias = _FrozenStudy
+
+
+def _table(model: Any) -> Table:
+    found: Table = model.__table__
+    return found
+
+
+STUDY_USER, TRIALS, PARAMS = map(_table, (StudyUserAttributeModel, TrialModel, TrialParamModel))
+TRIAL_USER, VALUES = map(_table, (TrialUserAttributeModel, TrialValueModel))
+"""Optuna's tables with their types, to be written to. `study/tables.py` has them to be read."""
+
+
+def stored_value(value: float) -> dict[str, Any]:
+    """The columns of VALUES that hold a number."""
+    number, kind = TrialValueModel.value_to_stored_repr(value)
+    return {"value": number, "value_type": kind}
 
 
 def allows(distribution: BaseDistribution, value: Any) -> bool:

@@ -5,24 +5,28 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
-from search.problem.optuna_internals import id_of, set_attributes, set_state
+from search.problem.optuna_internals import id_of
 from search.study import owner
 from search.study.attributes import OWNER
+from search.study.batch import Batch, BatchWriter, NewTrial
 from search.study.database_file import make_whole
 
-Write = Callable[[], None]
+Change = Callable[[Batch], None]
+MOST_AT_ONCE = 1000
+"""Changes in one transaction."""
 
 
 class StudyWriter:
-    """The only writer of a study while a run lasts. After a write has failed, nothing more is
-    written, and `failed` is called once, from the writer's thread."""
+    """The only writer of a study while a run lasts. What has come while it wrote is written next,
+    in one transaction. After a write has failed, nothing more is written, and `failed` is called
+    once, from the writer's thread."""
 
     def __init__(
         self, study: optuna.Study, failed: Callable[[Exception], None], beats: bool = False
@@ -31,8 +35,9 @@ class StudyWriter:
         Here, because whoever decides may be busy for longer than a sign of life holds."""
         self._study, self._failed = study, failed
         self._next_beat = 0.0 if beats else math.inf
-        self._writes: queue.Queue[Write | None] = queue.Queue()
-        self._ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
+        self._changes: queue.Queue[Change | None] = queue.Queue()
+        ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
+        self._writer = BatchWriter(study, ids)
         self.error: Exception | None = None
         """What ended the writing, if anything did."""
         # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
@@ -47,25 +52,14 @@ class StudyWriter:
         attributes: Mapping[str, Any],
         state: TrialState = TrialState.RUNNING,
     ) -> None:
-        """A new trial. One transaction: it appears with all of this, or not at all."""
+        """A new trial. It appears with all of this, or not at all."""
+        trial = NewTrial(number, state, dict(params), dict(distributions))
 
-        def write() -> None:
-            self._study.add_trial(
-                create_trial(
-                    state=state,
-                    params=dict(params),
-                    distributions=dict(distributions),
-                    user_attrs=dict(attributes),
-                )
-            )
-            added = self._study.get_trials(deepcopy=False)[-1]
-            if added.number != number:
-                raise RuntimeError(
-                    f"another program has added trials: number {added.number} instead of {number}"
-                )
-            self._ids[number] = id_of(added)
+        def change(batch: Batch) -> None:
+            batch.new.append(trial)
+            batch.attributes[number].update(attributes)
 
-        self._writes.put(write)
+        self._changes.put(change)
 
     def begin(self, number: int, attributes: Mapping[str, Any]) -> None:
         """A waiting trial is running now."""
@@ -84,75 +78,88 @@ class StudyWriter:
         number: int,
         attributes: Mapping[str, Any],
         state: TrialState,
-        values: list[float] | None = None,
+        values: Sequence[float] = (),
     ) -> None:
         """The last word on a trial."""
-
-        def write() -> None:
-            set_attributes(self._study, self._ids[number], attributes)
-            self._study.tell(number, values, state=state)
-            make_whole(self._study)
-
-        self._writes.put(write)
+        self._change(number, attributes, state, values)
 
     def study(self, key: str, value: object) -> None:
         """An attribute of the study."""
-        self._writes.put(lambda: self._study.set_user_attr(key, value))
+        self._changes.put(lambda batch: batch.study.update({key: value}))
 
     def release(self) -> None:
         """Nobody runs the study any more."""
 
-        def write() -> None:
+        def change(batch: Batch) -> None:
             self._next_beat = math.inf
-            self._study.set_user_attr(OWNER, None)
+            batch.study[OWNER] = None
 
-        self._writes.put(write)
+        self._changes.put(change)
 
     def flush(self) -> None:
         """Wait until everything so far is written, or has been given up."""
-        self._writes.join()
+        self._changes.join()
 
     def close(self) -> None:
         """Write what is left and end the thread. What could not be written shows in `error` only
         now, if the database took its time to say so."""
-        self._writes.put(lambda: make_whole(self._study))
-        self._writes.put(None)
+        self._changes.put(None)
         self._thread.join()
+        make_whole(self._study)
 
-    def _change(self, number: int, attributes: Mapping[str, Any], state: TrialState | None) -> None:
-        def write() -> None:
-            set_attributes(self._study, self._ids[number], attributes)
+    def _change(
+        self,
+        number: int,
+        attributes: Mapping[str, Any],
+        state: TrialState | None,
+        values: Sequence[float] = (),
+    ) -> None:
+        stored = dict(attributes)  # as they are now
+
+        def change(batch: Batch) -> None:
+            batch.attributes[number].update(stored)
             if state is not None:
-                set_state(self._study, self._ids[number], state)
+                batch.states.append((number, state, values))
 
-        self._writes.put(write)
+        self._changes.put(change)
 
     def _work(self) -> None:
-        while True:
-            wait = self._next_beat - time.monotonic()
+        while (changes := self._next()) is not None:
             try:
-                write = self._writes.get(timeout=max(0.0, min(wait, threading.TIMEOUT_MAX)))
-            except queue.Empty:
-                self._write(self._beat)
-                continue
-            try:
-                if write is None:
-                    return
-                if wait < 0:
-                    self._write(self._beat)
-                self._write(write)
+                if self.error is None:
+                    self._write(changes)
+            except Exception as error:  # whatever a database or a disk raises
+                self.error = error
+                self._failed(error)
             finally:
-                self._writes.task_done()
+                for _ in changes:
+                    self._changes.task_done()
 
-    def _write(self, write: Write) -> None:
-        if self.error is not None:
-            return
+    def _next(self) -> list[Change] | None:
+        """All that waits to be written, nothing when a sign of life is due; None at the end."""
+        wait = max(0.0, min(self._next_beat - time.monotonic(), threading.TIMEOUT_MAX))
+        changes: list[Change] = []
         try:
-            write()
-        except Exception as error:  # whatever a database or a disk raises
-            self.error = error
-            self._failed(error)
+            while len(changes) < MOST_AT_ONCE:
+                change = self._changes.get(timeout=0.0 if changes else wait)
+                if change is None and changes:
+                    self._changes.put(None)  # it comes again, after these
+                    self._changes.task_done()
+                    break
+                if change is None:
+                    return None
+                changes.append(change)
+        except queue.Empty:
+            pass
+        return changes
 
-    def _beat(self) -> None:
-        self._next_beat = time.monotonic() + owner.BEAT_EVERY_S
-        self._study.set_user_attr(OWNER, owner.beat())
+    def _write(self, changes: Iterable[Change]) -> None:
+        batch = Batch()
+        if time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + owner.BEAT_EVERY_S
+            batch.study[OWNER] = owner.beat()
+        for change in changes:
+            change(batch)
+        self._writer.write(batch)
+        if batch.ends_a_trial:
+            make_whole(self._study)

@@ -27,6 +27,7 @@ from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision, DivergenceRule, Rule, View
+from search.study.batch import BatchWriter
 from search.study.decisions import read_decisions
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
@@ -447,10 +448,10 @@ def test_the_death_of_a_worker_without_a_trial_costs_nothing(session: Session) -
 def test_a_database_that_cannot_be_written_ends_the_run_in_one_line(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tell(*_: object, **__: object) -> None:
+    def write(*_: object) -> None:
         raise optuna.exceptions.StorageInternalError("disk is full")
 
-    monkeypatch.setattr(optuna.Study, "tell", tell)
+    monkeypatch.setattr(BatchWriter, "write", write)
     with pytest.raises(UserError, match=r"cannot write .*studies\.db: disk is full"):
         session.run(FakeTrainers(1, rising), trials=50)
 

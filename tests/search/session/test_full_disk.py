@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from search.study.batch import Batch, BatchWriter
 from search.study.writer import StudyWriter
 from tests.harness import SMALL, RunMain, study
 
@@ -131,7 +131,9 @@ def test_a_database_that_fails_only_after_the_last_trial_has_been_reported(
     reported = threading.Event()
     close = StudyWriter.close
 
-    def tell(*_: object, **__: object) -> None:
+    def write(_: BatchWriter, batch: Batch) -> None:
+        if not batch.ends_a_trial:
+            return
         assert reported.wait(60)
         raise StorageInternalError("database or disk is full")
 
@@ -139,7 +141,7 @@ def test_a_database_that_fails_only_after_the_last_trial_has_been_reported(
         reported.set()
         close(writer)
 
-    monkeypatch.setattr(optuna.Study, "tell", tell)
+    monkeypatch.setattr(BatchWriter, "write", write)
     monkeypatch.setattr(StudyWriter, "close", closing)
     code, _, err = search(*FOUND.split(), "--trials", 1, "--epochs", 1)
     assert code == 2
