@@ -11,7 +11,13 @@ from search.problem.arrays import Floats
 from search.problem.expected_gain import expected_excess, front_widths, normal_cdf
 from search.problem.front import pareto_front
 from search.problem.log_error import CEILING
-from search.sampling.surrogate import AccuracyModel, Features, Observation
+from search.sampling.surrogate import (
+    AccuracyModel,
+    Features,
+    GrowingModel,
+    Observation,
+    is_long,
+)
 
 
 def expected_gains(
@@ -22,6 +28,8 @@ def expected_gains(
     largest: int,
     seed: int,
     bonus: float = 0.0,
+    growing: GrowingModel | None = None,
+    front: Sequence[Observation] | None = None,
 ) -> Floats:
     """Expected gain of hypervolume of each candidate, of shape (len(candidates),), in -log(error)
     times log10 of size. On that scale halving the error counts the same from 20 to 10 % as from 2
@@ -31,18 +39,25 @@ def expected_gains(
     al. 2010, "Kriging is well-suited to parallelize optimization", sec. 3.2), in the model and in
     the front, so that what they will bring is not sought twice.
 
+    In a long study what runs is believed in the front alone, because among so many trials it would
+    hardly change the model. `growing`: the model of this study, which then is fitted now and then.
+    `front`: that of the finished observations, where it is known.
+
     Accuracy above `reference_point` counts, at sizes up to `largest`. The first network above it at
     its size gains `bonus` too.
     """
-    model = AccuracyModel(observations, seed)
-    believed = list(observations)
+    model = (growing or GrowingModel()).of(observations, seed)
+    believed: list[Observation] = []
     if running:
         means, _ = model.predict(running)
         accs = CEILING - np.exp(-means)
-        believed += [Observation(f, float(acc)) for f, acc in zip(running, accs, strict=True)]
-        model = AccuracyModel(believed, seed)
+        believed = [Observation(f, float(acc)) for f, acc in zip(running, accs, strict=True)]
+        if not is_long(len(observations)):
+            model = AccuracyModel([*observations, *believed], seed)
     means, deviations = model.predict(candidates)
-    front = pareto_front(o for o in believed if o.finished and o.val_acc > reference_point)
+    ended = observations if front is None else front
+    worthy = (o for o in [*ended, *believed] if o.finished and o.val_acc > reference_point)
+    front = pareto_front(worthy)
     sizes = [candidate.size for candidate in candidates]
     widths = front_widths(sizes, [point.size for point in front], largest)
     heights = np.array([reference_point, *(point.val_acc for point in front)])

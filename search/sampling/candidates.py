@@ -100,10 +100,12 @@ class Source:
 
     def ask(self, origin: str) -> Candidate:
         """A candidate from Optuna's sampler, which may not pass."""
-        trial, config = self._shadow.ask(lambda t: self.constraints.complete(self._suggest(t)))
+        number, trial, config = self._shadow.ask(
+            lambda t: self.constraints.complete(self._suggest(t))
+        )
         size = self.constraints.size(config)
         params, distributions = dict(trial.params), dict(trial.distributions)
-        return Candidate(params, distributions, config, size, origin, trial.number)
+        return Candidate(params, distributions, config, size, origin, number)
 
     def batch(self, parent: Mapping[str, Any] | None = None) -> list[Candidate]:
         """Random candidates, or mutations of a parent, that pass: at most BATCH."""

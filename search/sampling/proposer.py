@@ -3,6 +3,7 @@ constraints and is no duplicate becomes a trial of the study."""
 
 import math
 import random
+from bisect import insort
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +14,13 @@ from optuna.distributions import BaseDistribution
 
 from paretrain.config import TrainConfig
 from search.problem.constraints import Constraints
-from search.problem.front import pareto_front
+from search.problem.front import GrowingFront
 from search.problem.space import Suggest
 from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
 from search.sampling.candidates import Candidate, Source
 from search.sampling.samplers import SamplerName, ShadowStudy
-from search.sampling.surrogate import Features, Observation
+from search.sampling.surrogate import Features, GrowingModel, Observation, is_long
 
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
@@ -32,6 +33,8 @@ COST_POWER = 0.25
 costs one of them, whatever its time."""
 ASKS = 3
 """Candidates from TPE for one proposal."""
+ASKS_LONG = 1
+"""The same in a long study."""
 NEAR, FEW = math.log(1.5), 12
 """Candidates compared: those within this factor of the drawn size, or else the 12 closest."""
 MAX_DRAWS = 3000
@@ -78,6 +81,12 @@ class Proposer:
         self._source = Source(suggest, constraints, self._shadow, self._rng, hints)
         self._running: dict[int, Features] = {}
         self._observations: list[Observation] = []
+        self._finished: list[Observation] = []
+        self._front: GrowingFront[Observation] = GrowingFront()
+        self._by_acc: list[Observation] = []
+        """Finished ones, the most accurate first."""
+        self._largest_finished = 0
+        self._growing = GrowingModel()
         self._proposed = 0
 
     @property
@@ -118,7 +127,13 @@ class Proposer:
             self._shadow.drop(shadow)
             return
         self._shadow.tell(shadow, val_acc, features.size)
-        self._observations.append(Observation(features, val_acc, deviation, finished))
+        observation = Observation(features, val_acc, deviation, finished)
+        self._observations.append(observation)
+        if finished:
+            self._finished.append(observation)
+            self._front.add(observation)
+            self._largest_finished = max(self._largest_finished, observation.size)
+            insort(self._by_acc, observation, key=lambda known: -known.val_acc)
 
     def learn_memory(self, config: TrainConfig) -> None:
         """A configuration did not fit into memory: nothing that needs as much is proposed again."""
@@ -157,10 +172,6 @@ class Proposer:
             return self._evenly_spread()
         return self._most_promising()
 
-    @property
-    def _finished(self) -> list[Observation]:
-        return [observation for observation in self._observations if observation.finished]
-
     def _evenly_spread(self) -> Candidate:
         """The candidate of a random batch that is closest to a size, for the start. The sizes are
         spread evenly on the log scale (van der Corput's sequence) over what the batch has. Large
@@ -177,12 +188,11 @@ class Proposer:
     def _most_promising(self) -> Candidate:
         """The candidate near a drawn size with the largest expected gain of area under -log(error)
         for its cost."""
-        finished = self._finished
-        front = pareto_front(finished)
+        front = self._front.points
         if self._proposed % 4:  # improve what is known to be good
-            candidates = self._source.passing([self._source.ask("tpe") for _ in range(ASKS)])
-            third = max(3, len(finished) // 3)
-            elite = sorted(finished, key=lambda observation: -observation.val_acc)[:third]
+            asks = ASKS_LONG if is_long(len(self._observations)) else ASKS
+            candidates = self._source.passing([self._source.ask("tpe") for _ in range(asks)])
+            elite = self._by_acc[: max(3, len(self._finished) // 3)]
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
                 candidates += self._source.batch(parent.features.params)
         else:  # look elsewhere: the best guess among random ones
@@ -220,10 +230,12 @@ class Proposer:
             [self._source.features(candidate) for candidate in candidates],
             self._observations,
             list(self._running.values()),
-            self._target.reference_point(self._finished),
+            self._target.reference_point(self._front.points),
             self._largest(),
             self._rng.randrange(2**31),
             self._target.bonus,
+            self._growing,
+            self._front.points,
         )
         costs = np.array([self._source.cost(candidate) for candidate in candidates])
         return candidates[int((gains / costs**self._cost_power).argmax())]
@@ -231,7 +243,7 @@ class Proposer:
     def _largest(self) -> int:
         """The largest size that counts."""
         limit = self._source.constraints.largest
-        return limit or 4 * max(observation.size for observation in self._finished)
+        return limit or 4 * self._largest_finished
 
 
 def van_der_corput(n: int) -> float:
