@@ -13,11 +13,15 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.problem.optuna_internals import quiet_optuna
+from search.reporting.sampled import evenly
 
 LEAST_TRIALS = 12
 """So many finished trials are needed. By Optuna's default, PED-ANOVA compares the best tenth of the
 trials, rounded up, with all of them. Of 12 that is two (of 10 it would be one), where Optuna
 recommends at least five (41 trials), so importances of few trials say little."""
+MOST_TRIALS = 500
+"""Of more finished trials so many are taken, evenly spread over the study: 81 evaluations of
+thousands would take minutes and tell the same."""
 DRAWS = 40
 """Repetitions of each kind. Of 40, two lie beyond a 5 % quantile, so the ends of intervals and what
 chance gives are coarse. More repetitions would take more time in proportion."""
@@ -47,7 +51,9 @@ def importances(
     """The importances of the parameters that all finished trials have, most important first.
     `outcome`: what parameters matter for, smaller is better. Empty below LEAST_TRIALS, and where
     parameters or outcomes are all the same."""
-    finished = [t for t in trials if t.state == TrialState.COMPLETE and t.params]
+    finished = evenly(
+        [t for t in trials if t.state == TrialState.COMPLETE and t.params], MOST_TRIALS
+    )
     if len(finished) < LEAST_TRIALS:
         return []
     names = _varied_by_all(finished)

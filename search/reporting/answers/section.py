@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from paretrain.formatting import count_of
 from search.reporting.answers.answer import Comparison
 from search.reporting.answers.savings import Savings
-from search.reporting.answers.study import Answers, answers, command, total_with
+from search.reporting.answers.study import (
+    MOST_COMPARED,
+    Answers,
+    answers,
+    command,
+    total_with,
+)
 from search.reporting.answers.words import (
     COLUMNS,
     cost,
@@ -122,9 +128,11 @@ def _undecided(snapshot: StudySnapshot, results: Answers, asked: Sequence[Compar
 def _reading(results: Answers) -> str:
     """How to read the section."""
     intervals = sum(comparison.effect is not None for comparison in results.comparisons)
+    all_ = f" of {results.ended:,}, evenly spread over the study"
+    of_all = all_ if results.trials >= MOST_COMPARED else ""
     return (
-        f"From {count_of(results.trials, 'trial')}, finished and stopped; a stopped one counts "
-        "with what it was expected to reach. Each comparison holds everything else equal "
+        f"From {count_of(results.trials, 'trial')}{of_all}, finished and stopped; a stopped one "
+        "counts with what it was expected to reach. Each comparison holds everything else equal "
         "(docs/answers.md) and is about configurations as this study tried them. In brackets: the "
         "interval in which the truth lies in 95 of 100 such studies. Of "
         f"{count_of(intervals, 'interval')}, about {max(1, round(intervals / 20))} will miss the "

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -18,6 +18,7 @@ from search.reporting.answers.answer import Comparison, compare
 from search.reporting.answers.observed import Observed, observed
 from search.reporting.answers.questions import questions
 from search.reporting.answers.savings import Lever, Savings, SizeOf, savings
+from search.reporting.sampled import evenly
 from search.study.attributes import CONFIG
 from search.study.records import COUNTED
 from search.study.snapshot import StudySnapshot
@@ -28,26 +29,35 @@ PROBES = 40
 """Each parameter is changed in so many of them, to see whether the size changes with it."""
 
 
+MOST_COMPARED = 1_000
+"""Of more trials so many are compared, evenly spread over the study: a comparison of n trials takes
+n^3 steps."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """All that a study says about the questions and levers of its space."""
 
     trials: int
-    """Number of trials that ended, finished or stopped."""
+    """Number of trials compared: those that ended, finished or stopped, MOST_COMPARED at most."""
     comparisons: Sequence[Comparison]
     """The comparisons of questions in the space's words come first."""
     savings: Savings | None
     """None where the space has no levers or its sizes are not exact."""
+    ended: int = 0
+    """Trials of the study that ended, also those that were not compared."""
 
 
 def answers(snapshot: StudySnapshot) -> Answers:
     """What a study says, from the trials that have ended so far."""
-    return answers_of(
-        observed(snapshot.trials, snapshot.chance),
+    ended = [trial for trial in snapshot.trials if trial.state in COUNTED]
+    found = answers_of(
+        observed(evenly(ended, MOST_COMPARED), snapshot.chance),
         snapshot.space,
         size_of(snapshot),
         snapshot.description.worded_questions,
     )
+    return replace(found, ended=len(ended))
 
 
 def answers_of(

@@ -39,6 +39,9 @@ SHARE = 0.005
 """While a search runs, figures and notes take at most this share of the time. Importances, which
 take longer and change less, may take as much again."""
 
+MOST_NOTES = 300
+"""So many of the latest trials have a note, and the front: for each trial that it shows,
+optuna-dashboard looks through all notes."""
 IMPORTANCES_S = 5.0
 """Seconds of a processor that the importances for both objectives take at first, with some ten
 finished trials and more."""
@@ -165,7 +168,10 @@ class Refresher:
         """Draws all other figures, and writes the notes that have changed."""
         notes: dict[int | None, str] = {None: study_note(snapshot, report_path(study_id))}
         note_of = TrialNotes(snapshot)
-        for trial in snapshot.trials:
+        front = {record.number for record in snapshot.front}
+        latest = len(snapshot.trials) - MOST_NOTES
+        noted = (t for t in snapshot.trials if t.number >= latest or t.number in front)
+        for trial in noted:
             notes[id_of(trial)] = note_of(trial)
         with self._storage.sheet(study_id) as sheet:
             for name, draw in FIGURES.items() if snapshot.records else ():

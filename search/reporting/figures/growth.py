@@ -4,10 +4,10 @@ import plotly.graph_objects as go
 from optuna.trial import TrialState
 from plotly.subplots import make_subplots
 
-from search.problem.front import hypervolume
+from search.problem.front import GrowingFront, hypervolume
 from search.reporting.figures.style import BLUE, ORANGE, axis, dress
 from search.study.attributes import SPENT
-from search.study.records import by_end, read_record
+from search.study.records import TrialRecord, by_end
 from search.study.snapshot import StudySnapshot
 
 
@@ -17,17 +17,18 @@ def growth(snapshot: StudySnapshot, largest: int | None = None) -> list[tuple[in
     unless given."""
     finished = snapshot.finished
     end = largest or max((record.size for record in finished), default=1)
+    records = {record.number: record for record in finished}
     ended = by_end([trial for trial in snapshot.trials if trial.state.is_finished()])
     epochs, seconds, volume = 0, 0.0, 0.0
-    rows, finds, chance = [], [], snapshot.chance
+    rows, chance = [], snapshot.chance
+    finds: GrowingFront[TrialRecord] = GrowingFront()
     for trial in ended:
         spent = trial.user_attrs.get(SPENT, {})
         epochs += int(spent.get("epochs", 0))
         seconds += float(spent.get("seconds", 0.0))
-        record = read_record(trial) if trial.state == TrialState.COMPLETE else None
-        if record is not None and chance.beaten_by(record.val_acc):
-            finds.append(record)
-            volume = hypervolume(finds, chance.share, end)
+        record = records.get(trial.number) if trial.state == TrialState.COMPLETE else None
+        if record is not None and chance.beaten_by(record.val_acc) and finds.add(record):
+            volume = hypervolume(finds.points, chance.share, end)
         rows.append((epochs, seconds, volume))
     return rows
 
