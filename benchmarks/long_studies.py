@@ -5,9 +5,9 @@
 A study of so many ended trials is made: random networks of `vgg_reduce`, with recorded curves
 (benchmarks/tables), a quarter of them finished and the others stopped. Then the real coordinator
 goes on with it over workers that answer at once from recorded curves, and every command looks at
-it. Each size has a process of its own. All times are processor seconds, of all threads together, so
-they hardly depend on what else the machine does; the exponent is the slope of a straight line
-through (log trials, log seconds).
+it. Each size has a process of its own. All times are processor seconds of all threads together,
+which depend less than others on what else the machine does; the exponent is the slope of a straight
+line through (log trials, log seconds).
 """
 
 import argparse
@@ -154,7 +154,6 @@ class RecordedWorkers:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.workers = list(range(WORKERS))
         self._rows, self._said = rows, list[tuple[int, object]]()
-        self._woken = time.monotonic
 
     def device(self, worker: int) -> str:
         """See `Pool`."""
@@ -359,8 +358,11 @@ def main() -> None:
         f"ended trials goes on for {options.more} more, over {WORKERS} workers that answer at "
         "once.",
     ]
-    line = f"python -m benchmarks.long_studies --trials {options.trials}"
-    publish(page("A study that grows", line, words, rows), options.out, "long_studies.md")
+    publish(
+        page("A study that grows", "python -m benchmarks.long_studies", words, rows),
+        options.out,
+        "long_studies.md",
+    )
 
 
 if __name__ == "__main__":
