@@ -23,4 +23,4 @@ def test_status_has_a_row_a_study_and_the_details_of_one(
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert code == 0 and "vgg_reduce-clothing idle 4, 2 failed 2 90.00% #1 6 6 -" in lines
     code, out, _ = run_main(status, "--storage", storage, "--study-name", "b")
-    assert code == 0 and "diverged at once: 1 (#3)" in out
+    assert code == 0 and "Diverged at once: 1 trial (#3)" in out
