@@ -131,8 +131,9 @@ class FrontPruner:
     def decisions(self, number: int) -> list[Decision]:
         """What was decided of a trial, one an epoch that was judged, with the numbers behind it.
         Raises UserError when the study has no such trial, or it was not watched."""
-        trials = self._study.get_trials(deepcopy=False)
-        if not 0 <= number < len(trials):
+        # A trial that was deleted leaves a gap between the numbers.
+        trials = {trial.number: trial for trial in self._study.get_trials(deepcopy=False)}
+        if number not in trials:
             raise UserError(f"no trial {number}: the study has {len(trials)}, numbered from 0")
         reported = self._reported(trials[number])
         if reported is None:
