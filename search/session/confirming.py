@@ -46,7 +46,7 @@ def train_repetitions(
             f"the images of {images.source} have changed since the search: put back those "
             "that it used, or search anew"
         )
-    threads = int(study.user_attrs.get(THREADS, 1))
+    threads, checkpoints = int(study.user_attrs.get(THREADS, 1)), checkpoint_folder(study)
     seconds = sum(repetition.record.seconds for repetition in repetitions) / workers
     print(
         f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "
@@ -72,7 +72,7 @@ def train_repetitions(
                 return Repeating(
                     [each.on(images) for each in repetitions],
                     pool,
-                    checkpoint_folder(study),
+                    checkpoints,
                     keep,
                     show_life,
                     Screen(stderr=True),

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from paretrain.cli import UserError
 from paretrain.safe_text import one_line
+from search.problem.optuna_internals import id_of
 from search.reporting.dashboard.refresh import Refresher
 from search.reporting.dashboard.theme import Application
 
@@ -31,7 +32,10 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
             if get and (drawn := re.fullmatch(r"/api/studies/(\d+)/?", path)):
                 refresher.refresh(int(drawn[1]))
             elif get and (read := re.match(r"/(?:csv|artifacts|api/studies)/(\d+)", path)):
-                refresher.look(int(read[1]))
+                trials = {id_of(trial) for trial in refresher.look(int(read[1])).trials}
+                of_trial = re.match(r"/artifacts/\d+/(\d+)/", path)
+                if of_trial and int(of_trial[1]) not in trials:
+                    return answer(start_response, "404 Not Found", "trial is not found")
         except KeyError:
             return answer(start_response, "404 Not Found", "study is not found")
         except UserError as error:

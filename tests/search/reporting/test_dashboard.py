@@ -284,6 +284,7 @@ def test_only_the_place_of_the_trial_is_filled_in_a_picked_command() -> None:
 def test_a_damaged_study_is_not_there_for_the_dashboard(copied: str) -> None:
     ask = serve(copied)
     assert json.loads(ask("/api/studies/1"))["name"] == NAME
+    assert b"trial is not found" in ask("/artifacts/1/99/d0a3-1-63-4", status="404")
     with closing(sqlite3.connect(copied)) as database, database:
         database.execute("UPDATE study_user_attributes SET value_json = 0 WHERE key = 'identity'")
     for again in (ask, serve(copied)):
