@@ -30,6 +30,12 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def no_lines_about_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine a command says what it is at, which is not what a test asks about."""
+    monkeypatch.setattr("paretrain.doing.EVERY_S", 3600.0)
+
+
+@pytest.fixture(autouse=True)
 def secrets_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test keeps secret may be a common word of another one's messages."""
     monkeypatch.setattr("paretrain.cli._SECRETS", set())

@@ -120,3 +120,9 @@ def test_what_cannot_be_meant_is_refused_in_a_line(data: object, said: str) -> N
     with pytest.raises(UserError, match=re.escape(said)) as refused:
         source_of(data)
     assert "\n" not in str(refused.value)
+
+
+def test_a_thousand_classes_are_a_thousand() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2000, 4, 4, 3), dtype=np.uint8)
+    data = load_data(DataConfig(source=source_of((images, np.arange(2000) % 1000)), image_size=8))
+    assert len(data.classes) == 1000 and len(data.train) == len(data.val) == 1000

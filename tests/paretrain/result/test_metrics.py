@@ -287,6 +287,32 @@ def test_an_onnx_file_with_a_name_that_is_no_text_is_one_line(
         refused(predict("--form", "onnx"), "model.onnx")
 
 
+def onnx_that_reads(path: Path, file: str) -> None:
+    """A graph whose answer is what stands in another file."""
+    images = helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["n", 3, 8, 8])
+    answer = helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [1, 10])
+    read = helper.make_tensor("read", onnx.TensorProto.FLOAT, [1, 10], [0.1] * 10)
+    read.ClearField("float_data")
+    read.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", file), ("offset", "0"), ("length", "40")):
+        read.external_data.add(key=key, value=value)
+    nodes = [helper.make_node("Identity", ["read"], ["probabilities"])]
+    graph = helper.make_graph(nodes, "reads", [images], [answer], [read])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("where", ["../secret.bin", "absolute"])
+def test_an_onnx_graph_reads_no_file_outside_its_folder(
+    predict: Callable[..., Finished], result: Path, where: str
+) -> None:
+    secret = result.parent / "secret.bin"
+    secret.write_bytes(np.full(10, 0.1, dtype=np.float32).tobytes())
+    onnx_that_reads(result / "model.onnx", str(secret) if where == "absolute" else where)
+    rewritten(result, lambda _: None)
+    refused(predict("--form", "onnx"), "model.onnx")
+
+
 def test_what_is_written_goes_through_the_same_check(result: Path) -> None:
     values = json.loads((result / "metrics.json").read_text())
     values.pop(CHECKSUM)
