@@ -205,7 +205,7 @@ def test_a_keyword_that_is_an_expression_is_refused(archive: Path, tmp_path: Pat
 
 
 def test_an_argument_of_another_kind_is_refused(archive: Path, tmp_path: Path) -> None:
-    for kind in ("as_string", "as_graph", "as_custom_obj", "as_operator", "as_nested_tensors"):
+    for kind in ("as_strings", "as_graph", "as_custom_obj", "as_operator", "as_nested_tensors"):
 
         def change(document: Graph, kind: str = kind) -> None:
             nodes(document)[0]["inputs"][0]["arg"] = {kind: {"name": "x"}}

@@ -283,7 +283,7 @@ def test_the_report(
         "getSelection().selectAllChildren(document.querySelector('pre'));"
         "return getSelection().toString()"
     )
-    options = read_snapshot(storage, NAME).options
+    options = snapshot.handed_over().options
     assert command_line("search.confirm", *options) in copied.splitlines()
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
