@@ -84,13 +84,16 @@ def _head_version(manager: _VersionManager) -> str:
     return _known[0]
 
 
+def _nobody(_devices: object, threads: int, *_: object) -> WorkerPool:
+    return WorkerPool((), threads)
+
+
 @contextlib.contextmanager
 def nothing_trains() -> Iterator[None]:
     """Commands go on to the point where something would be trained, and end there."""
     with contextlib.ExitStack() as stack:
         for module in (runner, confirming):
-            nobody = patch.object(module, "WorkerPool", lambda _, threads: WorkerPool((), threads))
-            stack.enter_context(nobody)
+            stack.enter_context(patch.object(module, "WorkerPool", _nobody))
         stack.enter_context(patch.object(confirming, "Repeating", _Idle))
         stack.enter_context(patch.object(rerun, "compare_epochs", lambda *_: iter(())))
         # Optuna reads its own migrations from their files whenever it opens a database.
@@ -277,8 +280,8 @@ LOOKS: Mapping[str, tuple[float, Command]] = {
     "list": (2, _list),
     "snapshot": (4, _snapshot),
     "csv": (2, _csv),
-    "report": (0.7, _report),
-    "dashboard": (0.7, _dashboard),
+    "report": (0.3, _report),
+    "dashboard": (0.3, _dashboard),
     "dry run": (1, _run("--trials", "9", "--dry-run", "--quiet")),
 }
 """Commands that only look, and how often each is run in proportion to the others."""

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     ("part", "written"),
-    [("a", {"speed.md", "loader.md", "packing.md"}), ("b", {"search.txt", "report.html"})],
+    [
+        ("a", {"speed.md", "loader.md", "packing.md"}),
+        pytest.param("b", {"search.txt", "report.html"}, marks=pytest.mark.bench),
+    ],
 )
 def test_the_program_for_a_gpu_runs_through(part: str, written: set[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.gpu", "--part", part, "--rehearse"]

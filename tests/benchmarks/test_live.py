@@ -244,6 +244,7 @@ def live(*arguments: str) -> Finished:
     return run_process(ROOT, "benchmarks.live", *arguments)
 
 
+@pytest.mark.bench
 def test_the_command_goes_on_where_it_ended(tmp_path: Path) -> None:
     options = ["--image-size", "16", "--fraction", "0.1", "--epochs", "1", "--budget", "2"]
     options += ["--out", str(tmp_path), "--methods", "random,optunahub"]

@@ -104,6 +104,7 @@ def test_measurement_goes_on_with_the_same_settings_only(tmp_path: Path) -> None
         by_hand_results.read_results(kept, {"epochs": 4})
 
 
+@pytest.mark.bench
 def test_by_hand_and_found_are_measured_on_the_same_images(
     image_folder: Callable[..., Path],
     tmp_path: Path,

@@ -21,6 +21,7 @@ def ratios(page: str, column: str) -> list[float]:
     return [float(re.split("[ (]", row[place])[0]) for row in rows[1:]]
 
 
+@pytest.mark.bench
 def test_the_parts_run_through_and_write_their_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
