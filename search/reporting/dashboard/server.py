@@ -1,6 +1,7 @@
 """Serves optuna-dashboard, on this machine only unless asked to."""
 
 import errno
+import io
 import json
 import re
 import socket
@@ -39,12 +40,29 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
         except KeyError:
             return answer(start_response, "404 Not Found", "study is not found")
         except UserError as error:
-            return answer(start_response, "503 Service Unavailable", one_line(str(error)))
-        return dashboard(environ, start_response)
+            return answer(start_response, "503 Service Unavailable", str(error))
+        return shown(environ, start_response)
+
+    def shown(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        # What the checks above let through may still be more than optuna-dashboard can show: an
+        # upload whose data are gone, a name with two lines.
+        errors = io.StringIO()
+        failed = False
+
+        def start(status: str, headers: Sequence[tuple[str, str]], *more: Any) -> object:
+            nonlocal failed
+            failed = status.startswith("500")
+            return None if failed else start_response(status, headers, *more)
+
+        body = dashboard(environ | {"wsgi.errors": errors}, start)
+        if not failed:
+            return body
+        cause = (errors.getvalue().strip().splitlines() or ["it does not say why"])[-1]
+        return answer(start_response, "503 Service Unavailable", f"cannot be shown: {cause}")
 
     def answer(start_response: Callable[..., Any], status: str, reason: str) -> list[bytes]:
         start_response(status, [("Content-Type", "application/json")])
-        return [json.dumps({"reason": reason}).encode()]
+        return [json.dumps({"reason": one_line(reason)}).encode()]
 
     return application
 

@@ -309,3 +309,14 @@ def test_a_database_that_cannot_be_read_is_one_line_for_the_dashboard(
     assert json.loads(ask("/api/studies"))["study_summaries"] == []
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and err.startswith("error: the database cannot be read: ")
+
+
+def test_what_the_dashboard_fails_at_is_one_line(
+    copied: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = serve(copied)
+    with closing(sqlite3.connect(copied)) as database, database:
+        database.execute("UPDATE studies SET study_name = 'two\nlines'")
+    reason = json.loads(ask("/csv/1", status="503"))["reason"]
+    assert reason.startswith("cannot be shown: ") and "\n" not in reason
+    assert "Traceback" not in capsys.readouterr().err
