@@ -33,8 +33,8 @@ def running(here: Path) -> Iterator[SearchProcess]:
     search.kill()
 
 
-def ended_in_a_line(search: SearchProcess) -> str:
-    workers = search.workers
+def ended_in_a_line(search: SearchProcess, workers: list[int]) -> str:
+    """`workers`: those that it had while all was well."""
     assert workers
     err = search.end()
     assert search.process.returncode == 2
@@ -47,8 +47,9 @@ def ended_in_a_line(search: SearchProcess) -> str:
 
 
 def test_a_renamed_database_ends_a_search_and_loses_no_trial(running: SearchProcess) -> None:
+    workers = running.workers
     Path("studies.db").rename("mine.db")
-    err = ended_in_a_line(running)
+    err = ended_in_a_line(running, workers)
     assert "studies.db has been renamed to mine.db while it was in use" in err
     for log in Path().glob("studies.db*"):  # whoever moves the file away does not know of it
         log.unlink()
@@ -61,9 +62,10 @@ def test_a_renamed_database_ends_a_search_and_loses_no_trial(running: SearchProc
 
 
 def test_a_deleted_database_ends_a_search(running: SearchProcess) -> None:
+    workers = running.workers
     for path in Path().glob("studies.db*"):
         path.unlink()
-    assert "studies.db has been moved or deleted" in ended_in_a_line(running)
+    assert "studies.db has been moved or deleted" in ended_in_a_line(running, workers)
     assert list(Path().glob("*.db")) == []
 
 
