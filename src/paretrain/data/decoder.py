@@ -87,12 +87,19 @@ def from_picture(image: Image.Image, image_size: int, fit: str) -> np.ndarray:
     Raises BrokenImage when it cannot be decoded.
     """
     with decoding(), _blamed_on_the_file():
+        return square(upright(image), image_size, fit)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Make a picture in memory RGB, as a file's would be: turned as its metadata say, deep values
+    scaled, transparent pixels white. Call it within `decoding`. Raises BrokenImage."""
+    with _blamed_on_the_file():
         image.load()
         orientation = _orientation(image)
         picture = rgb(image)
         if orientation in _TURNS:
             picture = picture.transpose(_TURNS[orientation])
-        return square(picture, image_size, fit)
+        return picture
 
 
 def side_of(path: Path) -> int | None:

@@ -15,7 +15,9 @@ import PIL.Image
 
 from paretrain.cli import UserError
 from paretrain.data.cache import cache_folder
+from paretrain.data.decoder import decoding, upright
 from paretrain.data.part_names import SPLITS, Split
+from paretrain.data.pixels import BrokenImage
 
 FOLDER = "arrays"
 PER_FOLDER = 1000
@@ -109,8 +111,7 @@ def _each(many: Any) -> Iterable[Any]:
 def _array(split: Split, image: Any) -> np.ndarray:
     """(H, W) or (H, W, channels)."""
     if isinstance(image, PIL.Image.Image):
-        grey = image.mode in ("1", "L")
-        return np.asarray(image.convert("L" if grey else "RGB"))
+        return _from_picture(split, image)
     array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
     if array.ndim == 3 and array.shape[-1] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
@@ -122,6 +123,16 @@ def _array(split: Split, image: Any) -> np.ndarray:
             "or (3, H, W)"
         )
     return np.ascontiguousarray(array)
+
+
+def _from_picture(split: Split, image: PIL.Image.Image) -> np.ndarray:
+    """What a file of it would give; grey ones stay small."""
+    try:
+        with decoding():
+            picture = upright(image)
+    except BrokenImage as error:
+        raise UserError(f"data: a picture of {split} cannot be read: {error}") from None
+    return np.asarray(picture.convert("L") if image.mode in ("1", "L") else picture)
 
 
 def _pixels(split: Split, images: list[np.ndarray]) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
+from paretrain.data.decoder import decode_file, decoding
 from paretrain.data.in_memory import source_of
 from paretrain.data.load import load_data
 from paretrain.data.parts import Part
@@ -79,6 +80,23 @@ def test_a_dataset_gives_images_and_names_of_classes() -> None:
         (PIXELS_NHWC, LABELS)
     )
     assert load_data(DataConfig(source=source_of(_Named()), image_size=8)).classes == ("cat", "dog")
+
+
+def test_pictures_are_read_as_their_files_are(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation
+    clear = np.dstack([PIXELS_NHWC[0], np.zeros((8, 8), np.uint8)])
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    pictures = {"turned": PIXELS_NHWC[0], "clear": clear, "deep": deep}
+    opened = []
+    for name, pixels in pictures.items():
+        file = tmp_path / f"{name}.png"
+        Image.fromarray(pixels).save(file, exif=turned if name == "turned" else b"")
+        opened.append(Image.open(file))
+    part = loaded(with_validation(opened * 2, [0, 0, 0, 1, 1, 1]))
+    with decoding():
+        files = [decode_file(tmp_path / f"{name}.png", 8, "crop").pixels for name in pictures]
+    assert torch.equal(part.images_NCHW, torch.from_numpy(np.stack(files * 2)))
 
 
 def test_texts_of_any_kind_are_classes() -> None:
