@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretrain.cli import UserError, call
-from search.study.storage_url import DEFAULT, VARIABLE, StorageUrl
+from paretrain.paths import file_name
+from search.study.storage_url import StorageUrl
 
 if TYPE_CHECKING:
     import optuna
@@ -246,7 +247,7 @@ class SearchResult:
         """Write the report as one HTML file; return it. Raises UserError."""
         from search.report import app
 
-        page = Path(f"{self.study_name.replace('/', '-')}.html" if out is None else out)
+        page = Path(f"{file_name(self.study_name)}.html" if out is None else out)
         self._call(app, "python -m search.report", {"out": page})
         return page
 
@@ -274,8 +275,7 @@ class SearchResult:
 
 
 def _place(storage: str | PathLike[str] | None) -> StorageUrl:
-    given = os.environ.get(VARIABLE) or DEFAULT if storage is None else _text(storage)
-    return StorageUrl.of(given)
+    return StorageUrl.usual() if storage is None else StorageUrl.of(_text(storage))
 
 
 def _text(value: object) -> str:

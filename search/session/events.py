@@ -57,3 +57,25 @@ class Note:
 
 
 Event = TrialStarted | EpochDone | TrialEnded | Note
+
+
+class Course:
+    """How far a run is, from its events."""
+
+    def __init__(self, done: int) -> None:
+        self.done = done
+        """Trials that are counted."""
+        self._running: dict[int, float] = {}
+
+    def follow(self, event: Event) -> None:
+        """Take in what has happened."""
+        if isinstance(event, EpochDone):
+            self._running[event.number] = event.epoch / event.epochs
+        elif isinstance(event, TrialEnded):
+            self._running.pop(event.number, None)
+            self.done = event.done
+
+    @property
+    def trials(self) -> float:
+        """Trials that are counted, and the shares of those that run."""
+        return self.done + sum(self._running.values())

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from paretrain.formatting import duration
-from search.session.events import EpochDone, Event, Note, TrialEnded
+from search.session.events import Course, Event, Note, TrialEnded
 from search.session.trial_line import trial_line
 
 EVERY_S = 0.5
@@ -19,8 +19,8 @@ class Notebook:
     """A bar for the budget, the time left, and the trials that ended last. Escapes all text."""
 
     def __init__(self, done: int, trials: int) -> None:
-        self._done, self._before, self._trials = done, done, trials
-        self._running: dict[int, float] = {}
+        self._before, self._trials = done, trials
+        self._course = Course(done)
         self._lines: list[str] = []
         self._began, self._shown = time.monotonic(), 0.0
         self._handle: Any = None
@@ -35,16 +35,13 @@ class Notebook:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        self._running.clear()
+        self._course = Course(self._course.done)  # nothing runs any more
         self._show(now=True)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, EpochDone):
-            self._running[event.number] = event.epoch / event.epochs
-        elif isinstance(event, TrialEnded):
-            self._running.pop(event.number, None)
-            self._done = event.done
+        self._course.follow(event)
+        if isinstance(event, TrialEnded):
             self._lines = [*self._lines, trial_line(event)][-_ROWS:]
         elif isinstance(event, Note):
             self._lines = [*self._lines, event.text][-_ROWS:]
@@ -52,11 +49,11 @@ class Notebook:
 
     def page(self) -> str:
         """What is shown now, as HTML."""
-        share = min(1.0, (self._done + sum(self._running.values())) / max(1, self._trials))
+        share = min(1.0, self._course.trials / max(1, self._trials))
         lines = "".join(f"<div>{html.escape(line)}</div>" for line in self._lines)
         return (
             f'<progress value="{share:.4f}" max="1" style="width: 60%"></progress> '
-            f"{self._done} of {self._trials} trials{self._left(share)}"
+            f"{self._course.done} of {self._trials} trials{self._left(share)}"
             f'<div style="font-family: monospace; white-space: pre-wrap">{lines}</div>'
         )
 

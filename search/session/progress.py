@@ -18,7 +18,7 @@ from paretrain.doing import EVERY_S
 from paretrain.formatting import duration
 from paretrain.metric import NAMES
 from paretrain.screen import in_notebook
-from search.session.events import EpochDone, Event, Note, TrialEnded, TrialStarted
+from search.session.events import Course, EpochDone, Event, Note, TrialEnded, TrialStarted
 from search.session.notebook import Notebook
 from search.session.trial_line import trial_line
 from search.study.metric import stored_name
@@ -31,8 +31,7 @@ class Terminal:
 
     def __init__(self, console: Console, done: int, trials: int) -> None:
         self._console = console
-        self._running: dict[int, float] = {}
-        self._done = done
+        self._course = Course(done)
         self._bar = time_left_bar(console, "{task.description}", MofNCompleteColumn())
         self._task = self._bar.add_task("trials", total=trials, completed=done)
 
@@ -45,11 +44,8 @@ class Terminal:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, EpochDone):
-            self._running[event.number] = event.epoch / event.epochs
-        elif isinstance(event, TrialEnded):
-            self._running.pop(event.number, None)
-            self._done = event.done
+        self._course.follow(event)
+        if isinstance(event, TrialEnded):
             colour = _COLOUR[event.ending]
             line = trial_line(event)
             if len(line) > self._console.width:
@@ -58,7 +54,7 @@ class Terminal:
             self._bar.console.print(coloured, highlight=False, soft_wrap=True)
         elif isinstance(event, Note):
             self._bar.console.print(escape(event.text), highlight=False)
-        self._bar.update(self._task, completed=self._done + sum(self._running.values()))
+        self._bar.update(self._task, completed=self._course.trials)
 
 
 class Plain:

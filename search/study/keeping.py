@@ -125,9 +125,8 @@ def _found(storage: StorageUrl, name: str) -> tuple[CheckedStorage, int]:
 
 
 def _belongings(opened: CheckedStorage, study_id: int, folder: Path) -> Belongings:
-    others = [
-        other for other in opened.ids() if other != study_id
-    ]  # copies, by Optuna's copy_study
+    # A copy, by Optuna's copy_study, has the same uid and uploads.
+    others = [other for other in opened.ids() if other != study_id]
     uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
     uid = opened.setting(study_id, UID)
     shared = uid is None or uid in {opened.setting(other, UID) for other in others}

@@ -76,6 +76,12 @@ class StorageUrl:
         made.check(text)
         return made
 
+    @classmethod
+    def usual(cls) -> "StorageUrl":
+        """Where studies live unless somebody names another place. Raises UserError for a variable
+        that holds no storage."""
+        return cls.of(os.environ.get(VARIABLE) or DEFAULT)
+
     def check(self, text: str) -> None:
         """Raises UserError for what keeps nothing, or was misread. `text`: as it was given."""
         url = self._url
@@ -172,7 +178,7 @@ class StorageUrl:
     def options(self) -> tuple[str, ...]:
         """The words with which a command of this shell finds it; none where none is needed."""
         try:
-            if StorageUrl.of(os.environ.get(VARIABLE) or DEFAULT) == self:
+            if StorageUrl.usual() == self:
                 return ()
         except UserError:
             pass  # what the variable holds is no storage

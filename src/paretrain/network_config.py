@@ -3,7 +3,7 @@
 import hashlib
 import keyword
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -174,7 +174,17 @@ class AlexNetConfig(Frozen):
     head: HeadConfig = HeadConfig()
 
 
-class ZooConfig(Frozen):
+class _ByName(Frozen):
+    """What a library calls by a name."""
+
+    @classmethod
+    def of(cls, name: str, head: HeadConfig = HeadConfig(), **arguments: Any) -> Self:  # noqa: B008
+        """Describe a network by its name and keyword arguments: `of("mobilenet_v2",
+        width_mult=0.5)` of torchvision, `of("convnext_atto", drop_rate=0.1)` of timm."""
+        return cls(name=name, head=head, arguments=arguments)  # type: ignore[call-arg]
+
+
+class ZooConfig(_ByName):
     """A network of torchvision by its name in `torchvision.models.list_models()`."""
 
     family: Literal["torchvision"] = "torchvision"
@@ -183,19 +193,13 @@ class ZooConfig(Frozen):
     """What its function is called with beside the number of classes, such as `dropout`."""
     head: HeadConfig = HeadConfig()
 
-    @classmethod
-    def of(cls, name: str, head: HeadConfig = HeadConfig(), **arguments: Any) -> "ZooConfig":  # noqa: B008
-        """Describe a network by its name and keyword arguments: `of("mobilenet_v2",
-        width_mult=0.5)`."""
-        return cls(name=name, head=head, arguments=arguments)  # type: ignore[arg-type]
-
     @property
     def measured_before(self) -> bool:
         """Whether it is one of the twelve that are measured once for all heads."""
         return self.name in get_args(ZooName) and not self.arguments
 
 
-class TimmConfig(Frozen):
+class TimmConfig(_ByName):
     """A network of timm by its name in `timm.list_models()`: what `timm.create_model` makes.
 
     A tag of published weights may follow: `convnext_atto.d2_in1k`.
@@ -206,12 +210,6 @@ class TimmConfig(Frozen):
     arguments: Arguments = ()
     """What it is called with beside the number of classes, such as `drop_rate` or `depths`."""
     head: HeadConfig = HeadConfig()
-
-    @classmethod
-    def of(cls, name: str, head: HeadConfig = HeadConfig(), **arguments: Any) -> "TimmConfig":  # noqa: B008
-        """Describe a network by its name and keyword arguments: `of("convnext_atto",
-        drop_rate=0.1)`."""
-        return cls(name=name, head=head, arguments=arguments)  # type: ignore[arg-type]
 
 
 class OwnConfig(Frozen):
