@@ -3,14 +3,14 @@
 Tiny networks may not: casting every layer's weights is a call each, and calls are what they cost.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 
 from paretrain.config import Precision, TrainConfig
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
-from search.workers.forecast import probe_all
+from search.workers.forecast import images_per_second, probe_all
 from search.workers.pool import WorkerPool
 
 SECONDS = 0.3
@@ -33,8 +33,8 @@ def choose_precision(
         rate = {precision: _rate(pool, config, precision) for precision in ("fp32", "bf16")}
         only_fp32 |= bool(rate["fp32"]) and not rate["bf16"]
         if rate["fp32"] and rate["bf16"]:
-            gains.append(math.log(rate["bf16"] / rate["fp32"]))
-    gain = math.exp(math.fsum(gains) / len(gains)) if gains else None
+            gains.append(rate["bf16"] / rate["fp32"])
+    gain = geometric_mean(gains) if gains else None
     if only_fp32:
         return _with(run, "fp32", "fp32 (some networks could not be trained in bf16; --precision)")
     if gain is None:
@@ -44,12 +44,9 @@ def choose_precision(
 
 
 def _rate(pool: WorkerPool, config: TrainConfig, precision: str) -> float | None:
-    """Images a second of all workers together."""
     config = config.model_copy(update={"precision": precision})
     probe_all(pool, config)  # the first steps choose kernels
-    probed = probe_all(pool, config, SECONDS) or []
-    speeds = [p.images_per_second for p in probed if p.images_per_second is not None]
-    return sum(speeds) if len(speeds) == len(pool.workers) else None
+    return images_per_second(probe_all(pool, config, SECONDS))
 
 
 def _with(run: PreparedRun, precision: Precision, note: str) -> PreparedRun:

@@ -1,14 +1,14 @@
 """How many CPU threads a worker of a new study takes: measured on the networks that it will try."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 
 from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from paretrain.threads import fastest, measured_words
 from search.session.plan import Plan
-from search.workers.forecast import probe_all
+from search.workers.forecast import images_per_second, probe_all
 from search.workers.pool import WorkerPool
 
 SECONDS = 0.3
@@ -24,13 +24,9 @@ def choose_threads(plan: Plan, examples: Sequence[TrainConfig], pool: WorkerPool
 
     def speed(threads: int) -> float | None:
         """Of all workers together, the geometric mean over the networks."""
-        rates = []
-        for config in examples:
-            probed = probe_all(pool, config, SECONDS, threads) or []
-            speeds = [p.images_per_second for p in probed if p.images_per_second is not None]
-            if len(speeds) == len(pool.workers):
-                rates.append(math.log(sum(speeds)))
-        return math.exp(math.fsum(rates) / len(rates)) if rates else None
+        probed = (probe_all(pool, config, SECONDS, threads) for config in examples)
+        rates = [rate for each in probed if (rate := images_per_second(each)) is not None]
+        return geometric_mean(rates) if rates else None
 
     best, measured = fastest(plan.threads, speed)
     if best != plan.threads:

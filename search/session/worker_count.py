@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 
 import torch
 
@@ -11,7 +12,7 @@ from paretrain.formatting import count_of
 from paretrain.threads import cores
 from search.session.plan import Plan
 from search.workers.devices import worker_devices
-from search.workers.forecast import probe_all
+from search.workers.forecast import images_per_second, probe_all
 from search.workers.pool import WorkerPool
 
 SECONDS = 2.0
@@ -77,11 +78,10 @@ def throughput(plan: Plan, examples: Sequence[TrainConfig]) -> tuple[float, floa
             probe_all(pool, config)  # workers load their libraries one sooner, one later
         for config in examples:
             probed = probe_all(pool, config, SECONDS) or []
-            speeds = [p.images_per_second for p in probed if p.images_per_second is not None]
-            if len(speeds) == plan.workers:
-                rates.append(math.log(sum(speeds)))
+            if (rate := images_per_second(probed)) is not None:
+                rates.append(rate)
             largest = max([largest, *(float(p.peak_bytes) for p in probed)])
-    return (math.exp(math.fsum(rates) / len(rates)) if rates else 0.0), largest
+    return (geometric_mean(rates) if rates else 0.0), largest
 
 
 def _fits(plan: Plan, needed: float) -> bool:

@@ -4,7 +4,7 @@ it will try first: the baselines, and proposals of its own sampler, spread over 
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from paretrain.config import TrainConfig
@@ -148,6 +148,16 @@ def probe_all(
         else:
             assert isinstance(message, Ready)
     return probed
+
+
+def images_per_second(probed: Iterable[Probed] | None) -> float | None:
+    """Of all workers together. None where not every one could measure it."""
+    together = 0.0
+    for each in probed or ():
+        if each.images_per_second is None:
+            return None
+        together += each.images_per_second
+    return together or None
 
 
 @dataclass(frozen=True)
