@@ -21,9 +21,9 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_long_epoch_is_told_to_a_log(capsys: pytest.CaptureFixture[str]) -> None:
-    def said(text: str) -> None:
-        deadline = time.monotonic() + 20
-        while text not in (seen := seen_before[0] + capsys.readouterr().err):
+    def said(pattern: str) -> None:
+        deadline = time.monotonic() + 60
+        while not re.search(pattern, seen := seen_before[0] + capsys.readouterr().err):
             seen_before[0] = seen
             assert time.monotonic() < deadline, seen
             time.sleep(0.01)
@@ -34,9 +34,10 @@ def test_a_long_epoch_is_told_to_a_log(capsys: pytest.CaptureFixture[str]) -> No
         said("no trial is being trained just now\n")
         tell(TrialStarted(3, 1000, "a net", "random"))
         tell(TrialStarted(4, 1000, "a net", "random"))
-        said("#3: its first epoch goes on, 0 s so far; #4: its first epoch goes on, 0 s so far\n")
+        first = r"its first epoch goes on, \d+ s so far"
+        said(rf"#3: {first}; #4: {first}\n")
         tell(EpochDone(3, 1, 8, 0.5))
-        said("#3: goes on after epoch 1 of 8, 0 s so far; #4")
+        said(r"#3: goes on after epoch 1 of 8, \d+ s so far; #4")
         tell(TrialEnded(3, "stopped", "others gain more", 1000, "a net", None, 1, 2))
         capsys.readouterr()
         said("#4: its first epoch goes on")
@@ -58,7 +59,7 @@ def test_an_epoch_is_told_to_a_log_where_nothing_was_told_for_long(
 def test_a_search_and_a_report_tell_a_log_what_they_are_at(search: RunMain) -> None:
     code, out, err = search("--trials", 2, "--baselines", "none", *SMALL)
     assert code == 0
-    for text in ("loading images: 0 s", "measuring network 1 of 2", "measuring network 2 of 2"):
+    for text in ("loading images: ", "measuring network 1 of 2", "measuring network 2 of 2"):
         assert text in err
     # Which of the two threads is the next to write is left to chance.
     assert re.search(r"#0: (its first epoch goes on|goes on after epoch|epoch 1)", err)
