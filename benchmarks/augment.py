@@ -28,6 +28,8 @@ ROWS: dict[str, AugmentConfig] = {
     "rotation": AugmentConfig(rotation=30),
     "jitter": AugmentConfig(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
     "grayscale": AugmentConfig(grayscale=0.1),
+    "RandAugment": AugmentConfig(policy="randaugment"),
+    "TrivialAugment": AugmentConfig(policy="trivialaugment"),
     "course report B's": AugmentConfig(
         flip=True, rotation=30, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1
     ),
@@ -46,6 +48,10 @@ def torchvisions(augment: AugmentConfig, size: int) -> list[Any]:
         steps.append(v2.RandomHorizontalFlip())
     if augment.rotation:
         steps.append(v2.RandomRotation(augment.rotation))
+    if augment.policy == "randaugment":
+        steps.append(v2.RandAugment(augment.operations, augment.magnitude))
+    if augment.policy == "trivialaugment":
+        steps.append(v2.TrivialAugmentWide())
     if augment.brightness:
         strengths = (augment.brightness, augment.contrast, augment.saturation, augment.hue)
         steps.append(v2.ColorJitter(*strengths))

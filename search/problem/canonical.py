@@ -28,6 +28,8 @@ def canonical_key(config: TrainConfig) -> str:
         "crop_padding": round(config.augment.crop_padding * side),
         "rotation": round(config.augment.rotation),
     }
+    if config.augment.policy != "randaugment":  # the only one with settings of its own
+        del form["augment"]["operations"], form["augment"]["magnitude"]
     form["share"] = _digits(config.share, 2)
     form["warmup"] = _digits(config.warmup, 2)
     form["ema"] = _digits(1 - config.ema, 2)  # it averages over 1 / (1 - ema) steps

@@ -37,6 +37,7 @@ Precision = Literal["fp32", "bf16"]
 Normalise = Literal["data", "imagenet", "cifar100", "none", "published"]
 Keep = Literal["last", "best", "lowest_loss"]
 Metric = Literal["acc", "balanced_acc", "macro_f1", "top5"]
+Policy = Literal["none", "randaugment", "trivialaugment"]
 
 
 class DataConfig(Frozen):
@@ -88,6 +89,16 @@ class AugmentConfig(Frozen):
     hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     """Largest shift to either side, as a share of the colour circle. The four colour changes are
     applied in an order drawn for each image, as torchvision's ColorJitter does."""
+    policy: Policy = "none"
+    """Operations drawn for each image from fourteen (shear, translate, rotate, brightness, color,
+    contrast, sharpness, posterize, solarize, autocontrast, equalize, none), after crop, flip and
+    rotation. `randaugment`: some with a strength given (Cubuk et al. 2020). `trivialaugment`: one
+    with a strength drawn (Mueller & Hutter 2021), translated by up to 32 pixels. Both are
+    torchvision's."""
+    operations: Annotated[int, Field(ge=1, le=10)] = 2
+    """How many operations `randaugment` applies to an image, one after the other."""
+    magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+    """How strong the operations of `randaugment` are; 30 is the most."""
     grayscale: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability that an image loses its colours."""
     erase: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0

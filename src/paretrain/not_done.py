@@ -6,14 +6,20 @@ _METRIC = "metric is acc, balanced_acc, macro_f1 or top5: AUC and other measures
 _WEIGHTS = "a configuration has balance: weights or sampling, for uneven classes; images have none"
 _LOSS = "cross entropy is the only loss (regularisation.label_smoothing changes it)"
 _MIXING = "images are mixed by augment.mixup and augment.cutmix, each the alpha of Beta(x, x)"
+_POLICY = (
+    "augment.policy is randaugment or trivialaugment, with augment.operations and augment.magnitude"
+)
 _TASK = "an image gets one class of several: no multi-label, regression, detection or segmentation"
 
 _ANSWERS = {
     **dict.fromkeys(("mixup", "cutmix", "mixing", "mixupalpha", "cutmixalpha"), _MIXING),
     **dict.fromkeys(
-        ("randaugment", "autoaugment", "trivialaugment", "augmix", "randomerasing", "cutout"),
-        "augment.erase is random erasing; drawn policies are not done: augment has crops, flips, "
-        "rotations and colours",
+        ("randaugment", "trivialaugment", "trivialaugmentwide", "autoaugment", "augmix", "randaug"),
+        f"{_POLICY}; others are not done",
+    ),
+    **dict.fromkeys(
+        ("randomerasing", "cutout", "reprob"),
+        "augment.erase is the probability of random erasing",
     ),
     **dict.fromkeys(
         ("classweight", "classweights", "sampleweight", "sampleweights", "posweight"), _WEIGHTS

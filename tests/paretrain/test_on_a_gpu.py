@@ -126,6 +126,8 @@ def test_an_epoch_meets_no_other_device_and_waits_for_nothing(
         {"balance": "sampling"},
         {"ema": 0.99, "warmup": 0.5},
         {"metric": "top5"},
+        {"augment": AugmentConfig(policy="randaugment", grayscale=0.1), "deterministic": True},
+        {"augment": AugmentConfig(policy="trivialaugment")},
         {"augment": AugmentConfig(mixup=0.2), "balance": "weights", "micro_batch": 3},
         {"regularisation": RegularisationConfig(label_smoothing=0.1, weight_decay=0.01)},
     ],

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from paretrain.config import AugmentConfig
 from paretrain.data.colour import deal_places, draw_orders, grayscale, jitter, places_of
+from paretrain.data.policies import change_by_policy
 from paretrain.device import widest_float
 
 GROUP_PIXELS = 64 * 32 * 32
@@ -22,8 +23,8 @@ def take_batch(
 ) -> Tensor:
     """Return the images at these positions, uint8 (B, C, H, W), changed as configured.
 
-    They are cropped, flipped and turned, then their colours are changed. Draws come from the
-    generator, on its device.
+    They are cropped, flipped and turned, then changed by the policy, then their colours are
+    changed. Draws come from the generator, on its device.
     """
     size = images_NCHW.shape[-1]
     padding = round(augment.crop_padding * size)
@@ -48,6 +49,7 @@ def take_batch(
 
 
 def _recoloured(batch: Tensor, augment: AugmentConfig, generator: Generator) -> Tensor:
+    batch = change_by_policy(batch, augment, generator)
     count, device = len(batch), batch.device
     strengths = (augment.brightness, augment.contrast, augment.saturation, augment.hue)
     if any(strengths):

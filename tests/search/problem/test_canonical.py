@@ -48,6 +48,12 @@ SAME: list[Callable[[], tuple[TrainConfig, TrainConfig]]] = [
     lambda: (network(pool="flatten"), network(pool="global")),
     lambda: (config(), config(augment=AugmentConfig(crop_padding=0.01))),
     lambda: (adam("adam", 0.0), adam("adamw", 0.0)),
+    # Their strength is drawn, or there are none.
+    lambda: (config(), config(augment=AugmentConfig(magnitude=20, operations=1))),
+    lambda: (
+        config(augment=AugmentConfig(policy="trivialaugment")),
+        config(augment=AugmentConfig(policy="trivialaugment", magnitude=20)),
+    ),
 ]
 OTHER: list[Callable[[], tuple[TrainConfig, TrainConfig]]] = [
     lambda: (config(), config(optimizer=SGDConfig(lr=0.013))),
@@ -64,6 +70,11 @@ OTHER: list[Callable[[], tuple[TrainConfig, TrainConfig]]] = [
     lambda: (config(), network(norm="batch")),
     lambda: (config(), config(batch_size=64)),
     lambda: (config(), config(init="glorot")),
+    lambda: (config(), config(augment=AugmentConfig(policy="randaugment"))),
+    lambda: (
+        config(augment=AugmentConfig(policy="randaugment")),
+        config(augment=AugmentConfig(policy="randaugment", magnitude=20)),
+    ),
 ]
 
 
