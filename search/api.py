@@ -205,6 +205,7 @@ class SearchResult:
         epochs: int | None = None,
         device: str = "auto",
         with_validation: bool = False,
+        test_time_flip: bool = False,
         overwrite: bool = False,
         resume: bool = False,
         **choice: Any,
@@ -228,7 +229,8 @@ class SearchResult:
             self.export(config, **choice)
         options = {
             **{"out": folder, "epochs": epochs, "device": device, "resume": resume},
-            **{"with_validation": with_validation, "overwrite": overwrite},
+            **{"with_validation": with_validation, "test_time_flip": test_time_flip},
+            "overwrite": overwrite,
         }
         threads = torch.get_num_threads()
         try:

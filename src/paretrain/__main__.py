@@ -75,6 +75,13 @@ def train(
     with_validation: Annotated[
         bool, Option("--with-validation", help="Train on the validation images too.")
     ] = False,
+    test_time_flip: Annotated[
+        bool,
+        Option(
+            "--test-time-flip",
+            help="Test and classify each image together with its mirror image: twice the time.",
+        ),
+    ] = False,
     resume: Annotated[bool, Option("--resume", help="Go on with an interrupted training.")] = False,
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace a result, or an unfinished training.")
@@ -131,7 +138,8 @@ def train(
             if resume:
                 _load(training, folder)
             _say_first(console, training, data, with_validation, why)
-            return _through(training, data, folder, console, with_validation, _comment(config))
+            how = (with_validation, test_time_flip)
+            return _through(training, data, folder, console, how, _comment(config))
         except KeyboardInterrupt:
             _say_how_to_go_on(training, folder)
             return EXIT_INTERRUPTED
@@ -226,13 +234,17 @@ def _through(
     data: ImageData,
     folder: ResultFolder,
     console: Console,
-    with_validation: bool,
+    how: tuple[bool, bool],
     origin: tuple[str, ...],
 ) -> int:
-    """Train, test once, write the result and print what it is. Returns the exit code."""
+    """Train, test once, write the result and print what it is. Returns the exit code.
+
+    `how` says whether the validation images are trained on, and whether mirror images are tested.
+    """
     from paretrain.full_training import train_to_the_end
     from paretrain.result.write import Finished, write_all
 
+    with_validation, flip = how
     train_to_the_end(training, folder, console, validated=not with_validation)
     if training.curve[-1].health == "diverged":
         folder.discard()
@@ -241,11 +253,12 @@ def _through(
     with Doing(console, "loading and classifying the test part"):
         test, broken_test = _open_test(training.config)
         warnings = _test_warnings(data, test)
-        on_test = None if test is None else training.evaluate(test.to(training.device))
+        there = None if test is None else test.to(training.device)
+        on_test = None if there is None else training.evaluate(there, flip=flip)
     _say(console, warnings)
     untested = "" if on_test else broken_test or "the data have no test part"
     name = folder.final.name
-    finished = Finished(name, training, with_validation, on_test, untested, origin)
+    finished = Finished(name, training, with_validation, on_test, flip, untested, origin)
     try:
         with Doing(console, "writing the result"):
             no_onnx = write_all(folder.partial, finished)
@@ -335,7 +348,10 @@ def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
     else:
         images = sum(sum(row) for row in on_test.confusion)
         counts = "" if metric == "acc" else f"{NAMES[metric]} {on_test.score(metric):.2%}, "
-        typer.echo(f"test {counts}accuracy {on_test.acc:.2%} on {images:,} images, opened once")
+        mirrored = " with their mirror images" if finished.test_time_flip else ""
+        typer.echo(
+            f"test {counts}accuracy {on_test.acc:.2%} on {images:,} images{mirrored}, opened once"
+        )
     if no_onnx:
         typer.echo(f"no model.onnx: {no_onnx}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")

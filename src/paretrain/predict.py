@@ -42,6 +42,13 @@ def predict(
     trust: Annotated[
         bool, Option("--trust", help="Run code that the folder holds: only your own, or read.")
     ] = False,
+    test_time_flip: Annotated[
+        bool | None,
+        Option(
+            "--test-time-flip/--no-test-time-flip",
+            help="Classify each image together with its mirror image. [default: as it was tested]",
+        ),
+    ] = None,
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out files that are no images.")
     ] = False,
@@ -50,7 +57,7 @@ def predict(
     from paretrain.data.folder import image_files
     from paretrain.result.load import load_classifier
 
-    classifier = load_classifier(folder, form, device, trust, trust)
+    classifier = load_classifier(folder, form, device, trust, trust, test_time_flip)
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
     notes: list[str] = []

@@ -469,17 +469,22 @@ class Training:
 
     @torch.no_grad()
     def evaluate(
-        self, part: Part, pulse: Callable[[], None] = lambda: None, batches: int | None = None
+        self,
+        part: Part,
+        pulse: Callable[[], None] = lambda: None,
+        batches: int | None = None,
+        flip: bool = False,
     ) -> Evaluation:
         """Measure loss, accuracy and confusion matrix on a part, or on its first `batches`.
 
         Images are not augmented and the network is in evaluation mode. `pulse` is called after
-        every batch.
+        every batch. With `flip` an answer is the mean of the probabilities of an image and of its
+        mirror image.
         """
         if batches is not None:
             most = batches * self.evaluation_size
             part = Part(part.images_NCHW[:most], part.labels_N[:most])
-        said = self.answers(part, pulse)
+        said = self.answers(part, pulse, flip)
         rows = said.confusion.tolist()
         right = sum(rows[i][i] for i in range(len(rows)))
         return Evaluation(
@@ -490,7 +495,9 @@ class Training:
         )
 
     @torch.no_grad()
-    def answers(self, part: Part, pulse: Callable[[], None] = lambda: None) -> Answers:
+    def answers(
+        self, part: Part, pulse: Callable[[], None] = lambda: None, flip: bool = False
+    ) -> Answers:
         """Return what the network says of a part. Nothing in it waits for the device."""
         classes = len(self.data.classes)
         confusion = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
@@ -503,8 +510,11 @@ class Training:
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
             labels = labels.to(self.device)
-            with self.arithmetic(), self._autocast():
-                logits = self._answer(normalise(images.to(self.device), self._mean, self._std))
+            images = images.to(self.device)
+            logits = self.logits(images)
+            if flip:  # the logarithm of the mean, as well as a softmax gives it
+                both = [logits, self.logits(images.flip(3))]
+                logits = torch.logaddexp(*(each.float().log_softmax(1) for each in both))
             losses += F.cross_entropy(logits.float(), labels, reduction="sum")
             cell = labels * classes + logits.argmax(1)
             confusion.index_add_(0, cell, torch.ones_like(cell))

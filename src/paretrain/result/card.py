@@ -102,20 +102,32 @@ def _accuracy(metrics: dict[str, Any]) -> str:
         text = (
             f"**Test accuracy {tested['acc']:.2%}** on {tested['images']:,} images (95 %: "
             f"{100 * low:.1f}-{100 * high:.1f} %), which were opened once, after training."
+            f"{_mirrored(metrics)}"
         )
     else:
-        text = f"**Not tested**: {_plain(metrics['untested'])}."
+        text = f"**Not tested**: {_plain(metrics['untested'])}.{_mirrored(metrics)}"
     if metrics["val_acc"] is None:
         return (
             f"{counts}{text} The validation images were trained on, so there is no validation "
             "accuracy."
         )
+    alone = " (without mirror images)" if metrics.get("test_time_flip", False) else ""
     validated = f"Validation accuracy {metrics['val_acc']:.2%}"
     if metric != "acc":
         validated = f"Validation {NAMES[metric]} {metrics['val_score']:.2%}, {validated.lower()}"
     return (
-        f"{counts}{text} {validated} on {metrics['validation_images']:,} "
-        "images; a search chooses by it, so it is too high by a little."
+        f"{counts}{text} {validated} on {metrics['validation_images']:,} images{alone}; a search "
+        "chooses by it, so it is too high by a little."
+    )
+
+
+def _mirrored(metrics: dict[str, Any]) -> str:
+    """Return a sentence about mirror images, or ""."""
+    if not metrics.get("test_time_flip", False):
+        return ""
+    return (
+        " Each answer is the mean of those to the image and to its mirror image "
+        "(`--test-time-flip`), in all formats, and takes twice the time."
     )
 
 

@@ -31,22 +31,35 @@ class PixelClassifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        flip: bool = False,
+    ) -> None:
+        """With `flip` an answer is the mean of those to an image and to its mirror image."""
         super().__init__()
-        self.network = network
+        self.network, self.flip = network, flip
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> float32 probabilities (N, classes)."""
+        answer = self._answer(images)
+        return (answer + self._answer(images.flip(3))) / 2 if self.flip else answer
+
+    def _answer(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(normalise(images, self.mean, self.std))
         return logits.float().softmax(1)
 
 
-def on_cpu(network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> PixelClassifier:
+def on_cpu(
+    network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], flip: bool = False
+) -> PixelClassifier:
     """Copy a trained network for use: on the CPU, in evaluation mode, in plain memory layout."""
     copied = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return PixelClassifier(copied, mean, std).eval().requires_grad_(False)
+    return PixelClassifier(copied, mean, std, flip).eval().requires_grad_(False)
 
 
 Image = Path | str | PIL.Image.Image | np.ndarray

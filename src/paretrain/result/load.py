@@ -9,7 +9,7 @@ from paretrain.own_network import refuse_untrusted, trust_code_of
 from paretrain.paths import is_file
 from paretrain.result.classifier import Classifier
 from paretrain.result.folder import CONFIG, PROGRAM
-from paretrain.result.formats import Format
+from paretrain.result.formats import FORMAT_FILES, Format
 from paretrain.result.metrics import read_metrics
 from paretrain.result.opening import check_sum, open_format
 
@@ -20,8 +20,12 @@ def load_classifier(
     device: str = "cpu",
     trust: bool = False,
     trust_code: bool = False,
+    test_time_flip: bool | None = None,
 ) -> Classifier:
     """Load the network of a result folder.
+
+    `test_time_flip`: whether answers are the mean of those to an image and to its mirror image;
+    None = as it was tested.
 
     Raises UserError when the folder holds no whole result, or one of another or a newer program.
     Raises it also when the device is not there, or cannot compute this format, and for "pt2"
@@ -54,7 +58,13 @@ def load_classifier(
             str(path),
             "give --trust (in Python: trust_code=True), or take --form onnx, which needs no code",
         )
-    opened = open_format(folder, form, config, metrics, picked)
+    flip = metrics.test_time_flip if test_time_flip is None else test_time_flip
+    if form != "weights" and metrics.test_time_flip and not flip:
+        raise UserError(
+            f"--no-test-time-flip: {folder / FORMAT_FILES[form]} was written with --test-time-flip "
+            "and mirrors by itself: take --form weights"
+        )
+    opened = open_format(folder, form, config, metrics, picked, flip)
     # Folders of earlier versions have no sum of it.
     if CONFIG in metrics.sha256:
         check_sum(path, metrics)

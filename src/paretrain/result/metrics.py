@@ -67,6 +67,8 @@ class Metrics(Frozen):
     """Validation accuracy by that metric; None where it is `acc`."""
     val_loss: Nats | None = None
     val_per_class: dict[str, Share] | None = None
+    test_time_flip: bool = False
+    """Whether an answer is the mean of those to an image and to its mirror image."""
     kept_epoch: Count | None = None
     val_acc_best: Share | None = None
     best_epoch: Count | None = None

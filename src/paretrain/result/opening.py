@@ -51,9 +51,17 @@ class Opened:
 
 
 def open_format(
-    folder: Path, form: Format, config: TrainConfig, metrics: Metrics, device: torch.device
+    folder: Path,
+    form: Format,
+    config: TrainConfig,
+    metrics: Metrics,
+    device: torch.device,
+    flip: bool = False,
 ) -> Opened:
     """Open the file of a format. The weights compute on `device`, the other formats on the CPU.
+
+    With `flip` an answer is the mean of those to an image and to its mirror image. Files of the
+    other formats that were written so do it by themselves.
 
     Raises UserError for a file that is missing, cut off, changed, too large, or of another network,
     and where onnxruntime is missing.
@@ -71,14 +79,20 @@ def open_format(
             _refuse_large(path, sum(tensor.numel() for tensor in tensors))
             check_sum(path, metrics)
             if form == "weights":
-                return _weights(path, network, config, metrics, device)
-        return _program(path) if form == "pt2" else Opened(_onnx(path), None)
+                return _weights(path, network, config, metrics, device, flip)
+        opened = _program(path) if form == "pt2" else Opened(_onnx(path), None)
+        return _mirrored(opened) if flip and not metrics.test_time_flip else opened
     except (ValueError, OSError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(
             f"cannot use {path}: {error}: train again, or take another --form"
         ) from None
+
+
+def _mirrored(opened: Opened) -> Opened:
+    run = opened.run
+    return Opened(lambda pixels: (run(pixels) + run(pixels.flip(3))) / 2, opened.module)
 
 
 def check_sum(path: Path, metrics: Metrics) -> None:
@@ -121,7 +135,12 @@ def _refuse_large(path: Path, numbers: int) -> None:
 
 
 def _weights(
-    path: Path, planned: nn.Module, config: TrainConfig, metrics: Metrics, device: torch.device
+    path: Path,
+    planned: nn.Module,
+    config: TrainConfig,
+    metrics: Metrics,
+    device: torch.device,
+    flip: bool,
 ) -> Opened:
     expected = {name: list(tensor.shape) for name, tensor in planned.state_dict().items()}
     try:
@@ -146,7 +165,7 @@ def _weights(
     network.load_state_dict(state)
     # The layout in which training computes, so that its accuracy comes out again.
     network.to(memory_format=torch.channels_last)
-    classifier = PixelClassifier(network, metrics.mean, metrics.std).eval().to(device)
+    classifier = PixelClassifier(network, metrics.mean, metrics.std, flip).eval().to(device)
     return Opened(lambda pixels: _tensor(classifier(pixels.to(device)).cpu()), classifier)
 
 

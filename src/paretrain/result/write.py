@@ -32,6 +32,8 @@ class Finished:
     with_validation: bool
     """Whether the validation images were trained on."""
     on_test: Evaluation | None
+    test_time_flip: bool
+    """Whether answers are the mean of those to an image and to its mirror image."""
     untested: str
     """Why nothing was tested, in words; empty where it was tested."""
     origin: tuple[str, ...]
@@ -69,7 +71,8 @@ def write_all(folder: Path, done: Finished) -> str:
         draw_confusion(folder / f"{CONFUSION}.png", shown, classes, part)
         write_class_rows(folder / f"{PER_CLASS}.csv", rows)
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
-    model = on_cpu(training.network, *pixel_statistics(done.config, done.data))
+    statistics = pixel_statistics(done.config, done.data)
+    model = on_cpu(training.network, *statistics, done.test_time_flip)
     sha256s, no_onnx = write_formats(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": {CONFIG: sha256(folder / CONFIG), **sha256s}}
     write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.origin, part))
@@ -100,6 +103,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
     return {
         "num_params": sum(p.numel() for p in done.training.network.parameters()),
         **({} if metric == "acc" else {"metric": metric}),
+        **({"test_time_flip": True} if done.test_time_flip else {}),
         **validation,
         "train_acc": kept.train_acc,
         "epochs": last.epoch,

@@ -95,6 +95,55 @@ def test_three_forms_give_the_same_answer_and_it_is_the_trainings(
     assert right / 359 == metrics["test"]["acc"]
 
 
+def test_images_are_classified_together_with_their_mirror_images(
+    predict: RunMain, trained: Path, digits: Path
+) -> None:
+    some = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
+    alone = paretrain.load(trained).probabilities
+    mirrored = paretrain.load(trained, test_time_flip=True).probabilities(some)
+    assert torch.allclose(mirrored, (alone(some) + alone(some.flip(3))) / 2, atol=1e-6)
+    assert not torch.allclose(mirrored, alone(some), atol=1e-3)
+    image = next(digits.iterdir())
+    assert predict(trained, image)[1] != predict(trained, image, "--test-time-flip")[1]
+
+
+@pytest.mark.slow
+def test_a_network_that_was_tested_with_mirror_images_answers_so_in_every_form(
+    predict: RunMain, run_main: RunMain, trained: Path, digits: Path, tmp_path: Path
+) -> None:
+    arguments = (trained.parent / "digits.yaml", "--device", "cpu", "--out", "mirrored")
+    code, out, _ = run_main(train, *arguments, "--test-time-flip")
+    assert code == 0 and "on 359 images with their mirror images, opened once" in out
+    folder = tmp_path / "mirrored"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (
+        metrics["test_time_flip"] is True
+        and "its mirror image" in (folder / "README.md").read_text()
+    )
+    plain = json.loads((trained / "metrics.json").read_text())
+    assert metrics["val_acc"] == plain["val_acc"] and metrics["test"] != plain["test"]
+    assert predict("mirrored", digits, "--csv", "out.csv")[0] == 0
+    with Path("out.csv").open(newline="") as file:
+        answers = list(csv.DictReader(file))
+    names = paretrain.load(folder).classes
+    right = sum(a["label"] == names[t] for a, t in zip(answers, labels(), strict=True))
+    assert right / 359 == metrics["test"]["acc"]
+    some = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
+    alone = paretrain.load(trained).probabilities
+    both = (alone(some) + alone(some.flip(3))) / 2
+    for form in FORMAT_FILES:
+        for where, wanted in ((folder, None), (folder, True), (trained, True)):
+            loaded = paretrain.load(where, form, trust=True, test_time_flip=wanted)
+            assert torch.allclose(loaded.probabilities(some), both, atol=2e-6), (form, where)
+        assert torch.allclose(
+            paretrain.load(trained, form, trust=True).probabilities(some), alone(some), atol=2e-6
+        )
+    again = paretrain.load(folder, test_time_flip=False).probabilities(some)
+    assert torch.equal(again, alone(some))
+    done = predict("mirrored", digits, "--form", "onnx", "--no-test-time-flip")
+    refused(done, "mirrors by itself", "--form weights")
+
+
 def test_a_device_that_is_not_there_or_not_for_this_form_is_refused(
     predict: RunMain, trained: Path, digits: Path
 ) -> None:
