@@ -261,7 +261,7 @@ def _through(
     finished = Finished(name, training, with_validation, on_test, flip, untested, origin)
     try:
         with Doing(console, "writing the result"):
-            no_onnx = write_all(folder.partial, finished)
+            missing = write_all(folder.partial, finished)
     except OSError as error:
         raise UserError(
             f"cannot write {error.filename or folder.partial}: {error.strerror or error}: mend it, "
@@ -271,7 +271,7 @@ def _through(
     _say(console, [kept_aside] if kept_aside else [])
     if broken_test:
         raise UserError(f"{broken_test}. The training is kept, untested, in {folder.name}")
-    _say_result(finished, folder, no_onnx)
+    _say_result(finished, folder, missing)
     return 0
 
 
@@ -335,7 +335,7 @@ def _say_first(
     _say(console, notes)
 
 
-def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
+def _say_result(finished: Finished, folder: ResultFolder, missing: dict[str, str]) -> None:
     from paretrain.metric import NAMES
 
     kept, on_test = finished.training.kept, finished.on_test
@@ -352,8 +352,8 @@ def _say_result(finished: Finished, folder: ResultFolder, no_onnx: str) -> None:
         typer.echo(
             f"test {counts}accuracy {on_test.acc:.2%} on {images:,} images{mirrored}, opened once"
         )
-    if no_onnx:
-        typer.echo(f"no model.onnx: {no_onnx}")
+    for name, why in missing.items():
+        typer.echo(f"no {name}: {why}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")
     predict = command_line("paretrain.predict", folder.name, "IMAGES...")
     typer.echo(f"next: {predict}")

@@ -38,11 +38,11 @@ def can_write_onnx() -> bool:
 
 def write_formats(
     folder: Path, model: PixelClassifier, data: DataConfig, classes: tuple[str, ...]
-) -> tuple[dict[str, str], str]:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Write the files of all formats.
 
-    Returns each file's SHA-256, and the reason why there is no ONNX file, or "". Where torch cannot
-    export the network, which only somebody's own may be, there is no program either.
+    Returns each file's SHA-256, and the reasons why others are missing, by name. Where torch cannot
+    export the network, which only somebody's own may be, there is neither program nor ONNX file.
     """
     state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     # Of several entries of metadata the order would change, and the SHA-256 with it.
@@ -54,14 +54,27 @@ def write_formats(
         program = pt2.export(model, data.image_size)
     except Exception as error:  # whatever its forward pass does that cannot be traced
         line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        missing = f"torch.export cannot trace the network ({line}), so there is no {PROGRAM} either"
+        missing = dict.fromkeys((PROGRAM, ONNX), f"torch.export cannot trace the network ({line})")
     else:
-        torch.export.save(program, folder / PROGRAM)
-        missing = f"it needs {INSTALL}"
+        onnx = f"it needs {INSTALL}"
         if can_write_onnx():
-            missing = _write_onnx(folder / ONNX, program, data, classes)
+            onnx = _write_onnx(folder / ONNX, program, data, classes)
+        reasons = {PROGRAM: _write_program(folder / PROGRAM, program), ONNX: onnx}
+        missing = {name: why for name, why in reasons.items() if why}
     written = [name for name in FORMAT_FILES.values() if (folder / name).exists()]
     return {name: sha256(folder / name) for name in written}, missing
+
+
+def _write_program(path: Path, program: ExportedProgram) -> str:
+    """Write the program. Returns the reason why there is none, or ""."""
+    torch.export.save(program, path)
+    try:
+        pt2.check(path)
+    except ValueError as error:
+        # A network of timm, or somebody's own, may compute with what is not known to be harmless.
+        path.unlink()
+        return f"it would be refused when it is loaded: {error}"
+    return ""
 
 
 def _write_onnx(

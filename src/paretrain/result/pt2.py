@@ -27,6 +27,11 @@ def export(model: nn.Module, image_size: int) -> ExportedProgram:
     return program
 
 
+def check(path: Path) -> None:
+    """Raise ValueError for a file that `load` refuses."""
+    checked_copy(path)
+
+
 def load(path: Path) -> nn.Module:
     """Load a program that `export` made and `torch.export.save` wrote.
 

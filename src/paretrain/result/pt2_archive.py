@@ -22,7 +22,16 @@ _MEMBER = re.compile(
 )
 _SYMBOL = re.compile(r"Symbol\('[A-Za-z]\w*'(, (positive|integer)=True)*\)", re.ASCII)
 """A size that is not known: the number of images. Loading evaluates it."""
+_INTEGER = re.compile(r"Integer\(\d{1,18}\)", re.ASCII)
+_OF_SIZES = re.compile(r"(?:Mul|Add|Min|Max)\(#(?:, #)*\)", re.ASCII)
+"""A size that is computed from others, each written as #."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
+_EINSUM = re.compile(r"[A-Za-z]+( [A-Za-z]+)*(, ?[A-Za-z]+( [A-Za-z]+)*)*( ?-> ?[A-Za-z ]*)?")
+"""What einsum is to add up."""
+_PLACE = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*", re.ASCII)
+"""A module or a weight in the network, such as RegNet's `block1.block1-0`. It is no code: torch
+takes it apart at the dots, and reads a part that is no identifier with getattr."""
+_PLACES = ("fqn", "parameter_name", "buffer_name", "tensor_constant_name")
 _VERSION = re.compile(r"[\w.+]+", re.ASCII)
 
 
@@ -38,7 +47,8 @@ _KEYS = _words(
     "is_single_tensor_return kind layout major max_val metadata min_val minor module_call_graph "
     "name nodes opset_version out_spec output_specs outputs parameter parameter_name path_name "
     "persistent range_constraints requires_grad schema_version signature sizes storage_offset "
-    "strides sym_int_values target tensor_meta tensor_values torch_version type user_input "
+    "strides sym_int_values target tensor_constant tensor_constant_name tensor_meta "
+    "tensor_values torch_version type user_input "
     "user_output verifiers"
 )
 _NAMED_BY_THE_GRAPH = (
@@ -50,34 +60,37 @@ _NAMED_BY_THE_GRAPH = (
 )
 """Entries whose keys are names of tensors, sizes or modules."""
 
-_TARGETS = {
+_TARGETS = {"_operator.mul"} | {
     f"torch.ops.aten.{name}"
     for name in _words(
-        "_assert_tensor_metadata.default abs.default adaptive_avg_pool1d.default "
-        "adaptive_avg_pool2d.default adaptive_max_pool2d.default add.Scalar add.Tensor "
-        "add_.Scalar add_.Tensor alias.default amax.default avg_pool1d.default "
+        "abs.default adaptive_avg_pool1d.default adaptive_avg_pool2d.default "
+        "adaptive_max_pool2d.default add.Scalar add.Tensor add_.Scalar add_.Tensor "
+        "alias.default amax.default _assert_tensor_metadata.default avg_pool1d.default "
         "avg_pool2d.default batch_norm.default bmm.default cat.default celu.default "
-        "channel_shuffle.default chunk.default clamp.default clone.default conv1d.default "
-        "contiguous.default conv2d.default conv2d.padding conv_transpose2d.input cos.default "
-        "div.Scalar div.Tensor "
-        "div_.Tensor dropout.default dropout_.default einsum.default elu.default elu_.default "
-        "exp.default expand.default feature_dropout.default flatten.using_ints flip.default "
-        "gelu.default gelu_.default glu.default group_norm.default hardsigmoid.default "
-        "hardsigmoid_.default hardswish.default hardswish_.default hardtanh.default "
-        "hardtanh_.default index.Tensor instance_norm.default layer_norm.default "
-        "leaky_relu.default leaky_relu_.default linear.default log_softmax.int matmul.default "
-        "max_pool2d.default maximum.default mean.default mean.dim mish.default mish_.default "
-        "mm.default mul.Scalar mul.Tensor mul_.Tensor neg.default pad.default permute.default "
+        "channel_shuffle.default chunk.default clamp.default clamp_min.default clone.default "
+        "contiguous.default conv1d.default conv2d.default conv2d.padding "
+        "conv_transpose2d.input cos.default div.Scalar div.Tensor div_.Tensor "
+        "dropout.default dropout_.default einsum.default elu.default elu_.default eq.Scalar "
+        "exp.default expand.default expand_as.default feature_dropout.default fill_.Tensor "
+        "flatten.using_ints flip.default gelu.default gelu_.default glu.default "
+        "group_norm.default hardsigmoid.default hardsigmoid_.default hardswish.default "
+        "hardswish_.default hardtanh.default hardtanh_.default index.Tensor "
+        "instance_norm.default layer_norm.default leaky_relu.default leaky_relu_.default "
+        "lift_fresh_copy.default linalg_vector_norm.default linear.default log_softmax.int "
+        "masked_fill.Scalar matmul.default max_pool2d.default maximum.default mean.default "
+        "mean.dim mish.default mish_.default mm.default mul.Scalar mul.Tensor mul_.Tensor "
+        "ne.Scalar neg.default new_zeros.default pad.default permute.default "
         "pixel_shuffle.default pixel_unshuffle.default pow.Tensor_Scalar prelu.default "
         "reciprocal.default relu.default relu6.default relu_.default repeat.default "
-        "reshape.default roll.default rms_norm.default rsqrt.default "
+        "reshape.default rms_norm.default roll.default rsqrt.default "
         "scaled_dot_product_attention.default select.int selu.default selu_.default "
-        "sigmoid.default sigmoid_.default silu.default silu_.default sin.default slice.Tensor "
-        "softmax.int softplus.default split.Tensor split_with_sizes.default sqrt.default "
-        "squeeze.dim squeeze.dims squeeze.default stack.default sub.Scalar sub.Tensor "
-        "sum.dim_IntList sym_size.int t.default tanh.default tanh_.default to.dtype "
-        "transpose.int unbind.int unflatten.int unsqueeze.default upsample_bilinear2d.vec "
-        "upsample_nearest2d.vec var_mean.correction view.default"
+        "sigmoid.default sigmoid_.default silu.default silu_.default sin.default "
+        "slice.Tensor softmax.int softplus.default split.Tensor split_with_sizes.default "
+        "sqrt.default squeeze.default squeeze.dim squeeze.dims stack.default sub.Scalar "
+        "sub.Tensor sum.dim_IntList swapaxes.default sym_size.int t.default tanh.default "
+        "tanh_.default to.dtype transpose.int unbind.int unflatten.int unsqueeze.default "
+        "upsample_bilinear2d.vec upsample_nearest2d.vec var_mean.correction view.default "
+        "zero_.default"
     )
 }
 """Operations that networks of this program consist of. None reads or writes a file."""
@@ -163,7 +176,7 @@ def _check(node: dict[str, Any], inside: str) -> None:
     """Refuse a mapping, or what it holds, that our export does not write."""
     for key, value in node.items():
         if inside in _NAMED_BY_THE_GRAPH:
-            if not _is_name(key):
+            if not _is_name(key, _PLACE if inside == "config" else _NAME):
                 raise ValueError(f"it names a part {key!r}")
         elif key not in _KEYS:
             if value not in (None, False, "", [], {}):
@@ -189,12 +202,24 @@ def _is_expected(key: str, text: str) -> bool:
     if key == "target":
         return text in _TARGETS
     if key == "expr_str":
-        return _SYMBOL.fullmatch(text) is not None
+        return _is_size(text)
     if key in ("in_spec", "out_spec"):
         return _is_plain_spec(json.loads(text))
     if key == "torch_version":
         return _VERSION.fullmatch(text) is not None
-    return text == "" or _is_name(text)
+    if key == "as_string" and _EINSUM.fullmatch(text):
+        return True
+    return text == "" or _is_name(text, _PLACE if key in _PLACES else _NAME)
+
+
+def _is_size(text: str) -> bool:
+    """Whether a text is a product, sum, least or largest of numbers and unknown sizes."""
+    if "#" in text:
+        return False
+    text, found = _SYMBOL.sub("#", _INTEGER.sub("#", text)), 1
+    while found:
+        text, found = _OF_SIZES.subn("#", text)
+    return text == "#"
 
 
 def _is_plain_spec(spec: object) -> bool:
@@ -215,8 +240,8 @@ def _is_plain_spec(spec: object) -> bool:
     return True
 
 
-def _is_name(text: str) -> bool:
+def _is_name(text: str, form: re.Pattern[str]) -> bool:
     """Whether a text is a name, or names joined by dots, and so cannot be an expression."""
-    return _NAME.fullmatch(text) is not None and not any(
+    return form.fullmatch(text) is not None and not any(
         keyword.iskeyword(part) or part.startswith("__") for part in text.split(".")
     )

@@ -50,8 +50,8 @@ class Finished:
         return self.training.data
 
 
-def write_all(folder: Path, done: Finished) -> str:
-    """Write all files of a result; return the reason why there is no ONNX file, or "".
+def write_all(folder: Path, done: Finished) -> dict[str, str]:
+    """Write all files of a result; return the reasons why others are missing, by name.
 
     The metrics come last, because `python -m paretrain.predict` takes no folder without them.
     Raises OSError.
@@ -73,11 +73,11 @@ def write_all(folder: Path, done: Finished) -> str:
         draw_class_rows(folder / f"{PER_CLASS}.png", rows, part)
     statistics = pixel_statistics(done.config, done.data)
     model = on_cpu(training.network, *statistics, done.test_time_flip)
-    sha256s, no_onnx = write_formats(folder, model, done.config.data, classes)
+    sha256s, missing = write_formats(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": {CONFIG: sha256(folder / CONFIG), **sha256s}}
     write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.origin, part))
     write_whole(folder / METRICS, metrics_text(metrics))
-    return no_onnx
+    return missing
 
 
 def _metrics(done: Finished) -> dict[str, Any]:

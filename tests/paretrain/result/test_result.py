@@ -21,6 +21,7 @@ from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.locks import locked
+from paretrain.result import pt2_archive
 from paretrain.result import write as handover
 from paretrain.result.folder import CHECKPOINT, FILES
 from paretrain.training import Training
@@ -513,6 +514,17 @@ def test_a_layer_that_onnx_does_not_know_costs_the_onnx_file_only(
     code, out, _ = train("--epochs", "1")
     assert code == 0 and "no model.onnx: the exporter says: no such operator\n" in out
     assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_a_program_that_would_be_refused_is_not_left(
+    train: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pt2_archive, "_TARGETS", {"torch.ops.aten.conv2d.default"})
+    code, out, _ = train("--epochs", "1")
+    assert code == 0 and "no model.pt2: it would be refused when it is loaded: its graph" in out
+    assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx", "model.pt2"}
+    assert "model.pt2" not in card() and "model.pt2" not in metrics()["sha256"]
 
 
 @pytest.mark.usefixtures("no_onnx")
