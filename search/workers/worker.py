@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import torch
 
+from paretrain.allocator import give_back_memory
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
@@ -124,9 +125,11 @@ class Worker:
             self._free_memory()
             lost = not still_computes(self._device)
             return failed.model_copy(update={"device_lost": lost})
+        # What an allocator keeps, a worker beside it cannot have.
         if self._device.type == "cuda":
-            # What the allocator keeps, a worker beside it on the same GPU cannot have.
             self._free_memory()
+        else:
+            give_back_memory()  # without a search for garbage, which takes longer
         seconds = time.perf_counter() - start
         return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
 
@@ -150,6 +153,7 @@ class Worker:
 
     def _free_memory(self) -> None:
         gc.collect()
+        give_back_memory()
         if self._device.type == "cuda":
             with contextlib.suppress(RuntimeError):  # the device is lost
                 torch.cuda.empty_cache()

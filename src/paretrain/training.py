@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from paretrain.allocator import keep_freed_memory
 from paretrain.averaging import WeightAverage
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.augment import normalise, take_batch
@@ -33,6 +34,7 @@ from paretrain.optim import build_optimizer, build_schedule
 # computes many times slower (docs/architecture.md). At import, because threads inherit the flag
 # from the thread that starts them.
 torch.set_flush_denormal(True)
+keep_freed_memory()
 
 EVALUATION_PIXELS = 4096 * 32 * 32
 """Most pixels in an evaluation batch on a GPU. It limits memory and changes no result."""

@@ -54,6 +54,7 @@ PARETRAIN: dict[str, set[str]] = {
     "own_network": {"cli", "network_config", "trusted_code"},
     "epoch_selection": {"config"},
     "metric": {"config"},
+    "allocator": set(),
     "averaging": set(),
     "labels": set(),
     "optim": {"config"},
@@ -64,8 +65,8 @@ PARETRAIN: dict[str, set[str]] = {
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
     "training": {
-        *("averaging", "config", "determinism", "device", "epoch_selection", "health", "labels"),
-        *("metric", "optim"),
+        *("allocator", "averaging", "config", "determinism", "device", "epoch_selection"),
+        *("health", "labels", "metric", "optim"),
         *("data", "networks"),
     },
     "torch_files": {"paths"},
