@@ -9,6 +9,7 @@ from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from search.study.attributes import CONFIG, CURVE, INFEASIBLE, VERDICT
 from search.study.reader import DAMAGED
+from search.study.records import config_of
 
 AT_ONCE = 2
 """Diverging within so many epochs speaks for the learning rate."""
@@ -69,9 +70,7 @@ def _cause(trial: FrozenTrial) -> str:
 
 def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
     """What to change, from the configurations of the trials with this cause."""
-    configs = [
-        TrainConfig.from_dict(t.user_attrs[CONFIG]) for t in trials if CONFIG in t.user_attrs
-    ]
+    configs = [config_of(t) for t in trials if CONFIG in t.user_attrs]
     if cause == MEMORY and configs:
         largest = max(config.batch_size for config in configs)
         return f"Batches of up to {largest} images: smaller ones, --microbatch or --max-params."

@@ -17,7 +17,7 @@ from search.session.running_trial import RunningTrial
 from search.stopping.rule import expected_end
 from search.study import attributes as attr
 from search.study.decisions import read_decisions, read_evidence
-from search.study.records import COUNTED, read_record, size_attributes, size_of
+from search.study.records import COUNTED, config_of, read_record, size_attributes, size_of
 from search.study.writer import StudyWriter
 from search.workers.job import Job
 
@@ -62,7 +62,7 @@ class TrialQueue:
         for trial in trials:
             self._next_number = trial.number + 1
             if trial.state == TrialState.FAIL and attr.INFEASIBLE in trial.user_attrs:
-                config = TrainConfig.from_dict(trial.user_attrs[attr.CONFIG])
+                config = config_of(trial)
                 self._background.learn_memory(config)
             elif trial.state == TrialState.WAITING:
                 self._waiting.append(self._interrupted(trial))
@@ -87,7 +87,7 @@ class TrialQueue:
     def _interrupted(self, trial: FrozenTrial) -> RunningTrial:
         """A trial that waits, with what it has cost so far."""
         attrs, spent = trial.user_attrs, trial.user_attrs.get(attr.SPENT, {})
-        config, size = TrainConfig.from_dict(attrs[attr.CONFIG]), size_of(trial)
+        config, size = config_of(trial), size_of(trial)
         config = config.model_copy(update={"data": self._plan.data})  # they may have been moved
         measured = attrs.get(attr.MEASURED, False)
         job = self._job(trial.number, config, measured)

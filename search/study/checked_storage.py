@@ -25,6 +25,7 @@ from search.problem.optuna_internals import (
 )
 from search.study import attributes as attr
 from search.study import tables
+from search.study.collector import without_collector
 from search.study.reader import (
     LONGEST_READ,
     MOST_TRIALS,
@@ -43,6 +44,7 @@ MOST_SAID = 5
 UPLOAD = re.compile(r"artifacts:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 """Name of the attribute that Optuna stores with an upload: it holds the name of a file, so nothing
 else may be in it."""
+_SETTING = "setting "
 CURE = "restore the database from a copy, or go on without it"
 
 
@@ -62,6 +64,13 @@ class CheckedStorage(OwnReading):
         lines = list(self._damage.get(study_id, {}).values())
         more = len(lines) - MOST_SAID
         return lines[:MOST_SAID] + ([f"and {more:,} more like these"] if more > 0 else [])
+
+    def damaged_settings(self, study_id: int) -> list[str]:
+        """What could not be read of a study's settings, a line each. Reads none of its trials."""
+        self.get_study_user_attrs(study_id)
+        self.get_study_system_attrs(study_id)
+        parts = self._damage.get(study_id, {})
+        return [line for part, line in parts.items() if part.startswith(_SETTING)]
 
     def damaged_studies(self) -> dict[str, str]:
         """Why, in a line, for each study that cannot be read at all, by its name."""
@@ -88,9 +97,9 @@ class CheckedStorage(OwnReading):
         """An attribute of a study, damaged or not; None where there is none, or it cannot be
         read."""
         for row in self._rows(tables.STUDY_USER, "study_id", study_id):
-            if row["key"] == key:
+            if row.key == key:
                 with contextlib.suppress(ValueError):
-                    return study_attribute(key, row["value_json"])
+                    return study_attribute(key, row.value_json)
         return None
 
     def trial_count(self, study_id: int) -> int:
@@ -105,7 +114,7 @@ class CheckedStorage(OwnReading):
                 *read(tables.STUDY_SYSTEM, tables.STUDY_SYSTEM.c.study_id == study_id),
                 *read(tables.TRIAL_SYSTEM, tables.TRIAL_SYSTEM.c.trial_id.in_(of_study)),
             ]
-        found = (UPLOAD.fullmatch(row["key"]) for row in rows if isinstance(row["key"], str))
+        found = (UPLOAD.fullmatch(row.key) for row in rows if isinstance(row.key, str))
         return {match[1] for match in found if match}
 
     def delete_study(self, study_id: int) -> None:
@@ -132,25 +141,25 @@ class CheckedStorage(OwnReading):
     def get_study_name_from_id(self, study_id: int) -> str:
         """Raises KeyError when there is no such study."""
         for row in self._rows(tables.STUDIES, "study_id", study_id):
-            return str(row["study_name"])
+            return str(row.study_name)
         raise KeyError(f"no study with id {study_id}")
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Likewise."""
         for row in self._rows(tables.STUDIES, "study_name", study_name):
-            return int(row["study_id"])
+            return int(row.study_id)
         raise KeyError(f"no study {study_name}")
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """Raises KeyError when there is no such study, UserError when it is damaged."""
         for row in self._rows(tables.STUDIES, "study_id", study_id):
-            return self._refuse_damaged(study_id, row["study_name"])
+            return self._refuse_damaged(study_id, row.study_name)
         raise KeyError(f"no study with id {study_id}")
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """Those that can be read; the others are in `damage`."""
         rows = self._rows(tables.STUDY_USER, "study_id", study_id)
-        ours = any(row["key"] == attr.IDENTITY for row in rows)
+        ours = any(row.key == attr.IDENTITY for row in rows)
         return self._attributes(study_id, rows, study_attribute, said=ours)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
@@ -160,15 +169,15 @@ class CheckedStorage(OwnReading):
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Raises KeyError when there is none."""
         for row in self._rows(tables.TRIALS, "trial_id", trial_id):
-            for trial in self._trials(row["study_id"], tables.TRIALS.c.trial_id == trial_id):
+            for trial in self._trials(row.study_id, tables.TRIALS.c.trial_id == trial_id):
                 return trial
         raise KeyError(f"no trial with id {trial_id}")
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """Raises KeyError when there is none. Of two, the one that is shown."""
         for row in self._rows(tables.TRIALS, "study_id", study_id):
-            if row["number"] == trial_number:
-                return int(row["trial_id"])
+            if row.number == trial_number:
+                return int(row.trial_id)
         raise KeyError(f"no trial {trial_number} in study with id {study_id}")
 
     def get_trial_user_attrs(self, trial_id: int) -> dict[str, Any]:
@@ -187,22 +196,23 @@ class CheckedStorage(OwnReading):
 
     # --- rows
 
+    @without_collector()
     def _trials(self, study_id: int, which: ColumnElement[bool]) -> list[FrozenTrial]:
         chosen = (tables.TRIALS.c.study_id == study_id) & which
         ids = select(tables.TRIALS.c.trial_id).where(chosen)
         with self._reading() as read:
-            rows = {row["trial_id"]: TrialRows(row) for row in read(tables.TRIALS, chosen)}
+            rows = {row.trial_id: TrialRows(row) for row in read(tables.TRIALS, chosen)}
             for table, part in _PARTS.items() if rows else ():
+                lists = {trial_id: getattr(of_trial, part) for trial_id, of_trial in rows.items()}
                 for row in read(table, table.c.trial_id.in_(ids)):
-                    if row["trial_id"] in rows:  # else it began after the first query
-                        getattr(rows[row["trial_id"]], part).append(row)
+                    if (of_trial := lists.get(row[1])) is not None:  # else it has just begun
+                        of_trial.append(row)
         ours = bool(rows) and any(
-            row["key"] == attr.IDENTITY
-            for row in self._rows(tables.STUDY_USER, "study_id", study_id)
+            row.key == attr.IDENTITY for row in self._rows(tables.STUDY_USER, "study_id", study_id)
         )
         found: dict[int, FrozenTrial] = {}
-        for trial_id, of_trial in rows.items():
-            trial = self._trial(study_id, of_trial, ours)
+        for trial_id in list(rows):
+            trial = self._trial(study_id, rows.pop(trial_id), ours)  # each is wanted once
             if trial is not None and trial.number in found:
                 self._say(study_id, f"row {trial_id}", f"a second trial {trial.number}")
             elif trial is not None:
@@ -211,7 +221,7 @@ class CheckedStorage(OwnReading):
 
     def _trial(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
         """None where not even its number is known."""
-        number = rows.row["number"]
+        number = rows.row.number
         try:
             trial = read_trial(rows, ours)
         except ValueError as error:
@@ -222,13 +232,13 @@ class CheckedStorage(OwnReading):
         try:
             self._say(study_id, f"trial {read_whole(number, MOST_TRIALS)}", what)
         except ValueError:
-            self._say(study_id, f"trial in row {rows.row['trial_id']}", what)
+            self._say(study_id, f"trial in row {rows.row.trial_id}", what)
             return None
         return damaged_trial(rows, number, what)
 
     def _names(self) -> list[tuple[int, Any]]:
         with self._reading() as read:
-            return [(row["study_id"], row["study_name"]) for row in read(tables.STUDIES, None)]
+            return [(row.study_id, row.study_name) for row in read(tables.STUDIES, None)]
 
     def _refuse_damaged(self, study_id: int, stored: object) -> list[StudyDirection]:
         """The directions of a study. Raises UserError for a study of which nothing can be shown,
@@ -238,8 +248,8 @@ class CheckedStorage(OwnReading):
             read_name(stored)
             directions = _directions(self._rows(tables.DIRECTIONS, "study_id", study_id))
             for row in self._rows(tables.STUDY_USER, "study_id", study_id):
-                if row["key"] == attr.IDENTITY:
-                    study_attribute(attr.IDENTITY, row["value_json"])
+                if row.key == attr.IDENTITY:
+                    study_attribute(attr.IDENTITY, row.value_json)
         except ValueError as error:
             raise UserError(
                 f"study '{name}' is damaged and left out: {error}: restore the database from a "
@@ -263,11 +273,11 @@ class CheckedStorage(OwnReading):
         found = {}
         for row in rows:
             try:
-                key = read_name(row["key"])
-                found[key] = read(key, row["value_json"])
+                key = read_name(row.key)
+                found[key] = read(key, row.value_json)
             except ValueError as error:
                 if said:
-                    self._say(study_id, f"setting {short(row['key'])}", str(error))
+                    self._say(study_id, f"{_SETTING}{short(row.key)}", str(error))
         return found
 
     def _say(self, study_id: int, part: str, what: str) -> None:
@@ -289,7 +299,7 @@ class CheckedStorage(OwnReading):
             query = select(*table.c).order_by(next(iter(table.c)))
             if which is not None:
                 query = query.where(which)
-            return list(session.execute(query).mappings())
+            return list(session.execute(query).all())
 
         try:
             yield read
@@ -320,9 +330,9 @@ _PARTS = {
 
 def _directions(rows: Sequence[Any]) -> list[StudyDirection]:
     """Raises ValueError."""
-    ordered = sorted(rows, key=lambda row: str(row["objective"]))
-    names = [row["direction"] for row in ordered]
-    if not names or [row["objective"] for row in ordered] != list(range(len(names))):
+    ordered = sorted(rows, key=lambda row: str(row.objective))
+    names = [row.direction for row in ordered]
+    if not names or [row.objective for row in ordered] != list(range(len(names))):
         raise ValueError("directions of its objectives are missing")
     for name in names:
         if not isinstance(name, str) or name not in StudyDirection.__members__:

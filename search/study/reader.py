@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from paretrain.cli import UserError
 from paretrain.safe_text import visible
 from search.problem.optuna_internals import allows
 from search.study import attributes as attr
-from search.study.stored import REPEAT, STUDY, TRIAL, short, typed
+from search.study.stored import REPEAT, STUDY, TRIAL, short, typed, typed_text
 
 MOST_TEXT = 50_000_000
 """Characters of an attribute; the longest curves have a hundredth of that."""
@@ -27,8 +28,12 @@ DAMAGED = "damaged in the database"
 """Begins the verdict of a trial that cannot be read."""
 _SCALARS = (bool, int, float, str, type(None))
 _FIXED, _ARTIFACT, _METRICS = "fixed_params", "artifacts:", "study:metric_names"
+_KNOWN = 10_000
+"""Names, ranges and values that are remembered because they come again with nearly every trial; and
+the most characters of one that is."""
 
-Row = Mapping[str, Any]
+Row = Any
+"""A row as SQLAlchemy gives it: a tuple whose values have the names of `tables.py` too."""
 
 
 def read_json(text: object) -> Any:
@@ -45,14 +50,14 @@ def read_json(text: object) -> Any:
 
 def read_name(text: object) -> str:
     """The name of a study, a parameter or an attribute. Raises ValueError."""
-    if (
-        not isinstance(text, str)
-        or not text.strip()
-        or len(text) > LONGEST_READ
-        or visible(text) != text
-    ):
+    if not isinstance(text, str) or len(text) > LONGEST_READ or not _is_name(text):
         raise ValueError(f"is no name: {short(text)}")
     return text
+
+
+@lru_cache(_KNOWN)
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and visible(text) == text
 
 
 def refuse_unreadable_name(name: str, what: str) -> None:
@@ -128,27 +133,27 @@ def read_trial(rows: TrialRows, ours: bool) -> FrozenTrial:
     """
     user = _user_attributes(rows.user, ours)
     system = {
-        key: _about(f"attribute '{key}'", system_attribute, key, row["value_json"])
-        for key, row in _by_name(rows.system, "key", "attribute")
+        key: _about(f"attribute '{key}'", system_attribute, key, row.value_json)
+        for key, row in _by_name(rows.system, "attribute").items()
     }
     params, distributions = _parameters(rows.params)
-    state = _state(rows.row["state"])
+    state = _state(rows.row.state)
     values = _values(rows.values, state)
     if ours or attr.CONFIG in user:
         check_trial(state, values, user)
     return FrozenTrial(
-        number=_about("number", read_whole, rows.row["number"], MOST_TRIALS),
+        number=_about("number", read_whole, rows.row.number, MOST_TRIALS),
         state=state,
         value=None,
         values=values,
-        datetime_start=_about("datetime_start", _time, rows.row["datetime_start"]),
-        datetime_complete=_about("datetime_complete", _time, rows.row["datetime_complete"]),
+        datetime_start=_about("datetime_start", _time, rows.row.datetime_start),
+        datetime_complete=_about("datetime_complete", _time, rows.row.datetime_complete),
         params=params,
         distributions=distributions,
         user_attrs=user,
         system_attrs=system,
         intermediate_values=_intermediate(rows.intermediate),
-        trial_id=rows.row["trial_id"],
+        trial_id=rows.row.trial_id,
     )
 
 
@@ -167,11 +172,11 @@ def damaged_trial(rows: TrialRows, number: int, what: str) -> FrozenTrial:
         user_attrs={attr.VERDICT: f"{DAMAGED}: {what}"},
         system_attrs={},
         intermediate_values={},
-        trial_id=rows.row["trial_id"],
+        trial_id=rows.row.trial_id,
     )
 
 
-def check_trial(state: TrialState, values: Sequence[float] | None, user: Row) -> None:
+def check_trial(state: TrialState, values: Sequence[float] | None, user: Mapping[str, Any]) -> None:
     """Whether the attributes of a trial hold together. Attributes of a running trial are written
     one after the other, so only those of an ended one are compared. Raises ValueError."""
     curve = user.get(attr.CURVE, {})
@@ -201,7 +206,7 @@ def check_trial(state: TrialState, values: Sequence[float] | None, user: Row) ->
         raise ValueError(f"values are {short(list(values))}: no accuracy (0 to 1) and size")
 
 
-def _check_ended(epochs: int, user: Row) -> None:
+def _check_ended(epochs: int, user: Mapping[str, Any]) -> None:
     if attr.SIZE not in user:
         raise ValueError(f"attribute '{attr.SIZE}' is missing")
     if not epochs:
@@ -221,24 +226,38 @@ def _about(what: str, read: Any, *arguments: Any) -> Any:
         raise ValueError(f"{visible(what)[:80]} {error}") from None
 
 
-def _by_name(rows: Sequence[Row], column: str, what: str) -> list[tuple[str, Row]]:
-    named = [(_about(f"name of a {what}", read_name, row[column]), row) for row in rows]
-    if len({name for name, _ in named}) < len(named):
+def _by_name(rows: Sequence[Row], what: str) -> dict[str, Row]:
+    """Rows by what is in their third column."""
+    try:
+        named = {read_name(row[2]): row for row in rows}
+    except ValueError as error:
+        raise ValueError(f"name of a {what} {error}") from None
+    if len(named) < len(rows):
         raise ValueError(f"has two {what}s of one name")
     return named
 
 
 def _user_attributes(rows: Sequence[Row], ours: bool) -> dict[str, Any]:
     found, foreign = {}, False
-    for key, row in _by_name(rows, "key", "attribute"):
+    for key, (_, _, _, text) in _by_name(rows, "attribute").items():
         try:
-            value = read_json(row["value_json"])
-            found[key] = typed(TRIAL[key], value) if key in TRIAL else value
+            found[key] = _trial_attribute(key, text)
         except ValueError as error:
             if ours:
                 raise ValueError(f"attribute '{visible(key)[:80]}' {error}") from None
             foreign = True
     return {key: value for key, value in found.items() if key not in TRIAL} if foreign else found
+
+
+def _trial_attribute(key: str, text: object) -> Any:
+    if key not in TRIAL:
+        return read_json(text)
+    if isinstance(text, str) and len(text) <= MOST_TEXT:
+        try:
+            return typed_text(key, text)
+        except ValueError:
+            pass  # read again, step by step, to say what is wrong
+    return typed(TRIAL[key], read_json(text))
 
 
 def _state(stored: object) -> TrialState:
@@ -264,22 +283,42 @@ def _time(stored: object) -> datetime | None:
 def _parameters(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}
-    for name, row in _by_name(rows, "param_name", "parameter"):
-        about = f"parameter '{name}'"
-        distribution = _about(about, _distribution, row["distribution_json"])
-        value = _about(about, _real, row["param_value"])
+    for name, (_, _, _, number, text) in _by_name(rows, "parameter").items():
         try:
-            params[name] = distribution.to_external_repr(value)
-            fits = allows(distribution, params[name])
-        except (ValueError, TypeError, IndexError, OverflowError):
-            fits = False
-        if not fits:
-            raise ValueError(f"{visible(about)} is {short(value)}, outside its range")
+            distribution = _distribution(text)
+            value = _real(number)
+        except ValueError as error:
+            raise ValueError(f"{_parameter(name)[:80]} {error}") from None
+        params[name] = _in_range(distribution, value)
+        if params[name] is _OUTSIDE:
+            raise ValueError(f"{_parameter(name)} is {short(value)}, outside its range")
         distributions[name] = distribution
     return params, distributions
 
 
+def _parameter(name: str) -> str:
+    return visible(f"parameter '{name}'")
+
+
+_OUTSIDE = object()
+
+
+def _in_range(distribution: BaseDistribution, value: float) -> Any:
+    """What a stored number stands for; _OUTSIDE where it stands for nothing."""
+    try:
+        stands_for = distribution.to_external_repr(value)
+        return stands_for if allows(distribution, stands_for) else _OUTSIDE
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return _OUTSIDE
+
+
 def _distribution(text: object) -> BaseDistribution:
+    if isinstance(text, str) and len(text) <= _KNOWN:
+        return _known_distribution(text)
+    return _read_distribution(text)
+
+
+def _read_distribution(text: object) -> BaseDistribution:
     read_json(text)
     assert isinstance(text, str)
     try:
@@ -295,6 +334,9 @@ def _distribution(text: object) -> BaseDistribution:
     return distribution
 
 
+_known_distribution = lru_cache(_KNOWN)(_read_distribution)
+
+
 def _real(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"is {short(value)}, must be a number")
@@ -308,10 +350,10 @@ def _values(rows: Sequence[Row], state: TrialState) -> list[float] | None:
             raise ValueError("has finished, but its values are missing")
         return None
     by_objective = {
-        _about("objective", read_whole, row["objective"], MOST_OBJECTIVES): _typed_real(
-            f"value of objective {short(row['objective'])}", row["value"], row["value_type"]
+        _about("objective", read_whole, objective, MOST_OBJECTIVES): _typed_real(
+            f"value of objective {short(objective)}", value, kind
         )
-        for row in rows
+        for _, _, objective, value, kind in rows
     }
     if sorted(by_objective) != list(range(len(rows))):
         raise ValueError("values of some objectives are missing")
@@ -320,12 +362,10 @@ def _values(rows: Sequence[Row], state: TrialState) -> list[float] | None:
 
 def _intermediate(rows: Sequence[Row]) -> dict[int, float]:
     return {
-        _about("step", read_whole, row["step"], 2**62): _typed_real(
-            f"value at step {short(row['step'])}",
-            row["intermediate_value"],
-            row["intermediate_value_type"],
+        _about("step", read_whole, step, 2**62): _typed_real(
+            f"value at step {short(step)}", value, kind
         )
-        for row in rows
+        for _, _, step, value, kind in rows
     }
 
 

@@ -15,6 +15,7 @@ from paretrain.training import EpochResult
 from search.problem.constraints import Constraints
 from search.stopping.curve import Curve
 from search.study import attributes as attr
+from search.study.stored import StoredConfig
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 """Only these use up `--trials`."""
@@ -61,7 +62,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
     if attr.CONFIG not in attrs or not epochs_of(trial):
         return None
     curve = attrs[attr.CURVE]
-    config = TrainConfig.from_dict(attrs[attr.CONFIG])
+    config = config_of(trial)
     duration = trial.duration or timedelta(0)
     return TrialRecord(
         number=trial.number,
@@ -80,6 +81,13 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         verdict=str(attrs.get(attr.VERDICT, "")),
         seconds=float(attrs.get(attr.SECONDS, duration.total_seconds())),
     )
+
+
+def config_of(trial: FrozenTrial) -> TrainConfig:
+    """The configuration of a trial of ours. Raises UserError where it is none; what comes from a
+    database has been checked."""
+    stored = trial.user_attrs[attr.CONFIG]
+    return stored.config if isinstance(stored, StoredConfig) else TrainConfig.from_dict(stored)
 
 
 def epochs_of(trial: FrozenTrial) -> int:

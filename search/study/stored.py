@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     with_config,
 )
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from paretrain.cli import UserError
@@ -252,9 +253,27 @@ def _as(model: type[BaseModel], value: Any) -> Any:
         raise ValueError(_in_a_line(error)) from None
 
 
-def _configuration(value: Any) -> Any:
-    TrainConfig.from_dict(value)
-    return value
+class StoredConfig(dict[str, Any]):
+    """A stored configuration, with what it says. Nobody changes either, so that it need be checked
+    only once."""
+
+    __slots__ = ("config",)
+
+    def __init__(self, values: Mapping[str, Any], config: TrainConfig) -> None:
+        super().__init__(values)
+        self.config = config
+
+    @classmethod
+    def of_text(cls, text: str) -> "StoredConfig":
+        """From JSON, read by one parser for both. Raises pydantic.ValidationError or ValueError."""
+        values = from_json(text)
+        if not isinstance(values, dict):
+            raise ValueError("is no mapping")
+        return cls(values, TrainConfig.model_validate_json(text))
+
+
+def _configuration(value: Any) -> StoredConfig:
+    return StoredConfig(value, TrainConfig.from_dict(value))
 
 
 _TRIAL: dict[str, Any] = {
@@ -307,6 +326,17 @@ def _adapters(types: Mapping[str, Any]) -> dict[str, TypeAdapter[Any]]:
 
 TRIAL, STUDY = _adapters(_TRIAL), _adapters(_STUDY)
 REPEAT = TypeAdapter(StoredRepeat)
+
+
+def typed_text(key: str, text: str) -> Any:
+    """The value of an attribute of TRIAL, from JSON, as its type has it. Raises ValueError: then
+    `typed` says what is wrong, if anything is."""
+    try:
+        if key == attr.CONFIG:
+            return StoredConfig.of_text(text)
+        return TRIAL[key].validate_json(text, strict=True)
+    except UserError as error:
+        raise ValueError(str(error)) from None
 
 
 def typed(adapter: TypeAdapter[Any], value: Any) -> Any:

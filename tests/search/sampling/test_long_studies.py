@@ -3,14 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
+import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from paretrain.config import AdamConfig, TrainConfig
+from paretrain.network_config import AlexNetConfig
+from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import load_space
 from search.problem.target import Target
 from search.sampling import samplers, surrogate
 from search.sampling.proposer import Proposer
-from search.sampling.samplers import ShadowStudy
+from search.sampling.samplers import ShadowStudy, optuna_sampler
 from search.sampling.surrogate import AccuracyModel
 from tests.search.sampling.test_proposer import constraints, play
 
@@ -54,6 +60,50 @@ def test_a_long_study_fits_its_model_when_it_has_grown(
     assert len({config.model_dump_json() for config in later}) == 12
 
 
+def seen_by_the_sampler(shadow: ShadowStudy) -> list[FrozenTrial]:
+    """The trials that there are when it is asked."""
+    seen: list[FrozenTrial] = []
+
+    def suggest(trial: Trial) -> TrainConfig:
+        seen.extend(trial.study.get_trials(deepcopy=False)[:-1])
+        return TrainConfig(network=AlexNetConfig(), optimizer=AdamConfig(kind="adam", lr=1e-3))
+
+    shadow.drop(shadow.ask(suggest)[0])
+    return seen
+
+
+def test_a_shadow_study_is_asked_and_told_as_optunas_own() -> None:
+    config = TrainConfig(network=AlexNetConfig(), optimizer=AdamConfig(kind="adam", lr=1e-3))
+    asked: tuple[list[Any], list[Any]] = [], []
+
+    def suggest(trial: Trial) -> TrainConfig:
+        trial.suggest_float("x", 0, 1)
+        if trial.suggest_categorical("more", [True, False]):
+            trial.suggest_int("y", 1, 99, log=True)
+        return config
+
+    def told(n: int) -> tuple[float, int]:
+        return (n * 7 % 10) / 10, 10 + n * 3 % 7
+
+    shadow, plain = ShadowStudy("tpe", 1), optuna.create_study(directions=DIRECTIONS)
+    with quiet_optuna():
+        plain.sampler = optuna_sampler("tpe", 1)
+    space = {"x": FloatDistribution(0, 1), "more": CategoricalDistribution((True, False))}
+    for n in range(12):  # of an earlier run
+        params = {"x": n / 12, "more": False}
+        shadow.tell(shadow.add(params, space), *told(n))
+        plain.add_trial(create_trial(params=params, distributions=space, values=told(n)))
+    for n in range(20):
+        number, trial, _ = shadow.ask(suggest)
+        asked[0].append(trial.params)
+        shadow.drop(number) if n % 5 == 2 else shadow.tell(number, *told(n))
+        own = plain.ask()
+        suggest(own)
+        asked[1].append(own.params)
+        plain.tell(own, **({"state": TrialState.FAIL} if n % 5 == 2 else {"values": told(n)}))
+    assert asked[0] == asked[1]
+
+
 @pytest.mark.usefixtures("soon_long")
 def test_a_shadow_study_forgets_all_but_the_front_and_the_latest() -> None:
     shadow = ShadowStudy("front", seed=0)
@@ -63,13 +113,13 @@ def test_a_shadow_study_forgets_all_but_the_front_and_the_latest() -> None:
         number = shadow.add({"x": n / 60}, space)
         best = n == 3  # of all, and the smallest
         shadow.tell(number, 0.9 if best else 0.1 + n / 1000, 10 if best else 1000 + n)
-    known = shadow._study.get_trials(deepcopy=False)
+    known = seen_by_the_sampler(shadow)
     ended = [trial for trial in known if trial.values is not None]
     assert 15 <= len(ended) <= 25 + 1
     assert [0.9, 10.0] in [trial.values for trial in ended], "the front stays"
     assert ended[-1].params == {"x": 59 / 60}
     shadow.tell(open_, 0.4, 500)  # its number is still its own
-    last = [t for t in shadow._study.get_trials(deepcopy=False) if t.values == [0.4, 500.0]]
+    last = [t for t in seen_by_the_sampler(shadow) if t.values == [0.4, 500.0]]
     assert [trial.params for trial in last] == [{"x": 0.5}]
 
 
