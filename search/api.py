@@ -73,6 +73,7 @@ def run_search(
     weights_dir: str | PathLike[str] | None = None,
     microbatch: bool | None = None,
     deterministic: bool = False,
+    cuda_graphs: bool | None = None,
     stall: float | str | None = None,
     storage: str | PathLike[str] | None = None,
     study_name: str | None = None,
@@ -113,7 +114,8 @@ def run_search(
             "data": source,
             "study_name": name,
             "columns": None if columns is None else ",".join(columns),
-            "pretrained": None if pretrained is None else "yes" if pretrained else "no",
+            "pretrained": _yes_or_no(pretrained),
+            "cuda_graphs": _yes_or_no(cuda_graphs),
             "quiet": not progress,
         }
         options = {key: value for key, value in (given | changes).items() if key != "progress"}
@@ -124,6 +126,10 @@ def run_search(
     if code:
         raise SearchFailed(f"five trials in a row failed: {found.last_failure}")
     return found
+
+
+def _yes_or_no(flag: bool | None) -> str | None:
+    return None if flag is None else "yes" if flag else "no"
 
 
 def open_search(study_name: str, storage: str | PathLike[str] | None = None) -> SearchResult:

@@ -138,6 +138,10 @@ def run(
         bool,
         Option("--deterministic", help="Equal curves for equal seeds on a GPU too, but slower."),
     ] = False,
+    cuda_graphs: Annotated[
+        YesNo | None,
+        Option(help="Replay steps on an NVIDIA GPU. [default: yes where measured to be faster]"),
+    ] = None,
     seed: Annotated[
         int | None,
         Option(min=0, max=2**31 - 1, help="Seed of proposals and trainings. [default: 0]"),
@@ -215,6 +219,7 @@ def run(
         microbatch=microbatch,
         precision=precision,
         deterministic=deterministic or None,
+        cuda_graphs=None if cuda_graphs is None else cuda_graphs == "yes",
         seed=seed,
         pruner=pruner,
         sampler=sampler,

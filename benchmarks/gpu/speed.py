@@ -1,4 +1,5 @@
-"""Steps a second: our epoch against a bare loop of the same network on one batch on the device."""
+"""Steps a second: our epoch, eager and replayed as a CUDA graph, against a bare loop of the same
+network on one batch on the device."""
 
 import statistics
 import time
@@ -113,7 +114,7 @@ class Bare:
 
 
 def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> dict[str, object]:
-    """Time, in turn, our epoch, bare steps and bare steps as a graph; give medians and ratios.
+    """Time, in turn, our epoch and bare steps, both also as graphs; give medians and ratios.
 
     In every round each of them runs for at least so many seconds. On a CPU these are seconds of
     processor time, which other programs hardly change.
@@ -136,7 +137,11 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
     if device.type == "cuda" and case.batch == 128:
         fixed = case.config.model_copy(update={"deterministic": True})
         runs["deterministic"] = epoch_of(Training(fixed, training.data, device))
+    graphed = None
     if device.type == "cuda":
+        as_graph = case.config.model_copy(update={"cuda_graphs": True, "epochs": 1_000})
+        graphed = Training(as_graph, training.data, device)
+        runs["ours as graph"] = epoch_of(graphed)
         replay = Bare(case.config, device).graph()
         runs["bare graph"] = lambda: _repeat(replay, steps)
     found: dict[str, list[float]] = {name: [] for name in runs}
@@ -157,11 +162,17 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
         estimate = relative_epoch_cost(case.config, 10, steps * case.batch, GPU) / steps
         row["estimated / measured step"] = estimate * rates["ours"]
     for name in list(runs)[1:]:
-        ratios = [a / b for a, b in zip(found["ours"], found[name], strict=True)]
-        row[f"ours / {name}"] = (
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+        row[f"ours / {name}"] = _ratio(found["ours"], found[name])
+    if graphed is not None:
+        row["ours as graph / bare graph"] = _ratio(found["ours as graph"], found["bare graph"])
+        row["graph"] = graphed.steps_as
     return row
+
+
+def _ratio(ours: list[float], others: list[float]) -> str:
+    """Return the median of the ratios of each round, and their range."""
+    ratios = [a / b for a, b in zip(ours, others, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
 
 def _repeat(step: Callable[[], object], times: int) -> None:

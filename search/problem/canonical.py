@@ -9,7 +9,8 @@ from paretrain.config import NetworkConfig, TrainConfig, VGGConfig
 from paretrain.network_config import OwnConfig
 
 _NOT_COMPARED = {
-    *("format", "seed", "data", "epochs", "precision", "metric", "micro_batch", "threads")
+    *("format", "seed", "data", "epochs", "precision", "metric", "micro_batch", "threads"),
+    "cuda_graphs",
 }
 """Not chosen by a space: set by the run, or by what memory allowed."""
 

@@ -13,7 +13,7 @@ from search.reporting.html import table as html_table
 from search.reporting.nothing_learned import nothing_learned_from
 from search.study.snapshot import StudySnapshot
 
-MAY_DIFFER = {"space", "epochs", "precision", "pretrained", "deterministic"}
+MAY_DIFFER = {"space", "epochs", "precision", "pretrained", "deterministic", "cuda_graphs"}
 """Parts of a study's identity that are ways to find networks. All other parts are what networks are
 measured by, so they must agree."""
 

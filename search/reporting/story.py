@@ -76,6 +76,8 @@ def story_among(
     ]
     if record.baseline is not None:
         lines.append("Baseline: the rule leaves it alone, others are measured against it.")
+    if steps := trial.user_attrs.get(attr.STEPS):
+        lines += _wrapped(f"Steps on the GPU: {steps}.")
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
     return lines + _wrapped(_end(trial, record, chance.finds(finished), epochs, chance, searching))

@@ -54,6 +54,8 @@ class Options:
     precision: Precision | None = None
     """None = on a GPU whichever is faster, measured in a new study; fp32 on a CPU."""
     deterministic: bool | None = None
+    cuda_graphs: bool | None = None
+    """None = on an NVIDIA GPU where they are faster, measured in a new study; else no."""
     seed: int | None = None
     pruner: PrunerName | None = None
     sampler: SamplerName | None = None

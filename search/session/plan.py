@@ -122,6 +122,10 @@ class Plan:
     """Whether a BatchNorm network that does not fit may be trained in smaller pieces."""
     deterministic: bool = False
     """Whether a GPU adds in a fixed order. A setting of the study."""
+    cuda_graphs: bool = False
+    """Whether a GPU replays steps as CUDA graphs. A setting of the study."""
+    cuda_graphs_fixed: bool = True
+    """Whether that is settled: by the study, by --cuda-graphs, or by the device."""
     notes: tuple[str, ...] = ()
     """What was chosen for the user, in words."""
     kept: tuple[Kept, ...] = ()
@@ -139,6 +143,7 @@ class Plan:
             "precision": self.precision,
             "pretrained": self.pretrained,
             "deterministic": self.deterministic,
+            "cuda_graphs": self.cuda_graphs,
             "objectives": [f"{stored_name(self.metric)} maximize", f"{self.objective} minimize"],
             "data": fingerprint,
         }
@@ -149,7 +154,7 @@ class Plan:
 
     def complete(self, config: TrainConfig) -> TrainConfig:
         """A proposed configuration with this run's data, epochs, precision and weights."""
-        names = ("data", "epochs", "precision", "deterministic", "metric")
+        names = ("data", "epochs", "precision", "deterministic", "cuda_graphs", "metric")
         update: dict[str, Any] = {name: getattr(self, name) for name in names}
         if config.start.pretrained:
             place = {"weights_dir": self.weights_dir}
@@ -209,7 +214,8 @@ class Plan:
         """Device, workers, threads and arithmetic, for the first lines."""
         workers = f"{count_of(self.workers, 'worker')} x {count_of(self.threads, 'thread')}"
         order = ", deterministic" if self.deterministic else ""
-        return f"{device_name(self.device)}, {workers}, {self.precision}{order}"
+        graphs = ", CUDA graphs" if self.cuda_graphs and self.device.type == "cuda" else ""
+        return f"{device_name(self.device)}, {workers}, {self.precision}{graphs}{order}"
 
 
 def settle(options: Options, stored: Stored | None) -> Plan:
@@ -229,6 +235,10 @@ def settle(options: Options, stored: Stored | None) -> Plan:
             f"--precision bf16: {device_name(options.device)} does not compute it natively: leave "
             "the option out"
         )
+    if options.cuda_graphs and options.device.type != "cuda":
+        raise UserError(
+            f"--cuda-graphs yes: {device_name(options.device)} has none: leave the option out"
+        )
     workers = options.workers or 1
     of_runs = {name: choice.of_its_runs(name) for name in OF_ITS_RUNS if name != "max_params"}
     return Plan(
@@ -245,6 +255,10 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         precision=choice.first(options.precision, "precision", native_precision(options.device)),
         precision_fixed=stored is not None or options.precision is not None,
         deterministic=choice.first(options.deterministic, "deterministic", False),
+        cuda_graphs=choice.first(options.cuda_graphs, "cuda_graphs", False),
+        cuda_graphs_fixed=(
+            stored is not None or options.cuda_graphs is not None or options.device.type != "cuda"
+        ),
         limits=options.limits,
         auto_workers=options.workers is None,
         mps=options.mps,
@@ -422,7 +436,7 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     else explains it."""
     # Studies from before there were the choices.
     begun: dict[str, Any] = {"skip_broken": False, "pretrained": True, "val_least": None}
-    stored = begun | {"deterministic": False} | stored
+    stored = begun | {"deterministic": False, "cuda_graphs": False} | stored
     stored, wanted = _by_option(stored), _by_option(wanted)
     keys = [key for key in wanted if stored.get(key) != wanted[key]]
     explained = [key for key in keys if key != "data"]

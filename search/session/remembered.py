@@ -9,7 +9,7 @@ WHICH = ("space", "data", "storage", "study_name")
 """They say which study is meant."""
 OF_THE_STUDY = (
     *("epochs", "image_size", "fraction", "per_class", "skip_broken", "objective", "pretrained"),
-    *("metric", "threads", "precision", "deterministic"),
+    *("metric", "threads", "precision", "deterministic", "cuda_graphs"),
 )
 """What its results hang on: taken from the study, and refused with another value."""
 OF_ITS_RUNS: Mapping[str, Any] = {
@@ -45,7 +45,7 @@ class Kept:
         match self.value:
             case None:
                 return f"{option} none"
-            case True if self.name != "pretrained":
+            case True if self.name not in ("pretrained", "cuda_graphs"):
                 return option
             case bool(flag):
                 return f"{option} {'yes' if flag else 'no'}"

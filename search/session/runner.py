@@ -27,6 +27,7 @@ from search.reporting.nothing_learned import nothing_learned
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
+from search.session.gpu_choice import choose_graphs, choose_precision
 from search.session.open_study import (
     admit,
     existing_study,
@@ -37,7 +38,6 @@ from search.session.open_study import (
 from search.session.outcome import Outcome
 from search.session.own_networks import own_networks, refuse_changed
 from search.session.plan import Plan
-from search.session.precision_choice import choose_precision
 from search.session.prepared_run import PreparedRun
 from search.session.progress import emit, reporter
 from search.session.startup_text import say_first, say_labelled, say_time
@@ -106,6 +106,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         with WorkerPool(run.plan.worker_devices, run.plan.threads, environment) as pool:
             doing.say("starting workers and measuring threads")
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
+            run = choose_graphs(run, examples[:SIZED], pool)
             run = choose_precision(run, examples[:SIZED], pool)
             examples = [run.plan.complete(config) for config in examples]
             study = before if dry_run else open_study(run.plan, run.data)
@@ -318,6 +319,7 @@ def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str,
         "objective": plan.objective,
         "metric": plan.metric,
         "precision": plan.precision,
+        "cuda_graphs": plan.cuda_graphs,
         "pretrained": plan.pretrained,
         "without_weights": sorted(run.constraints.without_weights),
         **plan.settings(),

@@ -8,7 +8,7 @@ from paretrain.config import TrainConfig
 from paretrain.training import EpochResult
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision
-from search.study.attributes import AXIS, CONFUSION, DECISIONS, MEASURED, SPENT
+from search.study.attributes import AXIS, CONFUSION, DECISIONS, MEASURED, SPENT, STEPS
 from search.study.decisions import decision_attributes
 from search.study.records import curve_attributes, named_words
 from search.workers.job import Job
@@ -96,4 +96,5 @@ class RunningTrial:
         curve = curve_attributes(self.job.results) if self.job.results else {}
         axis = {} if self.axis is None else {AXIS: self.axis, MEASURED: self.measured}
         confusion = {} if self.job.confusion is None else {CONFUSION: self.job.confusion}
-        return {SPENT: spent, DECISIONS: decisions, **axis, **curve, **confusion}
+        steps = {} if self.job.steps_as is None else {STEPS: self.job.steps_as}
+        return {SPENT: spent, DECISIONS: decisions, **axis, **curve, **confusion, **steps}

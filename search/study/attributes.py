@@ -23,6 +23,8 @@ other stored accuracy but that of CURVE_KEYS is by the metric, too, whatever its
 PER_CLASS, CONFUSION, HEALTH = "per_class", "confusion", "health"
 BEST_ACC, BEST_EPOCH, LOWEST_LOSS_ACC = "val_acc_best", "best_epoch", "val_acc_at_lowest_loss"
 LAST_ACC, SECONDS, SPENT = "val_acc_last", "train_seconds", "spent"
+STEPS = "steps"
+"""How the steps have run, where a GPU was to replay them: `CUDA graph`, or `eager: ` and why."""
 
 # Of a trial: what was decided.
 VERDICT = "verdict"

@@ -164,6 +164,7 @@ class StoredIdentity(TypedDict):
     precision: NotRequired[Precision]
     pretrained: NotRequired[bool]
     deterministic: NotRequired[bool]
+    cuda_graphs: NotRequired[bool]
 
 
 def _data_settings(identity: StoredIdentity) -> StoredIdentity:
@@ -295,6 +296,7 @@ _TRIAL: dict[str, Any] = {
     attr.LAST_ACC: Share,
     attr.SECONDS: Positive,
     attr.SPENT: StoredSpent,
+    attr.STEPS: Line,
     attr.VERDICT: Text,
     attr.NUMBERS: StoredEvidence,
     attr.DECISIONS: Annotated[list[StoredDecision], Field(max_length=MOST_EPOCHS)],

@@ -23,6 +23,8 @@ class Job:
     """The epochs of its curve so far."""
     confusion: Confusion | None = None
     """Once it has ended by itself."""
+    steps_as: str | None = None
+    """How its steps have run, once it has ended (`Training.steps_as`)."""
     stopping: bool = False
     """It has been stopped: an epoch that is still on its way is lost."""
     deaths: int = 0

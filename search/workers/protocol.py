@@ -103,6 +103,8 @@ class Finished(_Message):
     confusion: Confusion | None = None
     """Confusion matrix of the kept epoch's validation images; None where the trial was stopped or
     has too many classes."""
+    steps_as: str | None = None
+    """How the steps have run (`Training.steps_as`)."""
 
 
 class Failed(_Message):
@@ -133,6 +135,7 @@ class Probed(_Message):
     setup_seconds: float | None = None
     epoch_seconds: float | None = None
     images_per_second: float | None = None
+    steps_as: str | None = None
     peak_bytes: int
     """Most memory the process has used so far: on a GPU there, else resident on the CPU."""
 

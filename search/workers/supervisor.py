@@ -3,7 +3,7 @@ dies or hangs, and a lack of memory. Knows nothing of studies."""
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,7 +97,7 @@ class LatencyMeasured:
 
 @dataclass(frozen=True)
 class ConfigChanged:
-    """The job is trained in smaller pieces from now on."""
+    """The job is trained without CUDA graphs, or in smaller pieces, from now on."""
 
     job: Job
 
@@ -160,8 +160,8 @@ class Supervisor:
     """Hands jobs to the workers of a pool and tells what comes of them.
 
     A job whose worker dies is tried once more. One that lacks memory beside others is tried again
-    alone on its device, then in smaller pieces where that is the same training, or where it is
-    allowed. A worker whose device computes no more is replaced.
+    alone on its device, then without CUDA graphs, then in smaller pieces where that is the same
+    training, or where it is allowed. A worker whose device computes no more is replaced.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class Supervisor:
                 yield CurveRestored(job)
             case Finished(seconds=seconds, confusion=confusion):
                 self._release(worker, seconds)
-                job.confusion = confusion
+                job.confusion, job.steps_as = confusion, message.steps_as
                 yield JobFinished(job)
             case Failed(device_lost=True):
                 # Not always this job's fault: what shares a GPU may fall together.
@@ -312,15 +312,25 @@ class Supervisor:
         self._pause(job, failed.seconds, lost=True)
         if len(self._under_way(device)) > 1 and job.alone_on is None:
             yield self._put_aside(worker, device, "out of memory, tried again alone")
+        elif job.config.cuda_graphs:
+            # A graph keeps the memory of a whole step, which validation then cannot have.
+            yield from self._change(worker, job, {"cuda_graphs": False}, "without CUDA graphs")
         elif (pieces := self._smaller_pieces(job.config)) is not None:
-            job.config = job.config.model_copy(update={"micro_batch": pieces})
-            job.checkpoint.unlink(missing_ok=True)  # of another configuration
-            yield ConfigChanged(job)
-            yield JobNote(job, f"out of memory, in pieces of {pieces} images")
-            self._train(worker, job)
+            change = {"micro_batch": pieces}
+            yield from self._change(worker, job, change, f"in pieces of {pieces} images")
         else:
             self._release(worker)
             yield JobFailed(job, "does not fit into memory", failed.traceback, out_of_memory=True)
+
+    def _change(
+        self, worker: int, job: Job, change: Mapping[str, object], how: str
+    ) -> Iterator[Happening]:
+        """Begin a job that lacked memory anew, with a changed configuration."""
+        job.config = job.config.model_copy(update=dict(change))
+        job.checkpoint.unlink(missing_ok=True)  # of another configuration
+        yield ConfigChanged(job)
+        yield JobNote(job, f"out of memory, {how}")
+        self._train(worker, job)
 
     def _worker_died(self, worker: int, died: Died) -> Iterator[Happening]:
         unshared = self._restart(worker, lost=True)

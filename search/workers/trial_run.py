@@ -43,6 +43,11 @@ class TrialRun:
         self._judged = 0
         self._began, self._writing, self._sign = time.monotonic(), 0.0, time.monotonic()
 
+    @property
+    def steps_as(self) -> str | None:
+        """How the steps have run (`Training.steps_as`)."""
+        return self._training.steps_as
+
     def through(self) -> Confusion | None:
         """Train to the end; returns the confusion matrix. Raises Stopped, and what the training
         raises."""

@@ -104,12 +104,12 @@ class Worker:
 
     def _train(self, order: Train) -> Finished | Failed:
         start = time.perf_counter()
-        failed, confusion = None, None
+        failed, confusion, run = None, None, None
         try:
             trust_code_of(order.config.network)  # the coordinator has asked its user
             data = _data(order.config.data, self._device)
-            # Not kept by name: a failed run must not hold its tensors while memory is freed.
-            confusion = TrialRun(order, data, self._device, self._orders, self._say).through()
+            run = TrialRun(order, data, self._device, self._orders, self._say)
+            confusion = run.through()
         except Stopped:
             pass
         except Exception as error:
@@ -120,7 +120,9 @@ class Worker:
                 out_of_memory=is_out_of_memory(error),
                 seconds=time.perf_counter() - start,
             )
-        # Only here: the exception's traceback would have kept the tensors alive.
+        steps_as = None if run is None else run.steps_as
+        # Only here: the exception's traceback would have kept the tensors alive, as would the run.
+        del run
         if failed is not None:
             self._free_memory()
             lost = not still_computes(self._device)
@@ -131,7 +133,7 @@ class Worker:
         else:
             give_back_memory()  # without a search for garbage, which takes longer
         seconds = time.perf_counter() - start
-        return Finished(trial=order.trial, seconds=seconds, confusion=confusion)
+        return Finished(trial=order.trial, seconds=seconds, confusion=confusion, steps_as=steps_as)
 
     def _probe(self, order: Probe) -> Probed:
         pace, threads = None, torch.get_num_threads()
@@ -148,6 +150,7 @@ class Worker:
             setup_seconds=None if pace is None else pace.setup_seconds,
             epoch_seconds=None if pace is None else pace.epoch_seconds,
             images_per_second=None if pace is None else pace.images_per_second,
+            steps_as=None if pace is None else pace.steps_as,
             peak_bytes=peak_memory(self._device),
         )
 

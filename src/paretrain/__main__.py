@@ -352,6 +352,8 @@ def _say_result(finished: Finished, folder: ResultFolder, missing: dict[str, str
         typer.echo(
             f"test {counts}accuracy {on_test.acc:.2%} on {images:,} images{mirrored}, opened once"
         )
+    if steps := finished.training.steps_as:
+        typer.echo(f"steps on the GPU: {steps}")
     for name, why in missing.items():
         typer.echo(f"no {name}: {why}")
     typer.echo(f"{folder.name}: {', '.join(sorted(path.name for path in folder.final.iterdir()))}")

@@ -272,6 +272,10 @@ class TrainConfig(Frozen):
     deterministic: bool = False
     """Whether a GPU adds in a fixed order, so that the same device and versions give the same curve
     to the last bit. It costs speed there. A CPU always does."""
+    cuda_graphs: bool = False
+    """Whether a CUDA GPU replays the steps of full batches as one graph, where they can be
+    recorded. The optimizer then gets its learning rate rounded to float32. Other devices ignore
+    it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("format")

@@ -33,6 +33,17 @@ class Labels:
         """So many parts of about equal size."""
         return self._parts(lambda values: torch.tensor_split(values, count))
 
+    def clone(self) -> "Labels":
+        """The same in tensors of their own."""
+        shares = None if self.shares is None else self.shares.clone()
+        return Labels(self.main.clone(), shares)
+
+    def copy_(self, other: "Labels") -> None:
+        """Write other labels of as many images over these."""
+        self.main.copy_(other.main)
+        if self.shares is not None and other.shares is not None:
+            self.shares.copy_(other.shares)
+
     def _parts(self, cut: Callable[[Tensor], Sequence[Tensor]]) -> list["Labels"]:
         if self.shares is None:
             return [Labels(main) for main in cut(self.main)]

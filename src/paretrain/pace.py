@@ -1,5 +1,6 @@
 """A few measured steps of a configuration: how fast it trains."""
 
+import itertools
 import statistics
 import time
 from dataclasses import dataclass
@@ -23,11 +24,14 @@ class Pace:
     """What one process does with one configuration."""
 
     setup_seconds: float
-    """Building the network, and the first step, which allocates and chooses algorithms."""
+    """Building the network, and the first steps, which allocate, choose algorithms and may be
+    recorded as a CUDA graph."""
     epoch_seconds: float
     """Training and validation."""
     images_per_second: float
     """Training alone."""
+    steps_as: str | None = None
+    """How the steps have run (`Training.steps_as`)."""
 
 
 def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
@@ -42,19 +46,18 @@ def measure(config: TrainConfig, data: ImageData, device: torch.device, seconds:
 def _measured(config: TrainConfig, data: ImageData, device: torch.device, seconds: float) -> Pace:
     start = time.perf_counter()
     training = Training(config, data, device)
-    epoch, steps = 1, training.steps(1)
+    steps = (step for epoch in itertools.count(1) for step in training.steps(epoch))
     next(steps)
+    while training.graph_pending:
+        next(steps)
     settle(device)
     setup = time.perf_counter() - start
     a_step = []
     for _ in range(BLOCKS):
         start, done = time.perf_counter(), 0
         while done < 1 or time.perf_counter() - start < seconds / BLOCKS:
-            if next(steps, None) is not None:
-                done += 1
-                continue
-            epoch += 1
-            steps = training.steps(epoch)
+            next(steps)
+            done += 1
         settle(device)
         a_step.append((time.perf_counter() - start) / done)
     per_image = statistics.median(a_step) / min(config.batch_size, len(data.train))
@@ -65,7 +68,8 @@ def _measured(config: TrainConfig, data: ImageData, device: torch.device, second
     start = time.perf_counter()
     training.evaluate(some)
     per_val_image = (time.perf_counter() - start) / len(some)
-    return Pace(setup, per_image * len(data.train) + per_val_image * len(data.val), 1 / per_image)
+    epoch = per_image * len(data.train) + per_val_image * len(data.val)
+    return Pace(setup, epoch, 1 / per_image, training.steps_as)
 
 
 def settle(device: torch.device) -> None:

@@ -29,6 +29,7 @@ from paretrain.networks.build import build_network, initialise
 from paretrain.networks.pooling import pool_in_fixed_order
 from paretrain.networks.published import frozen_layers, load_published, statistics_of
 from paretrain.optim import build_optimizer, build_schedule
+from paretrain.step_graph import StepGraph, capture_on
 
 # Networks that do not learn fill momentum and activations with denormal numbers, on which a CPU
 # computes many times slower (docs/architecture.md). At import, because threads inherit the flag
@@ -209,12 +210,33 @@ class Training:
             self._steps -= 1
         self._optimizer = build_optimizer(config, self.network)
         self._schedule = build_schedule(config, self._optimizer, self._steps)
+        self._graph = self._new_graph()
         self._lr = config.optimizer.lr
         self.curve: list[EpochResult] = []
         """The epochs so far."""
         self.confusion: Confusion | None = None
         """Confusion matrix of the validation images after the epoch that is kept. None before the
         first epoch."""
+
+    def _new_graph(self) -> StepGraph | None:
+        """Return what replays steps; None where that is not wanted, or the device cannot."""
+        capture = capture_on(self.device) if self.config.cuda_graphs else None
+        if capture is None:
+            return None
+        size = min(self.config.batch_size, len(self._chosen))
+        steps = self._steps * self.config.epochs
+        return StepGraph(self.network, self._optimizer, size, steps, capture)
+
+    @property
+    def steps_as(self) -> str | None:
+        """How the steps have run, where they were to be replayed on a GPU: `CUDA graph`, or
+        `eager: ` and why."""
+        return None if self._graph is None else self._graph.words
+
+    @property
+    def graph_pending(self) -> bool:
+        """Whether a later step will be recorded, so that those after it take another time."""
+        return self._graph is not None and self._graph.pending
 
     def _choose_images(self) -> Tensor:
         """Return the positions of the training images that are used, on the device."""
@@ -356,6 +378,7 @@ class Training:
             self._average.load(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        self._graph = self._new_graph()  # one that was recorded has the addresses of other moments
         self._kept_weights = state.get("kept")
         self.confusion = state.get("confusion")
         self.curve = [EpochResult.model_validate_json(text) for text in state["curve"]]
@@ -392,24 +415,29 @@ class Training:
 
     def _steps_over(self, images: Tensor, labels: Labels) -> Iterator[Step]:
         """Train on prepared images, batch by batch."""
-        config = self.config
-        for some, truth in zip(
-            torch.split(images, config.batch_size),
-            labels.split(config.batch_size),
-            strict=True,
-        ):
-            self._optimizer.zero_grad(set_to_none=True)
-            loss, logits = self._gradients(some, truth)
-            if config.clip.value is not None:
-                nn.utils.clip_grad_value_(self.network.parameters(), config.clip.value)
-            if config.clip.norm is not None:
-                nn.utils.clip_grad_norm_(self.network.parameters(), config.clip.norm)
+        size = self.config.batch_size
+        for some, truth in zip(torch.split(images, size), labels.split(size), strict=True):
             self._lr = float(self._optimizer.param_groups[0]["lr"])
-            self._optimizer.step()
+            if self._graph is None:
+                loss, logits = self._step(some, truth)
+            else:
+                loss, logits = self._graph.run(self._step, some, truth)
             self._schedule.step()
             if self._average is not None:
                 self._average.update(self.network, self._schedule.last_epoch)
             yield Step(loss, logits, truth.main)
+
+    def _step(self, images: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+        """Change the weights by a batch; return its mean loss and its logits."""
+        clip = self.config.clip
+        self._optimizer.zero_grad(set_to_none=True)
+        loss, logits = self._gradients(images, labels)
+        if clip.value is not None:
+            nn.utils.clip_grad_value_(self.network.parameters(), clip.value)
+        if clip.norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), clip.norm)
+        self._optimizer.step()
+        return loss, logits
 
     def _normalised(self, images: Tensor) -> Tensor:
         """uint8 images -> what the network takes, in the precision in which it computes."""

@@ -1,5 +1,6 @@
 """What only a GPU can show: equal arithmetic, no waiting, a lack of memory and what follows it."""
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -154,6 +155,76 @@ def test_a_resumed_curve_is_nearly_the_uninterrupted_one(
     largest = difference(curve(vgg()), curve(vgg(), tmp_path / "checkpoint.pt"))
     record_property("largest difference of a loss, resumed", f"{largest:.2g}")
     assert largest < 0.02
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_cuda_graph_gives_the_curve_of_eager_steps(
+    optimizer: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With sums in a fixed order to the last bit, dropout and the smaller last batch included."""
+    network = vgg().network.model_copy(update={"hidden": (16,), "dropout": (0.5,)})
+    config = vgg(
+        network=network,
+        optimizer=OPTIMIZERS[optimizer],
+        precision=precision,
+        deterministic=True,
+        cuda_graphs=True,
+        batch_size=32,
+        epochs=6,
+    )
+    data = noise(images=400)
+    trainings = [Training(config, data, GPU), Training(config, data, GPU)]
+    list(trainings[0].epochs())
+    assert trainings[0].steps_as == "CUDA graph"
+    trainings[1]._graph.eager = "not wanted"  # type: ignore[union-attr]
+    list(trainings[1].epochs())
+    assert untimed(trainings[0].curve) == untimed(trainings[1].curve)
+
+
+class Waits(nn.Module):
+    """Looks at a number of the GPU in each step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if float(x.detach().mean()) > 1e9 else x * 1.0
+
+
+def graphed_with(layer: nn.Module) -> Training:
+    network = vgg().network.model_copy(update={"hidden": (16,), "dropout": (0.5,)})
+    config = vgg(network=network, cuda_graphs=True, batch_size=16)
+    training = Training(config, noise(images=400), GPU)
+    training.network.features.append(layer)
+    return training
+
+
+def test_a_network_that_waits_for_the_gpu_trains_eagerly() -> None:
+    training = graphed_with(Waits())
+    assert len(list(training.epochs())) == 4
+    assert training.steps_as == "eager: a step waits for the GPU"
+
+
+def test_after_a_recording_that_fails_this_and_the_next_training_are_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if the wait had not been seen. Dropout draws from the generator that took part in it."""
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: None)
+    training = graphed_with(Waits())
+    assert len(list(training.epochs())) == 4
+    assert training.steps_as is not None and training.steps_as.startswith("eager: not recorded: ")
+    after = graphed_with(nn.Identity())
+    assert len(list(after.epochs())) == 4 and after.steps_as == "CUDA graph"
+
+
+def test_a_graph_gives_its_memory_back() -> None:
+    list(graphed_with(nn.Identity()).epochs())
+    gc.collect()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
+    for _ in range(3):
+        list(graphed_with(nn.Identity()).epochs())
+    gc.collect()
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved() <= before
 
 
 def test_after_a_lack_of_memory_the_next_training_is_sound() -> None:

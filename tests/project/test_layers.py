@@ -64,9 +64,10 @@ PARETRAIN: dict[str, set[str]] = {
     "networks": {"cli", "config", "network_config", "own_network", "paths", "torch_files"},
     "locks": {"cli", "data"},
     "memory": {"config", "networks"},
+    "step_graph": {"labels", "memory"},
     "training": {
         *("allocator", "averaging", "config", "determinism", "device", "epoch_selection"),
-        *("health", "labels", "metric", "optim"),
+        *("health", "labels", "metric", "optim", "step_graph"),
         *("data", "networks"),
     },
     "torch_files": {"paths"},

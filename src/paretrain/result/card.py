@@ -199,6 +199,8 @@ def _how_it_was_found(config: TrainConfig, metrics: dict[str, Any], origin: tupl
         f"{count_of(metrics['threads'], 'CPU thread')}; `config.yaml` "
         "has everything that the training depends on."
     )
+    if metrics.get("steps"):
+        trained += f" Steps on the GPU: {_plain(metrics['steps'])}."
     return "\n".join(
         [*(f"- {_plain(line)}" for line in origin), "", trained] if origin else [trained]
     )
@@ -214,10 +216,16 @@ def _limits(config: TrainConfig, metrics: dict[str, Any]) -> str:
         "The accuracy is that of images like those above; for others it is unknown.",
         "No licence has been chosen: the data's own terms apply.",
     ]
-    if config.precision == "bf16":
-        lines.append("Accuracies were measured in bf16; the exported formats compute in fp32.")
+    arithmetic = metrics.get("arithmetic") or config.precision
+    if arithmetic != "fp32":
+        lines.append(
+            f"Accuracies were measured in {_NAMES[arithmetic]}; on a CPU all formats compute in "
+            "fp32, and may classify single images differently."
+        )
     return "\n".join(f"- {line}" for line in lines)
 
+
+_NAMES = {"tf32": "TF32 (fp32 with 10 bits of mantissa in convolutions)", "bf16": "bf16"}
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|!~$&])")
 """What Markdown, or the HTML and formulas in it, would take for a mark."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -83,6 +83,10 @@ class Metrics(Frozen):
     data_fingerprint: str | None = None
     seconds: Annotated[float, Field(ge=0.0)] | None = None
     device: str | None = None
+    arithmetic: Literal["fp32", "tf32", "bf16"] | None = None
+    """That of a GPU's convolutions."""
+    steps: str | None = None
+    """How training steps have run on a GPU: `CUDA graph`, or `eager: ` and why."""
     threads: Count | None = None
     torch: str | None = None
     paretrain: str | None = None

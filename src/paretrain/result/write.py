@@ -10,7 +10,7 @@ from paretrain import __version__
 from paretrain.atomic import write_whole
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.parts import ImageData
-from paretrain.device import device_name
+from paretrain.device import device_name, libraries
 from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
 from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
@@ -121,10 +121,20 @@ def _metrics(done: Finished) -> dict[str, Any]:
         "data_fingerprint": data.fingerprint,
         "seconds": round(sum(result.seconds for result in curve), 2),
         "device": device_name(done.training.device),
+        **_on_a_gpu(done.training),
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "paretrain": __version__,
     }
+
+
+def _on_a_gpu(training: Training) -> dict[str, Any]:
+    """Return how a GPU has computed; empty for a CPU."""
+    if training.device.type != "cuda":
+        return {}
+    convolutions = libraries(training.device)["convolutions"]
+    arithmetic = convolutions if training.config.precision == "fp32" else "bf16"
+    return {"arithmetic": arithmetic, "steps": training.steps_as}
 
 
 def _test_metrics(on_test: Evaluation, classes: tuple[str, ...], metric: Metric) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import csv
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 import yaml
 
 from paretrain.config import (
@@ -19,6 +21,8 @@ from paretrain.config import (
 from paretrain.result.card import model_card
 from paretrain.result.places import without_place, without_places
 from paretrain.result.tables import write_csv
+from paretrain.result.write import _on_a_gpu
+from paretrain.training import Training
 
 HOSTILE = (
     "cat` <script>alert(1)</script>",
@@ -84,6 +88,43 @@ def test_neither_can_the_name_of_a_study_or_a_folder(name: str) -> None:
     text = card.removeprefix("---\n").split("---\n", 1)[1]
     assert not re.search(r"(?<!\\)(<|\]\(http|`{2})", text), text
     assert "\n# Safe" not in text and "\nlicense" not in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "precision", "said"),
+    [
+        (None, "fp32", ""),
+        ("fp32", "fp32", ""),
+        ("tf32", "fp32", "in TF32 ("),
+        ("bf16", "bf16", "in bf16;"),
+    ],
+)
+def test_what_a_gpu_has_rounded_is_said(arithmetic: str | None, precision: str, said: str) -> None:
+    """Its accuracies need not be repeated on a CPU to the last image."""
+    how = config().model_copy(update={"precision": precision})
+    card = model_card("best", how, metrics(arithmetic=arithmetic), (), "test")
+    (limits,) = (part for part in card.split("\n## ") if part.startswith("Limits"))
+    assert ("single images differently" in limits) == bool(said) and said in limits
+
+
+def test_how_steps_have_run_on_a_gpu_is_said() -> None:
+    assert "Steps on the GPU" not in model_card("best", config(), metrics(), (), "test")
+    card = model_card("best", config(), metrics(steps="eager: only 12 steps"), (), "test")
+    assert "Steps on the GPU: eager: only 12 steps." in card
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_a_gpus_arithmetic_is_that_of_its_convolutions(
+    monkeypatch: pytest.MonkeyPatch, tf32: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+    training = SimpleNamespace(device=torch.device("cuda"), config=config(), steps_as="CUDA graph")
+    found = _on_a_gpu(cast(Training, training))
+    assert found == {"arithmetic": "tf32" if tf32 else "fp32", "steps": "CUDA graph"}
+    training.config = config().model_copy(update={"precision": "bf16"})
+    assert _on_a_gpu(cast(Training, training))["arithmetic"] == "bf16"
+    training.device = torch.device("cpu")
+    assert _on_a_gpu(cast(Training, training)) == {}
 
 
 def test_cells_that_a_spreadsheet_would_compute_are_shown(tmp_path: Path) -> None:

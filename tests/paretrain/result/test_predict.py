@@ -162,7 +162,7 @@ def test_a_device_that_is_not_there_or_not_for_this_form_is_refused(
 def test_a_gpu_gives_the_answer_of_the_cpu(trained: Path) -> None:
     some = torch.randint(0, 256, (70, 3, 8, 8), dtype=torch.uint8)
     on_gpu = paretrain.load(trained, device="cuda").probabilities(some)
-    assert torch.allclose(on_gpu, paretrain.load(trained).probabilities(some), atol=1e-3)
+    assert torch.allclose(on_gpu, paretrain.load(trained).probabilities(some), atol=5e-3)  # TF32
 
 
 def labels() -> list[int]:

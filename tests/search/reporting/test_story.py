@@ -107,4 +107,6 @@ def test_trials_in_every_state_have_a_story() -> None:
         "It has no epoch: failed: killed."
     )
     assert ending(TrialState.PRUNED, "epoch 2")[-1] == "Stopped after epoch 2 of 6."
+    told["steps"] = "eager: only 12 steps"
+    assert "Steps on the GPU: eager: only 12 steps." in ending(TrialState.PRUNED, "epoch 2")
     assert ending(TrialState.COMPLETE, "finished")[-1] == "Finished at 40.0%: on the front."

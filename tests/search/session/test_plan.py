@@ -79,6 +79,30 @@ def test_deterministic_and_precision_are_of_a_study_and_older_studies_are_not_de
         settle(options(precision="bf16"), None)
 
 
+def test_cuda_graphs_are_of_a_study_and_older_studies_have_none(
+    plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphed = plan(cuda_graphs=True)
+    assert graphed.complete(CONFIG).cuda_graphs
+    again = settle(options(), stored(graphed.identity("f")))
+    assert again.cuda_graphs and again.cuda_graphs_fixed
+    assert "--cuda-graphs yes" in [str(kept) for kept in again.kept]
+    plain = plan().identity("f")
+    old = {key: value for key, value in plain.items() if key != "cuda_graphs"}
+    assert differences(old, plain) == []
+    assert differences(old, graphed.identity("f")) == ["cuda_graphs (study: False, now: True)"]
+    with pytest.raises(UserError, match="--cuda-graphs yes: cpu has none: leave the option out"):
+        settle(options(cuda_graphs=True), None)
+    assert settle(options(), None).cuda_graphs_fixed
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    gpu = torch.device("cuda")
+    assert not settle(options(device=gpu), None).cuda_graphs_fixed
+    for given in (True, False):
+        settled = settle(options(device=gpu, cuda_graphs=given), None)
+        assert settled.cuda_graphs is given and settled.cuda_graphs_fixed
+    assert not settle(options(device=gpu), stored(plain)).cuda_graphs
+
+
 def test_pretrained_is_part_of_a_study_and_older_studies_have_it(plan: MakePlan) -> None:
     identity = plan().identity("f")
     assert settle(options(), stored(identity | {"pretrained": False})).pretrained is False

@@ -280,6 +280,30 @@ def test_a_job_that_lacks_memory_alone_is_trained_in_smaller_and_smaller_pieces(
     assert seen.hand_out() == [2]
 
 
+def test_a_job_with_cuda_graphs_that_lacks_memory_alone_is_tried_without_them_first(
+    scene: MakeScene,
+) -> None:
+    """They keep the memory of a step, so that the network may well fit without."""
+    seen = scene(workers=1, norm="batch")
+    job = seen.jobs[0]
+    job.config = job.config.model_copy(update={"cuda_graphs": True})
+    job.checkpoint.touch()
+    changed, note = seen.hears(0, no_memory(0))
+    assert changed == ConfigChanged(job) and not job.config.cuda_graphs
+    assert note == JobNote(job, "out of memory, without CUDA graphs")
+    assert not job.checkpoint.exists(), "it was of another configuration"
+    _, order = seen.pool.sent[-1]
+    assert isinstance(order, Train) and order.config == job.config
+    (failed,) = seen.hears(0, no_memory(0))
+    assert isinstance(failed, JobFailed) and failed.out_of_memory
+
+
+def test_how_steps_have_run_is_kept_with_the_job(scene: MakeScene) -> None:
+    seen = scene(workers=1)
+    seen.hears(0, Finished(trial=0, seconds=1.0, steps_as="eager: only 12 steps"))
+    assert seen.jobs[0].steps_as == "eager: only 12 steps"
+
+
 def test_a_worker_that_has_the_machine_for_itself_need_not_wait_to_be_alone(
     scene: MakeScene,
 ) -> None:
