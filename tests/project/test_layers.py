@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "workers": set(),
     "stopping": {"problem"},
     "elsewhere": {"stopping", "study"},
+    "prior": set(),
     "sampling": {"problem"},
     "study": {"problem", "stopping"},
     "reporting": {"problem", "stopping", "study"},

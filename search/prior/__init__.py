@@ -1,0 +1,1 @@
+"""What earlier studies teach a new one."""
