@@ -34,6 +34,8 @@ class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Copies to the host, each of which waits for the GPU."""
         self.to_gpu: Counter[str] = Counter()
         """Copies from the host."""
+        self.waiting = 0
+        """How many of these wait until they are done."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -47,6 +49,7 @@ class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.to_host[name] += 1
         elif inputs == {"cpu"} and "cuda" in outputs:
             self.to_gpu[name] += 1
+            self.waiting += not (kwargs or {}).get("non_blocking", False)
         elif self._device in outputs | inputs and not _is_free(func):
             self.kernels[name] += 1
         return out

@@ -205,7 +205,10 @@ def _examples(run: PreparedRun) -> list[TrainConfig]:
 
 def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:
     if not plan.auto_workers:
-        return plan
+        if plan.objective != "latency" or not shares(plan.worker_devices):
+            return plan
+        note = "latencies contain what others do on the same GPU: --workers auto has one on each"
+        return replace(plan, notes=(*plan.notes, note))
     return choose(
         plan,
         examples[:SIZED],

@@ -55,6 +55,11 @@ def choose(
 ) -> Plan:
     """The plan with the best number of workers: more are tried until they no longer pay, or would
     not fit into the GPU's memory, which is predicted from the probes before, never tried out."""
+    if plan.objective == "latency" and plan.device.type != "cpu":
+        # A neighbour on the same GPU would be part of what is measured.
+        workers, threads = candidates(plan, threads_fixed)[0]
+        say(f"{count_of(workers, 'worker')}: latencies are measured with the GPU for themselves")
+        return replace(plan, workers=workers, threads=threads)
     best, best_rate, needed = plan, 0.0, 0.0
     for workers, threads in candidates(plan, threads_fixed):
         tried = replace(plan, workers=workers, threads=threads)

@@ -17,7 +17,7 @@ from paretrain.averaging import WeightAverage
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.mixing import erase, mix, partners
-from paretrain.data.parts import ImageData, Part
+from paretrain.data.parts import ImageData, Part, carried
 from paretrain.data.split import subset
 from paretrain.determinism import sums_in_fixed_order
 from paretrain.device import widest_float
@@ -402,8 +402,17 @@ class Training:
         for layer in self._still:
             layer.eval()  # BatchNorm's statistics stay, too
         order = self._chosen[order][: self._steps * config.batch_size]
-        for some in torch.split(order, config.batch_size * self.batches_prepared):
-            images = take_batch(part.images_NCHW, some, config.augment, draws)
+        # Where images are not on the device, their positions are wanted here, too: once an epoch,
+        # because the device must be waited for.
+        away = part.images_NCHW.device.type != self.device.type
+        order_here = order.to(part.images_NCHW.device)
+        size = config.batch_size * self.batches_prepared
+        for some, here in zip(torch.split(order, size), torch.split(order_here, size), strict=True):
+            images, index = part.images_NCHW, some
+            if away:
+                images = carried(images[here], self.device)
+                index = torch.arange(len(some), device=self.device)
+            images = take_batch(images, index, config.augment, draws)
             pixels = erase(self._normalised(images), config.augment, draws)
             mixed, labels = mix(pixels, config.augment, draws), part.labels_N[some]
             if mixed is None:
@@ -498,6 +507,14 @@ class Training:
             return self._answer(normalise(images, self._mean, self._std))
 
     @torch.no_grad()
+    def logits_as_exported(self, images: Tensor) -> Tensor:
+        """The same of the current weights, computed as the exported formats do: in fp32, so that no
+        weights are cast, and with no averages put in their place."""
+        self.network.eval()
+        out: Tensor = self.network(normalise(images, self._mean, self._std))
+        return out
+
+    @torch.no_grad()
     def evaluate(
         self,
         part: Part,
@@ -540,7 +557,7 @@ class Training:
             torch.split(part.images_NCHW, size), torch.split(part.labels_N, size), strict=True
         ):
             labels = labels.to(self.device)
-            images = images.to(self.device)
+            images = carried(images, self.device)
             logits = self.logits(images)
             if flip:  # the logarithm of the mean, as well as a softmax gives it
                 both = [logits, self.logits(images.flip(3))]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from torch import Tensor
 
 from benchmarks.gpu.speed import Bare
 from paretrain.config import (
@@ -139,13 +140,40 @@ def test_nor_do_settings_of_a_step(gpu: None, changes: dict[str, object]) -> Non
     assert not calls.to_host and not calls.to_gpu
 
 
+@pytest.mark.parametrize("augment", ["none", "crop and flip", "colours"])
+def test_images_that_do_not_fit_are_copied_without_waiting(
+    gpu: None, monkeypatch: pytest.MonkeyPatch, augment: str
+) -> None:
+    """The GPU is waited for once an epoch, for the order of the images."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (0, 2**30))
+    monkeypatch.setattr(Tensor, "pin_memory", lambda images: images)
+    monkeypatch.setattr(Training, "batches_prepared", 2)
+    config = a_config(NETWORKS["vgg"], AUGMENTATIONS[augment], OPTIMIZERS["sgd"], "bf16")
+    calls = train_and_validate(config, images=5 * BATCH)
+    assert calls.to_host.total() == 1
+    validated = -(-5 * BATCH // Training(config, noise(side=SIDE), GPU).evaluation_size)
+    assert calls.to_gpu.total() == 3 + validated and not calls.waiting
+
+
+def test_whether_images_fit_is_decided_once(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trial gets the images that the worker has; memory comes and goes."""
+    for free, then, where in ((0, 2**33, "cpu"), (2**33, 0, "cuda")):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None, f=free: (f, 2**33))
+        data = noise(side=SIDE).to(GPU)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None, f=then: (f, 2**33))
+        again = data.to(GPU)
+        assert data.train.images_NCHW.device.type == where
+        assert again.train is data.train and again.val is data.val
+        assert again.train.labels_N.device.type == "cuda"
+
+
 def test_what_would_wait_is_seen(gpu: None) -> None:
     """The two tests above could not fail otherwise."""
     there, here = torch.ones(3, device=GPU), torch.ones(3)
     with Calls() as calls:
         there.cpu()
         here.to(GPU)
-    assert calls.to_host.total() == 1 and calls.to_gpu.total() == 1
+    assert calls.to_host.total() == 1 and calls.to_gpu.total() == calls.waiting == 1
     with pytest.raises(Exception, match="_local_scalar_dense"):
         float(there.sum())
     with pytest.raises(Exception, match="nonzero"):

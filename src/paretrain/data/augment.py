@@ -21,7 +21,8 @@ GROUP_PIXELS = 64 * 32 * 32
 def take_batch(
     images_NCHW: Tensor, index_B: Tensor, augment: AugmentConfig, generator: Generator
 ) -> Tensor:
-    """Return the images at these positions, uint8 (B, C, H, W), changed as configured.
+    """Return the images at these positions, uint8 (B, C, H, W), changed as configured. Images and
+    positions are on one device.
 
     They are cropped, flipped and turned, then changed by the policy, then their colours are
     changed. Draws come from the generator, on its device.
@@ -30,7 +31,7 @@ def take_batch(
     padding = round(augment.crop_padding * size)
     count, device = len(index_B), index_B.device
     if padding == 0 and not augment.flip and not augment.rotation:
-        batch = images_NCHW[index_B.to(images_NCHW.device)].to(device)
+        batch = images_NCHW[index_B]
         return _recoloured(batch, augment, generator)
     top_B = left_B = torch.zeros(count, dtype=torch.int64, device=device)
     if padding:
@@ -104,8 +105,7 @@ def crop_flip_rotate(
     columns_BW = torch.where(flip_B[:, None], size - 1 - steps, steps)
     columns_BW = _reflect(left_B[:, None] + columns_BW - padding, size)
     if device.type != "cpu":
-        batch = images_NCHW[index_B.to(images_NCHW.device)].to(device)
-        return _gather(batch, rows_BH, columns_BW, degrees_B)
+        return _gather(images_NCHW[index_B], rows_BH, columns_BW, degrees_B)
     out = torch.empty(len(index_B), *images_NCHW.shape[1:], dtype=images_NCHW.dtype)
     for g in _groups(len(index_B), size):
         turn = None if degrees_B is None else degrees_B[g]

@@ -29,7 +29,14 @@ class Part:
         return len(self.labels_N)
 
     def to(self, device: torch.device) -> "Part":
-        """Move labels to the device, and images if they fit. Else each batch is copied there."""
+        """Move labels to the device, and images if they fit. Else each batch is copied there.
+
+        Labels that are there already say that this has been decided: how much memory is free
+        changes from trial to trial.
+        """
+        there = self.labels_N.device
+        if there.type == device.type and device.index in (None, there.index):
+            return self
         images = self.images_NCHW
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -39,6 +46,13 @@ class Part:
         elif device.type != "cpu":
             images = images.to(device)
         return replace(self, images_NCHW=images, labels_N=self.labels_N.to(device))
+
+
+def carried(images_NCHW: Tensor, device: torch.device) -> Tensor:
+    """Return images on the device. Nothing waits until they are there."""
+    if device.type != "cuda" or images_NCHW.device.type != "cpu":
+        return images_NCHW.to(device)
+    return images_NCHW.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)

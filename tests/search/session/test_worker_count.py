@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from rich.console import Console
 
 from search.session.plan import Plan
+from search.session.runner import _with_workers
 from search.session.worker_count import GAIN, candidates, choose
 from tests.harness import RunMain
 
@@ -55,6 +57,33 @@ def test_every_gpu_of_a_machine_has_equally_many_workers(
     assert candidates(box, threads_fixed=False) == [(n, 1) for n in expected]
     named = replace(box, device=torch.device("cuda", 1))
     assert candidates(named, threads_fixed=False)[0] == (1, 1)
+
+
+def test_where_latency_is_measured_each_gpu_has_one_worker(
+    monkeypatch: pytest.MonkeyPatch, plan: MakePlan
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr("search.session.worker_count.cores", lambda: 64)
+    monkeypatch.setattr("search.session.worker_count.throughput", None)  # nothing is tried
+    box = replace(plan("vgg_reduce"), device=torch.device("cuda"), objective="latency")
+    said: list[str] = []
+    chosen = choose(box, [], False, said.append)
+    assert chosen.workers == 3 and len(set(chosen.worker_devices)) == 3
+    assert said == ["3 workers: latencies are measured with the GPU for themselves"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "workers", "noted"),
+    [("latency", 4, True), ("latency", 3, False), ("params", 4, False)],
+)
+def test_latencies_beside_neighbours_are_noted(
+    monkeypatch: pytest.MonkeyPatch, plan: MakePlan, objective: str, workers: int, noted: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    box = replace(plan("vgg_reduce"), device=torch.device("cuda"), workers=workers)
+    box = replace(box, objective=objective, auto_workers=False)  # type: ignore[arg-type]
+    after = _with_workers(box, [], Console(quiet=True))
+    assert [note.startswith("latencies contain") for note in after.notes] == [True] * noted
 
 
 def test_auto_takes_more_workers_only_where_they_train_more(
