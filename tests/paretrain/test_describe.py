@@ -1,20 +1,25 @@
 """Configurations in words, counts in four characters or so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from paretrain.config import (
     AdamConfig,
+    AugmentConfig,
     CosineSchedule,
     Kernel,
+    RegularisationConfig,
     SGDConfig,
     TrainConfig,
     VGGConfig,
     VGGStage,
 )
-from paretrain.describe import describe, describe_network
+from paretrain.describe import HIDDEN, SHOWN, describe, describe_network
 from paretrain.formatting import short_count
+from paretrain.network_config import ResNetConfig
 
 K3: tuple[Kernel, ...] = ("3x3",)
 CUT = tuple(
@@ -62,6 +67,96 @@ def test_training_names_optimizer_rate_schedule_and_batch(
         optimizer=AdamConfig(kind="adamw", lr=1e-05), schedule=CosineSchedule(), batch_size=128
     )
     assert describe(config) == "8-M, BN, adamw 1e-05 cosine, b128"
+
+
+def leaves(model: type[BaseModel] = TrainConfig, before: str = "") -> Iterator[str]:
+    """Every setting of a configuration by its dotted name, those of all kinds of a part; `network`
+    and `data` as a whole."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not parts or name in ("network", "data"):
+            yield before + name
+        for part in parts if name not in ("network", "data") else ():
+            yield from leaves(part, f"{before}{name}.")
+
+
+OTHER: dict[str, dict[str, Any]] = {
+    "network": {"network": VGGConfig(stages=(VGGStage(width=9, kernels=K3),))},
+    "start.pretrained": {"start.pretrained": True, "network": ResNetConfig(depth=18)},
+    "start.frozen": {
+        **{"start.pretrained": True, "start.frozen": 0.5, "network": ResNetConfig(depth=18)}
+    },
+    "optimizer.kind": {"optimizer": AdamConfig(kind="adam", lr=0.05)},
+    "schedule.kind": {"schedule": CosineSchedule()},
+    "augment.policy": {"augment.policy": "randaugment"},
+    "augment.operations": {"augment.policy": "randaugment", "augment.operations": 3},
+    "augment.magnitude": {"augment.policy": "randaugment", "augment.magnitude": 3},
+    **{
+        name: {name: value}
+        for name, value in {
+            **{"init": "glorot", "optimizer.lr": 0.03, "warmup": 0.1, "batch_size": 64},
+            **{"ema": 0.999, "regularisation.label_smoothing": 0.1, "clip.norm": 1.0},
+            **{"clip.value": 1.0, "balance": "weights", "augment.crop_padding": 0.1},
+            **{"augment.flip": True, "augment.rotation": 15.0, "augment.brightness": 0.2},
+            **{"augment.contrast": 0.2, "augment.saturation": 0.2, "augment.hue": 0.1},
+            **{"augment.grayscale": 0.1, "augment.erase": 0.25, "augment.mixup": 0.2},
+            **{"augment.cutmix": 1.0, "share": 0.5, "normalise": "imagenet", "keep": "best"},
+            **{"patience": 5},
+        }.items()
+    },
+}
+"""Another value than the usual one, for each setting that is shown."""
+
+
+def test_every_setting_is_shown_or_left_out_on_purpose() -> None:
+    """Fails for a new field of TrainConfig until somebody has decided which."""
+    shown = [name for names in SHOWN for name in names]
+    hidden = [name for names in HIDDEN.values() for name in names]
+    assert len({*shown, *hidden}) == len(shown) + len(hidden)
+    assert {*shown, *hidden} == set(leaves())
+    assert set(OTHER) == set(shown)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_another_value_of_a_setting_that_is_shown_is_seen(
+    name: str, tiny_config: Callable[..., TrainConfig]
+) -> None:
+    """Against the same configuration with the setting as usual."""
+    wanted, usual = tiny_config().to_dict(), tiny_config().to_dict()
+    for path, value in OTHER[name].items():
+        for values in (wanted, usual) if path != name and name in OTHER[name] else (wanted,):
+            *parents, last = path.split(".")
+            inner = values
+            for parent in parents:
+                inner = inner[parent]
+            inner[last] = value.model_dump() if isinstance(value, BaseModel) else value
+    one, other = describe(TrainConfig.from_dict(wanted)), describe(TrainConfig.from_dict(usual))
+    assert one != other
+    assert len(one.splitlines()) == 1
+
+
+def test_settings_come_in_the_order_in_which_they_are_read(
+    tiny_config: Callable[..., TrainConfig],
+) -> None:
+    config = tiny_config(
+        init="glorot",
+        schedule=CosineSchedule(),
+        warmup=0.1,
+        ema=0.99,
+        regularisation=RegularisationConfig(label_smoothing=0.1, weight_decay=1e-4),
+        balance="weights",
+        augment=AugmentConfig(
+            crop_padding=0.125, flip=True, policy="randaugment", mixup=0.2, cutmix=1.0
+        ),
+        keep="best",
+        patience=5,
+    )
+    assert describe(config) == (
+        "8-M, BN, glorot, sgd 0.05 cosine, warm-up 0.1, b32, EMA 0.99, label smoothing 0.1, "
+        "balanced weights, crop 0.12, flip, randaugment 2x9, mixup 0.2, cutmix 1, keep best, "
+        "patience 5"
+    )
 
 
 @pytest.mark.parametrize(

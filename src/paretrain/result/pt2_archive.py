@@ -41,7 +41,7 @@ def _words(text: str) -> frozenset[str]:
 
 _KEYS = _words(
     "arg as_bool as_bools as_device as_expr as_float as_int as_ints as_layout as_memory_format "
-    "as_name as_none as_scalar_type as_string as_sym_bool as_sym_int as_sym_ints as_tensor "
+    "as_name as_none as_optional_tensors as_scalar_type as_string as_sym_bool as_sym_int as_sym_ints as_tensor "
     "as_tensors buffer buffer_name config device dtype expr_str "
     "forward_arg_names fqn graph graph_module hint in_spec index input_specs inputs is_param "
     "is_single_tensor_return kind layout major max_val metadata min_val minor module_call_graph "
@@ -79,10 +79,10 @@ _TARGETS = {"_operator.mul"} | {
         "lift_fresh_copy.default linalg_vector_norm.default linear.default log_softmax.int "
         "masked_fill.Scalar matmul.default max_pool2d.default maximum.default mean.default "
         "mean.dim mish.default mish_.default mm.default mul.Scalar mul.Tensor mul_.Tensor "
-        "ne.Scalar neg.default new_zeros.default pad.default permute.default "
+        "ne.Scalar neg.default new_zeros.default ones.default pad.default permute.default "
         "pixel_shuffle.default pixel_unshuffle.default pow.Tensor_Scalar prelu.default "
         "reciprocal.default relu.default relu6.default relu_.default repeat.default "
-        "reshape.default rms_norm.default roll.default rsqrt.default "
+        "reshape.default reshape_as.default rms_norm.default roll.default rsqrt.default "
         "scaled_dot_product_attention.default select.int selu.default selu_.default "
         "sigmoid.default sigmoid_.default silu.default silu_.default sin.default "
         "slice.Tensor softmax.int softplus.default split.Tensor split_with_sizes.default "
@@ -90,7 +90,7 @@ _TARGETS = {"_operator.mul"} | {
         "sub.Tensor sum.dim_IntList swapaxes.default sym_size.int t.default tanh.default "
         "tanh_.default to.dtype transpose.int unbind.int unflatten.int unsqueeze.default "
         "upsample_bilinear2d.vec upsample_nearest2d.vec var_mean.correction view.default "
-        "zero_.default"
+        "zero_.default zeros.default"
     )
 }
 """Operations that networks of this program consist of. None reads or writes a file."""
