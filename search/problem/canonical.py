@@ -58,7 +58,7 @@ def _network(config: NetworkConfig, image_size: int) -> dict[str, Any]:
             form["pool"] = "flatten"
         form["dropout"] = [round(rate, 2) for rate in config.dropout]
     elif isinstance(config, OwnConfig):
-        del form["source"]  # its hash says which
+        del form["source"], form["files"]  # their hash says which
     elif "head" in form:
         form["head"]["dropout"] = round(form["head"]["dropout"], 2)
     return form

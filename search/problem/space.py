@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
 from paretrain.not_done import not_done
-from paretrain.own_network import SOURCE
+from paretrain.own_files import SOURCE, from_folder, run_file
 
 FINGERPRINT = 16
 """Digits of a file's hash that a study stores."""
@@ -218,7 +218,7 @@ def _execute(path: Path, source: bytes) -> Any:
     with contextlib.suppress(UnicodeDecodeError):
         vars(module)[SOURCE] = source.decode()  # networks of the file travel with it
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+        run_file(module, source, str(path), from_folder(path.parent))
     except (Exception, SystemExit) as error:
         where = _line(path, error) or path
         raise UserError(f"space {where} does not import: {_what(error)}") from None
@@ -251,7 +251,7 @@ def _defined(path: Path, function: Callable[..., object]) -> str:
 def _line(path: Path, error: BaseException) -> str:
     """path:line of the deepest frame inside the space file; empty when there is none."""
     if isinstance(error, SyntaxError) and error.lineno:
-        return f"{path}:{error.lineno}"
+        return f"{error.filename or path}:{error.lineno}"  # or a file that it imports
     frames = traceback.extract_tb(error.__traceback__)
     lines = [
         f.lineno for f in frames if f.filename == str(path.resolve()) or f.filename == str(path)

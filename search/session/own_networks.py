@@ -71,7 +71,8 @@ def refuse_changed(study: optuna.Study, networks: Iterable[OwnConfig], space: Sp
         if network.get("family") != "own" or now.get(network["file"]) == network["sha256"]:
             continue
         what = (
-            f"{network['file']} has changed since"
+            f"{network['file']}{', or a file that it imports,' * bool(network.get('files'))} has "
+            "changed since"
             if network["file"] in now
             else f"{space.path.name} has no networks of {network['file']} any more, as when"
         )

@@ -1,8 +1,9 @@
 """The network families of a configuration. The field `family` says which one it is."""
 
 import hashlib
+import json
 import keyword
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -212,6 +213,18 @@ class TimmConfig(_ByName):
     head: HeadConfig = HeadConfig()
 
 
+class OwnFile(Frozen):
+    """A file that a network's own file imports from its folder. It is never written to a disk."""
+
+    place: Annotated[
+        str,
+        Field(max_length=255, pattern=r"^([A-Za-z_][A-Za-z0-9_]*/)*[A-Za-z_][A-Za-z0-9_]*\.py$"),
+    ]
+    """Where it lies in that folder."""
+    source: Annotated[str, Field(max_length=MOST_SOURCE)]
+    """Its content."""
+
+
 class OwnConfig(Frozen):
     """A network of the user: what a function of a file builds. `own_network` makes one.
 
@@ -226,18 +239,33 @@ class OwnConfig(Frozen):
     arguments: Arguments = ()
     """What it is called with, beside `num_classes` and, where it asks for it, `image_size`."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the file's content."""
+    """Of the file's content, with that of `files`."""
     source: Annotated[str, Field(max_length=MOST_SOURCE)]
     """The file's content."""
+    files: tuple[OwnFile, ...] = ()
+    """What it imports from its folder, directly or not, by their places."""
 
     @model_validator(mode="after")
     def _whole(self) -> "OwnConfig":
-        if hashlib.sha256(self.source.encode(errors="replace")).hexdigest() != self.sha256:
+        if len({each.place for each in self.files}) < len(self.files):
+            raise ValueError("files: two have the same place")
+        if len(self.source) + sum(len(each.source) for each in self.files) > MOST_SOURCE:
+            raise ValueError(f"files: all together have more than {MOST_SOURCE:,} characters")
+        if digest_of(self.source, self.files) != self.sha256:
+            named = " with its files" if self.files else ""
             raise ValueError(
-                f"the content of {self.file} is not what its sha256 says: it was changed after "
-                "its search; put it back, or search with the changed file"
+                f"the content of {self.file}{named} is not what its sha256 says: it was changed "
+                "after its search; put it back, or search with the changed file"
             )
         return self
+
+
+def digest_of(source: str, files: Sequence[OwnFile]) -> str:
+    """Return the SHA-256 of a network's file and of those that it imports."""
+    text = source
+    if files:
+        text = json.dumps([source, *([each.place, each.source] for each in files)])
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _family(value: Any) -> Any:

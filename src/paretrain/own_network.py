@@ -5,19 +5,19 @@ The function, or the class of the network, takes `num_classes` and plain values,
 configuration, so whoever has the configuration can build the network.
 """
 
-import hashlib
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from paretrain.cli import UserError
-from paretrain.network_config import MOST_SOURCE, NetworkConfig, OwnConfig
+from paretrain.network_config import MOST_SOURCE, NetworkConfig, OwnConfig, OwnFile, digest_of
+from paretrain.own_files import FILES, SOURCE, from_folder, imported_files
 from paretrain.trusted_code import is_trusted, place_of, trust
 
-SOURCE = "__paretrain_source__"
-"""Name in a module under which the text lies that it was run from."""
 FROM_THE_RUN = ("num_classes", "image_size")
 """Arguments that the images decide. The second one is given to functions that have it."""
 
@@ -36,14 +36,16 @@ def own_network(function: Callable[..., Any], **arguments: Any) -> OwnConfig:
             f"own_network: {name}{where} is no function or class at the top level of a file: "
             "move it there"
         )
-    file, source = _source(function, name)
-    if len(source) > MOST_SOURCE:
+    file, source, files = _source(function, name)
+    length = len(source) + sum(len(each.source) for each in files)
+    if length > MOST_SOURCE:
+        imported = f", with {len(files)} that it imports from its folder," if files else ""
         raise UserError(
-            f"own_network: {file} has {len(source):,} characters, at most {MOST_SOURCE:,} travel "
-            f"with a network: move {name} into a file of its own"
+            f"own_network: {file}{imported} has {length:,} characters, at most {MOST_SOURCE:,} "
+            f"travel with a network: move {name} into a file of its own that imports less"
         )
     _check_arguments(function, f"{name}{where}", arguments)
-    digest = hashlib.sha256(source.encode()).hexdigest()
+    digest = digest_of(source, files)
     trust(digest, file)  # its code is running
     return OwnConfig(
         file=file.name,
@@ -51,6 +53,7 @@ def own_network(function: Callable[..., Any], **arguments: Any) -> OwnConfig:
         arguments=arguments,  # type: ignore[arg-type]  # a validator sorts them
         sha256=digest,
         source=source,
+        files=files,
     )
 
 
@@ -69,7 +72,7 @@ def refuse_untrusted(network: NetworkConfig, place: str, how: str = "give --trus
         raise UserError(
             f"{place} holds code: its network is made by {network.function} of {network.file}, "
             "with which you have not searched on this machine. Code can do whatever you can: read "
-            f"network.source, then {how}"
+            f"network.source{' and network.files' if network.files else ''}, then {how}"
         )
 
 
@@ -79,8 +82,9 @@ def line_of(network: OwnConfig, line: int | None = None) -> str:
     return str(file) if line is None else f"{file}:{line}"
 
 
-def _source(function: Callable[..., Any], name: str) -> tuple[Path, str]:
-    """Return the file that a function comes from, and the text that was run."""
+def _source(function: Callable[..., Any], name: str) -> tuple[Path, str, tuple[OwnFile, ...]]:
+    """Return the file that a function comes from, the text that was run, and the files that it
+    imports from its folder, as they were when a network of it was first described."""
     module = sys.modules.get(function.__module__)
     namespaces = [
         getattr(function, "__globals__", None),
@@ -105,7 +109,20 @@ def _source(function: Callable[..., Any], name: str) -> tuple[Path, str]:
             source = file.read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"own_network: cannot read {file}: {error}") from None
-    return file, str(source)
+    files = namespace.get(FILES)
+    if files is None:
+        found = imported_files(str(source), from_folder(file.parent))
+        try:
+            files = tuple(OwnFile(place=p, source=text) for p, text in found.items())
+        except ValidationError:
+            raise UserError(
+                f"own_network: {file} imports from its folder {', '.join(found)}, of which one has "
+                f"more than {MOST_SOURCE:,} characters: move what the network needs into smaller "
+                "files"
+            ) from None
+        if SOURCE in namespace:  # they were run together, and are to stay as they were then
+            namespace[FILES] = files
+    return file, str(source), files
 
 
 def _line(function: Callable[..., Any]) -> str:

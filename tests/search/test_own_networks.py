@@ -49,6 +49,11 @@ def suggest(trial):
         optimizer=SGDConfig(lr=trial.suggest_float("lr", 0.05, 0.2)),
     )
 """
+TWO_FILES = MINE.replace("import torch\n", "import torch\nfrom flat import flat\n", 1).replace(
+    "nn.Flatten()", "*flat()"
+)
+FLAT = "from torch import nn\n\n\ndef flat():\n    return [nn.Flatten()]\n"
+"""flat.py, a file beside it that it imports."""
 STUDY = ("--study-name", "mine-digits")
 LITTLE = (*SMALL, "--baselines", "none", "--quiet")
 
@@ -65,7 +70,8 @@ def nothing_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a finished study, a configuration and the folder of a training."""
     folder = tmp_path_factory.mktemp("own")
-    (folder / "mine.py").write_text(MINE)
+    (folder / "mine.py").write_text(TWO_FILES)
+    (folder / "flat.py").write_text(FLAT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paretrain.trusted_code._HERE", {})
         succeed_in(folder, run.main, "--space", "mine.py", "--trials", 2, *LITTLE)
@@ -94,6 +100,7 @@ def elsewhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_the_file_travels_to_the_worker_the_database_and_the_folder(here: Path) -> None:
     (here / "mine.py").unlink()
+    (here / "flat.py").unlink()
     (here / "studies.db").unlink()
     image = here / "image.png"
     _picture(image)
@@ -138,9 +145,15 @@ def test_a_study_goes_on_with_the_same_file_only(here: Path, run_main: RunMain) 
     known = load_space("mine.py").fingerprint
     assert known_space(known) is not None
     more = ("--space", "mine.py", "--trials", 3, *LITTLE)
-    Path("mine.py").write_text(MINE.replace("nn.GELU", "nn.ReLU"))
+    changed = "mine.py, or a file that it imports, has changed since study 'mine-digits'"
+    Path("mine.py").write_text(TWO_FILES.replace("nn.GELU", "nn.ReLU"))
     refused = run_main(run.main, *more)
-    assert refused.code == 2 and "mine.py has changed since study 'mine-digits'" in refused.err
+    assert refused.code == 2 and changed in refused.err
+    Path("mine.py").write_text(TWO_FILES)
+    Path("flat.py").write_text(FLAT + "# other words\n")
+    refused = run_main(run.main, *more)
+    assert refused.code == 2 and changed in refused.err
+    Path("flat.py").write_text(FLAT)
     Path("mine.py").unlink()
     refused = run_main(run.main, *more)
     assert refused.code == 2 and "no space file mine.py" in refused.err
@@ -152,11 +165,11 @@ def test_a_study_goes_on_with_the_same_file_only(here: Path, run_main: RunMain) 
     refused = run_main(run.main, *more)
     assert refused.code == 2 and "no networks of mine.py any more" in refused.err
     assert len(load_study("studies.db", "mine-digits").trials) == 2
-    Path("mine.py").write_text(MINE)
+    Path("mine.py").write_text(TWO_FILES)
     assert run_main(run.main, *more).code == 0
     trials = load_study("studies.db", "mine-digits").trials
     assert len(trials) == 3
-    assert all(trial.user_attrs[attr.CONFIG]["network"]["source"] == MINE for trial in trials)
+    assert all(trial.user_attrs[attr.CONFIG]["network"]["source"] == TWO_FILES for trial in trials)
 
 
 WRONG = {

@@ -1,22 +1,23 @@
 """Networks that a file of the user builds: loaded, built, and measured without memory."""
 
 import functools
-import hashlib
 import inspect
 import sys
 import traceback
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from paretrain.cli import UserError
-from paretrain.network_config import OwnConfig
+from paretrain.network_config import OwnConfig, OwnFile, digest_of
 from paretrain.networks.cost import Costs
 from paretrain.networks.measure import IMAGES, Measured, measure
-from paretrain.own_network import SOURCE, line_of, refuse_untrusted
+from paretrain.own_files import SOURCE, run_file
+from paretrain.own_network import line_of, refuse_untrusted
 
 
 def build_own(config: OwnConfig, num_classes: int, image_size: int) -> nn.Module:
@@ -121,7 +122,7 @@ def _needs_memory(error: Exception) -> bool:
 
 def _function(config: OwnConfig) -> Callable[..., Any]:
     function = getattr(
-        _module(config.sha256, config.source, line_of(config)), config.function, None
+        _module(config.sha256, config.source, config.files, line_of(config)), config.function, None
     )
     if not callable(function):
         raise UserError(f"{line_of(config)} has no function or class {config.function}")
@@ -130,26 +131,26 @@ def _function(config: OwnConfig) -> Callable[..., Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _module(digest: str, source: str, name: str) -> types.ModuleType:
-    """Run a file, once a process. `digest` has been checked to be that of `source`."""
-    assert hashlib.sha256(source.encode()).hexdigest() == digest
+def _module(digest: str, source: str, files: tuple[OwnFile, ...], name: str) -> types.ModuleType:
+    """Run a file, once a process. `digest` has been checked to be that of it with its files."""
+    assert digest_of(source, files) == digest
     module = types.ModuleType(f"paretrain_own_{digest[:16]}")
     module.__file__ = name
     vars(module)[SOURCE] = source
     sys.modules[module.__name__] = module  # dataclasses in the file look themselves up there
     try:
-        exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+        run_file(module, source, name, {each.place: each.source for each in files}.get)
     except (Exception, SystemExit) as error:
         raise UserError(
-            f"{_line(name, error)} does not run: {type(error).__name__}: {error}: what it imports "
-            "must be installed on this machine"
+            f"{_line(name, error, files)} does not run: {type(error).__name__}: {error}: what it "
+            "imports must be installed on this machine"
         ) from None
     return module
 
 
 def _failed(config: OwnConfig, error: BaseException) -> str:
     name = line_of(config)
-    where = _line(name, error)
+    where = _line(name, error, config.files)
     where = _begin(config) if where == name else where
     called = ", ".join(f"{name}={value!r}" for name, value in config.arguments)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -167,10 +168,11 @@ def _begin(config: OwnConfig) -> str:
     return line_of(config, line)
 
 
-def _line(name: str, error: BaseException) -> str:
-    """Return `file:line` of the deepest frame in the file."""
+def _line(name: str, error: BaseException, files: tuple[OwnFile, ...]) -> str:
+    """Return `file:line` of the deepest frame in the file, or in one that it imports."""
+    names = {name, *(str(Path(name).parent / each.place) for each in files)}
     if isinstance(error, SyntaxError) and error.lineno:
-        return f"{name}:{error.lineno}"
+        return f"{error.filename if error.filename in names else name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == name]
-    return f"{name}:{lines[-1]}" if lines else name
+    lines = [f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename in names]
+    return lines[-1] if lines else name

@@ -41,8 +41,8 @@ def _words(text: str) -> frozenset[str]:
 
 _KEYS = _words(
     "arg as_bool as_bools as_device as_expr as_float as_int as_ints as_layout as_memory_format "
-    "as_name as_none as_optional_tensors as_scalar_type as_string as_sym_bool as_sym_int as_sym_ints as_tensor "
-    "as_tensors buffer buffer_name config device dtype expr_str "
+    "as_name as_none as_optional_tensors as_scalar_type as_string as_sym_bool as_sym_int "
+    "as_sym_ints as_tensor as_tensors buffer buffer_name config device dtype expr_str "
     "forward_arg_names fqn graph graph_module hint in_spec index input_specs inputs is_param "
     "is_single_tensor_return kind layout major max_val metadata min_val minor module_call_graph "
     "name nodes opset_version out_spec output_specs outputs parameter parameter_name path_name "

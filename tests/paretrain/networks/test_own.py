@@ -1,5 +1,8 @@
 """Networks of the user's own: described, counted without memory, trusted before they are run."""
 
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +22,8 @@ from paretrain.networks.build import (
     has_batch_statistics,
 )
 from paretrain.networks.measure import measure
-from paretrain.own_network import SOURCE, own_network, trust_code_of
+from paretrain.own_files import SOURCE, from_folder, run_file
+from paretrain.own_network import own_network, trust_code_of
 
 SOURCES = {
     "plain": """
@@ -186,6 +190,128 @@ def test_a_changed_source_is_no_configuration() -> None:
     for key, wrong in (("file", "../nets.py"), ("function", "os.system"), ("sha256", "../x")):
         with pytest.raises(UserError, match=f"network.{key}"):
             TrainConfig.from_dict({**values, "network": {**values["network"], key: wrong}})
+
+
+WITH_FILES = {
+    "nets.py": """
+from torch import nn
+
+from blocks import block
+import parts.head as head
+
+
+def build(num_classes, width=4):
+    from late import DEPTH
+
+    return nn.Sequential(*(block(3 if not i else width, width) for i in range(DEPTH)),
+                         head.make(width, num_classes))
+""",
+    "blocks.py": "from torch import nn\nimport os.path\n\n\ndef block(before, width):\n"
+    "    return nn.Sequential(nn.Conv2d(before, width, 3, padding=1), nn.ReLU())\n",
+    "late.py": "DEPTH = 2\n",
+    "parts/__init__.py": "from . import flat\n",
+    "parts/head.py": "from torch import nn\n\nfrom .flat import Flat\n\n\n"
+    "def make(width, num_classes):\n"
+    "    return nn.Sequential(Flat(), nn.Linear(width, num_classes))\n",
+    "parts/flat.py": "from dataclasses import dataclass\n\nfrom torch import nn\n\n\n"
+    "@dataclass\nclass Usual:\n    dim: int = 1\n\n\nclass Flat(nn.Module):\n"
+    "    def forward(self, images):\n"
+    "        return images.mean((2, 3)).flatten(Usual().dim)\n",
+    "torch.py": "raise RuntimeError('not this one')\n",
+    "unused.py": "raise RuntimeError('nobody asked for it')\n",
+}
+
+
+def folder_with(files: Mapping[str, str], folder: Path) -> Path:
+    for place, text in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text)
+    return folder
+
+
+def of_folder(folder: Path, **arguments: object) -> OwnConfig:
+    """What a space `nets.py` in this folder says of `build`."""
+    source = (folder / "nets.py").read_text()
+    module = ModuleType(f"of_{folder.name}")
+    module.__file__ = str(folder / "nets.py")
+    vars(module)[SOURCE] = source
+    run_file(module, source, module.__file__, from_folder(folder))
+    return own_network(vars(module)["build"], **arguments)
+
+
+def test_files_that_it_imports_from_its_folder_travel_with_it(
+    tmp_path: Path, trusted_here: dict[str, Path | None]
+) -> None:
+    folder = folder_with(WITH_FILES, tmp_path / "one")
+    own = of_folder(folder, width=4)
+    places = ["blocks.py", "late.py", "parts/__init__.py", "parts/flat.py", "parts/head.py"]
+    assert [each.place for each in own.files] == places
+    shutil.rmtree(folder)
+    assert own_network_again(own) == own
+    trusted_here.clear()
+    with pytest.raises(UserError, match=r"network\.source and network\.files"):
+        count_parameters(own, 10, 8)
+    trust_code_of(own)
+    assert count_parameters(own, 10, 8) == 3 * 4 * 9 + 4 + 4 * 4 * 9 + 4 + 4 * 10 + 10
+    assert build_network(own, 10, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+
+
+def own_network_again(own: OwnConfig) -> object:
+    """What is read of the file that is written."""
+    return TrainConfig.from_yaml(config(own).to_yaml()).network
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    deeper = {**WITH_FILES, "late.py": "DEPTH = 5\n"}
+    one = of_folder(folder_with(WITH_FILES, tmp_path / "one"))
+    other = of_folder(folder_with(deeper, tmp_path / "other"))
+    assert one.sha256 != other.sha256 and one.source == other.source
+    assert count_parameters(one, 10, 8) + 3 * (4 * 4 * 9 + 4) == count_parameters(other, 10, 8)
+    assert not {"blocks", "late", "parts"} & set(sys.modules)
+
+
+def test_what_is_wrong_in_such_a_file_is_named_there(tmp_path: Path) -> None:
+    broken = {**WITH_FILES, "late.py": "\nDEPTH = 1 / 0\n"}
+    own = of_folder(folder_with(broken, tmp_path / "one"))
+    with pytest.raises(UserError, match=r"late\.py:2.* ZeroDivisionError"):
+        count_parameters(own, 10, 8)
+    large = {**WITH_FILES, "late.py": "DEPTH = 2" + "\n" * 59_950}
+    with pytest.raises(UserError, match=r"nets\.py, with 5 that it imports .* at most 60,000"):
+        of_folder(folder_with(large, tmp_path / "two"))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("../blocks.py", "/etc/blocks.py", "a/../../blocks.py", "a\\b.py", "C:/b.py", "b.txt", ""),
+        *("a//b.py", "./b.py", "b.py\n", "a/.py", "~/b.py", "b.py/", "x" * 300 + ".py"),
+    ],
+)
+def test_a_place_outside_of_the_folder_is_no_configuration(place: str, tmp_path: Path) -> None:
+    values = config(of_folder(folder_with(WITH_FILES, tmp_path / "one"))).to_dict()
+    values["network"]["files"][0]["place"] = place
+    with pytest.raises(UserError, match=r"network\.files\.0\.place"):
+        TrainConfig.from_dict(values)
+
+
+def test_files_that_were_changed_doubled_or_left_out_are_no_configuration(tmp_path: Path) -> None:
+    own = of_folder(folder_with(WITH_FILES, tmp_path / "one"))
+
+    def with_files(files: list[dict[str, str]]) -> None:
+        values = config(own).to_dict()
+        TrainConfig.from_dict({**values, "network": {**values["network"], "files": files}})
+
+    files = config(own).to_dict()["network"]["files"]
+    with_files(files)
+    for changed, cause in (
+        ([{**files[0], "source": "import os\n"}, *files[1:]], "with its files is not what"),
+        (files[1:], "with its files is not what"),
+        ([], "is not what its sha256 says"),
+        ([*files, {**files[0]}], "two have the same place"),
+        ([*files, {"place": "more.py", "source": "#" * 59_900}], "more than 60,000"),
+    ):
+        with pytest.raises(UserError, match=cause):
+            with_files(changed)
 
 
 def test_own_network_takes_functions_of_a_file_and_plain_values() -> None:
