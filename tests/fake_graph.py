@@ -87,6 +87,10 @@ class FakeCapture:
         self._steps = recording.done
         return out
 
+    def forget(self) -> None:
+        """From now on replays compute nothing."""
+        self._steps = []
+
     @torch.no_grad()
     def replay(self) -> None:
         self.replays += 1

@@ -46,6 +46,10 @@ NETWORKS: dict[str, NetworkConfig] = {
 }
 
 
+TIMED = ("VGG, 3 convolutions", "VGG, 5 convolutions", "ResNet9", "ResNet18")
+"""On a GPU that is there for minutes: from where only calls count to where they hardly do."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A network, and how it is trained."""
@@ -119,7 +123,13 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
     In every round each of them runs for at least so many seconds. On a CPU these are seconds of
     processor time, which other programs hardly change.
     """
-    steps = max(4, 50_000 // case.batch) if device.type == "cuda" else 8
+    bare = Bare(case.config, device)
+    steps = 8
+    if device.type == "cuda":
+        # An epoch as long as a round, at most one of CIFAR-10.
+        _repeat(bare.step, 10)
+        most = 50_000 // case.batch
+        steps = min(most, max(30, round(seconds * _rate(bare.step, 1, device, 0.05))))
     training = Training(case.config, noise(side=case.side, images=steps * case.batch), device)
     epoch = iter(range(1, 1_000_000))
 
@@ -129,7 +139,6 @@ def compare(case: Case, device: torch.device, rounds: int, seconds: float) -> di
 
         return train
 
-    bare = Bare(case.config, device)
     runs: dict[str, Callable[[], None]] = {
         "ours": epoch_of(training),
         "bare": lambda: _repeat(bare.step, steps),

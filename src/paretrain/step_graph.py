@@ -6,6 +6,7 @@ the labels and the learning rate. Random numbers are torch's own matter: its gen
 What a graph would not repeat is looked for before one is recorded; then steps stay eager.
 """
 
+import functools
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -165,12 +166,18 @@ _FAILED: list[torch.cuda.CUDAGraph] = []
 """Kept, because the allocator still asks a graph whose recording could not be ended."""
 
 
+@functools.cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of all recordings: libraries keep a workspace for each that they see."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
 class CudaCapture:
     """CUDA's stream capture (PyTorch, CUDA semantics, section CUDA graphs)."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._side = _side_stream(device)
         self._graph = torch.cuda.CUDAGraph()
 
     @contextmanager

@@ -210,6 +210,41 @@ def test_a_step_asks_for_little_more_than_the_bare_networks(
     assert a_step < 1.15 * fewest, (a_step, fewest)
 
 
+def test_augmentation_normalisation_and_casts_are_calls_of_many_batches_together(
+    gpu: None,
+) -> None:
+    """So a batch more costs its step and nothing else, whatever is done to its images."""
+
+    def a_batch_more(augment: AugmentConfig) -> int:
+        config = a_config(NETWORKS["vgg"], augment, OPTIMIZERS["sgd"], "bf16", side=16)
+        calls: list[int] = []
+        for batches in (4, 5):
+            training = Training(config, noise(side=16, images=batches * BATCH), GPU)
+            assert training.batches_prepared > 5
+            with Calls() as counted:
+                training.train_epoch(1, lambda: None)
+            calls.append(counted.kernels.total())
+        return calls[1] - calls[0]
+
+    all_but_mixing = AUGMENTATIONS["colours"].model_copy(
+        update={"crop_padding": 0.125, "flip": True, "rotation": 15.0, "erase": 0.5}
+    )
+    assert a_batch_more(all_but_mixing) == a_batch_more(AugmentConfig())
+
+
+def test_thousands_of_images_are_validated_at_once(gpu: None) -> None:
+    config = a_config(NETWORKS["vgg"], AUGMENTATIONS["none"], OPTIMIZERS["sgd"], "bf16", side=16)
+    training = Training(config, noise(side=16), GPU)
+    assert training.evaluation_size == 4 * 4096
+    calls = []
+    for images in (1, 5000):
+        part = noise(side=16, images=images).to(GPU).val
+        with Calls() as counted:
+            training.answers(part)
+        calls.append(counted.kernels)
+    assert calls[0] == calls[1]
+
+
 def test_batches_that_are_prepared_together_see_every_image_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,8 +1,11 @@
 """Steps that are replayed as one graph: the same weights as eager steps, or eager with a reason."""
 
+import contextlib
 import random
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,6 +27,7 @@ from paretrain.config import (
 from paretrain.data.noise import noise
 from paretrain.network_config import VGGConfig, VGGStage
 from paretrain.training import EpochResult, Training
+from tests.fake_gpu import Calls
 from tests.fake_graph import FakeCapture
 
 CPU = torch.device("cpu")
@@ -258,6 +262,139 @@ def test_one_that_ends_early_says_so(train: Callable[..., Training]) -> None:
     ]
 
 
+def test_a_replayed_step_is_six_calls(train: Callable[..., Training]) -> None:
+    """The replay itself; its images, labels and rate come in, its loss and logits go out."""
+    capture = FakeCapture()
+    training = train.prepared(a_config(epochs=3), capture)  # type: ignore[attr-defined]
+    assert training.images_used // BATCH > step_graph.WARM_UP + 4
+    steps = training.steps(1)
+    for _ in range(step_graph.WARM_UP + 2):  # the next one is of the same chunk
+        next(steps)
+    capture.forget()
+    with Calls(CPU) as calls:
+        next(steps)
+    names = {"aten::copy_": 2, "aten::fill_": 1, "aten::clone": 2}
+    assert calls.kernels == names and capture.replays == 3
+
+
 def test_other_devices_have_no_graphs() -> None:
     assert step_graph.capture_on(CPU) is None
     assert Training(a_config(), noise(side=16, images=IMAGES), CPU).steps_as is None
+
+
+class Stream:
+    """A stream of a GPU that is not there."""
+
+    def __init__(self, device: object = None) -> None:
+        self.waited = 0
+
+    def wait_stream(self, other: "Stream") -> None:
+        self.waited += 1
+
+
+class Generator:
+    def __init__(self, state: str = "fresh") -> None:
+        self.state, self.sound = state, True
+
+    def get_state(self) -> str:
+        return self.state
+
+    def set_state(self, state: str) -> None:
+        self.state = state
+
+    def graphsafe_set_state(self, other: "Generator") -> None:
+        self.state, self.sound = other.state, other.sound
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """What `CudaCapture` calls of torch, without a GPU."""
+    seen = SimpleNamespace(modes=[0], generator=Generator("drawn"), main=Stream(), ends=None)
+
+    def set_mode(mode: int | str) -> None:
+        seen.modes.append(mode)
+        warnings.warn("Synchronization debug mode is a prototype feature", stacklevel=1)
+
+    @contextlib.contextmanager
+    def graph(made: object, stream: Stream) -> Iterator[None]:
+        seen.generator.sound = False  # it refuses to draw
+        yield
+        if seen.ends is not None:
+            raise seen.ends
+        seen.generator.sound = True
+
+    @contextlib.contextmanager
+    def in_a_graph_that_always_ends(made: object, stream: Stream) -> Iterator[None]:
+        try:
+            with graph(made, stream):
+                yield
+        except torch.OutOfMemoryError:
+            seen.generator.sound = True
+            raise
+
+    for name, value in {
+        "Stream": Stream,
+        "CUDAGraph": lambda: SimpleNamespace(replay=lambda: None),
+        "current_stream": lambda device=None: seen.main,
+        "current_device": lambda: 0,
+        "stream": lambda stream: contextlib.nullcontext(),
+        "get_sync_debug_mode": lambda: seen.modes[-1],
+        "set_sync_debug_mode": set_mode,
+        "default_generators": [seen.generator],
+        "graph": in_a_graph_that_always_ends,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch, "Generator", lambda device: Generator())
+    monkeypatch.setattr(step_graph, "_FAILED", [])
+    step_graph._side_stream.cache_clear()
+    yield seen
+    step_graph._side_stream.cache_clear()
+
+
+def test_what_torch_says_to_wait_is_told_from_what_else_it_says(cuda: SimpleNamespace) -> None:
+    capture = step_graph.capture_on(torch.device("cuda"))
+    assert isinstance(capture, step_graph.CudaCapture)
+    with pytest.warns(UserWarning, match="^of the network$"), capture.aside() as waits:
+        assert cuda.modes == [0, "warn"]
+        warnings.warn("called a synchronizing CUDA operation (Triggered ...)", stacklevel=1)
+        warnings.warn("of the network", stacklevel=1)
+    assert waits == ["called a synchronizing CUDA operation (Triggered ...)"]
+    with capture.aside() as waits:
+        pass
+    assert waits == [] and cuda.modes == [0, "warn", 0, "warn", 0]
+    assert cuda.main.waited == 2, "what follows comes after it"
+    with pytest.raises(ValueError, match="of a network"), capture.aside():
+        raise ValueError("of a network")
+    assert cuda.modes[-1] == 0, "also after an error"
+
+
+def test_a_recording_that_cannot_be_ended_leaves_a_generator_that_draws(
+    cuda: SimpleNamespace,
+) -> None:
+    """torch leaves it as if the recording went on (CUDAGraph.cpp, capture_end)."""
+    capture = step_graph.CudaCapture(torch.device("cuda"))
+    cuda.ends = RuntimeError("CUDA error: operation failed due to a previous error")
+    with pytest.raises(RuntimeError, match="previous error"):
+        capture.record(lambda: (torch.ones(1), torch.ones(1)))
+    assert cuda.generator.sound and cuda.generator.state == "drawn"
+    assert len(step_graph._FAILED) == 1, "the allocator still asks it"
+
+
+def test_a_recording_that_lacks_memory_is_ended_and_its_memory_free(cuda: SimpleNamespace) -> None:
+    capture = step_graph.CudaCapture(torch.device("cuda"))
+
+    def lacks() -> tuple[Tensor, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        capture.record(lacks)
+    assert cuda.generator.sound and not step_graph._FAILED
+    loss = torch.ones(1)
+    assert capture.record(lambda: (loss, loss))[0] is loss
+    capture.replay()
+
+
+def test_all_recordings_of_a_device_have_one_stream(cuda: SimpleNamespace) -> None:
+    """A library keeps a workspace for each stream, on some cards of 32 MB."""
+    captures = [step_graph.CudaCapture(torch.device("cuda", 0)) for _ in range(3)]
+    assert len({id(capture._side) for capture in captures}) == 1
