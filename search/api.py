@@ -75,6 +75,7 @@ def run_search(
     deterministic: bool = False,
     cuda_graphs: bool | None = None,
     stall: float | str | None = None,
+    storage_wait: float | str | None = None,
     storage: str | PathLike[str] | None = None,
     study_name: str | None = None,
     progress: bool = True,

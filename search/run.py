@@ -126,6 +126,10 @@ def run(
     stall: Annotated[
         str | None, Option(help="End a worker that is silent for this long. [default: 5m]")
     ] = None,
+    storage_wait: Annotated[
+        str | None,
+        Option(help="Wait so long for a database server that is silent. [default: 10m]"),
+    ] = None,
     microbatch: Annotated[
         bool | None,
         Option(help="Allow BatchNorm over parts of a batch where memory is short."),
@@ -216,6 +220,9 @@ def run(
         pretrained=None if pretrained is None else pretrained == "yes",
         weights_dir=_weights_dir(weights_dir),
         stall_s=None if stall is None else parse_duration(stall, "--stall"),
+        storage_wait_s=(
+            None if storage_wait is None else parse_duration(storage_wait, "--storage-wait")
+        ),
         microbatch=microbatch,
         precision=precision,
         deterministic=deterministic or None,

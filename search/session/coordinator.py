@@ -80,7 +80,13 @@ class Coordinator:
         """`file`: the database as it was when the study was opened; None = as it is now."""
         self._plan, self._rule, self._budget, self._tell = run.plan, rule, budget, tell
         trials = study.get_trials(deepcopy=False)
-        self._writer = StudyWriter(study, lambda error: pool.wake(WriteFailed(error)), beats=True)
+        self._writer = StudyWriter(
+            study,
+            lambda error: pool.wake(WriteFailed(error)),
+            beats=True,
+            patience_s=run.plan.storage_wait_s,
+            waits=lambda text: pool.wake(Note(text)),
+        )
         self._queue = TrialQueue(
             run.plan,
             run.constraints,
@@ -113,9 +119,10 @@ class Coordinator:
 
         Raises UserError when no proposal passes, or the study cannot be written.
         """
-        start = time.monotonic()
+        start, hurry = time.monotonic(), True
         try:
             outcome = self._work()
+            hurry = False
         except KeyboardInterrupt:
             self._interrupt("Ctrl-C")
             outcome = Outcome("interrupted")
@@ -130,7 +137,7 @@ class Coordinator:
             self._queue.close()
             self._writer.study(attr.REFUSED, self.refused)
             self._writer.release()
-            self._writer.close()
+            self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored
             raise write_failed(self._plan.storage, self._writer.error)
         seconds, busy = time.monotonic() - start, self._supervisor.busy_seconds
@@ -185,6 +192,8 @@ class Coordinator:
             if isinstance(happening.message, WriteFailed):
                 self._file.refuse_if_moved()
                 raise write_failed(self._plan.storage, happening.message.error)
+            if isinstance(happening.message, Note):
+                self._tell(happening.message)
             return  # a proposal is ready: it will be handed out
         if isinstance(happening, WorkerReplaced):
             self._tell(Note(happening.text))

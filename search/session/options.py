@@ -50,6 +50,8 @@ class Options:
     weights_dir: str | None = None
     """File or folder with published weights."""
     stall_s: float | None = None
+    storage_wait_s: float | None = None
+    """So long is waited for a server that does not answer."""
     microbatch: bool | None = None
     precision: Precision | None = None
     """None = on a GPU whichever is faster, measured in a new study; fp32 on a CPU."""

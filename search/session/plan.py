@@ -108,6 +108,8 @@ class Plan:
     """What workers that share a GPU need for it; empty where it was not started."""
     stall_s: float = STALL_S
     """A worker that trains no batch for so long is ended."""
+    storage_wait_s: float = 600.0
+    """So long is waited for a server with the database that does not answer."""
     objective: Objective = "params"
     """What is to be small. A setting of the study."""
     metric: Metric = "acc"

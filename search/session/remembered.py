@@ -19,6 +19,7 @@ OF_ITS_RUNS: Mapping[str, Any] = {
     "weights_dir": None,
     "microbatch": False,
     "stall_s": 300.0,
+    "storage_wait_s": 600.0,
     "seed": 0,
     "pruner": "front",
     "sampler": "front",

@@ -174,7 +174,7 @@ def _released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
             if study is not None and is_ours(study.user_attrs.get(OWNER)):
                 study.set_user_attr(OWNER, None)
 

@@ -23,6 +23,9 @@ from search.problem.optuna_internals import (
     backend_of,
     stored_value,
 )
+from search.study.attributes import OWNER
+from search.study.owner import refuse_unless_owned
+from search.study.reader import study_attribute
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,26 @@ class Batch:
 
 
 class BatchWriter:
-    """Carries batches out on one study in a database. `ids`: those of its trials, by number."""
+    """Carries batches out on one study in a database. `ids`: those of its trials, by number.
+    `owned`: only as long as the study says that this process runs it."""
 
-    def __init__(self, study: optuna.Study, ids: Mapping[int, int]) -> None:
+    def __init__(self, study: optuna.Study, ids: Mapping[int, int], owned: bool = False) -> None:
         storage, self._study_id = backend_of(study)
         assert isinstance(storage, RDBStorage)
         self._engine, self._ids = storage.engine, dict(ids)
+        self._study_name, self._owned = study.study_name, owned
 
-    def write(self, batch: Batch) -> None:
-        """All of it, or nothing when this raises what the database raises. RuntimeError: somebody
-        else has added trials."""
+    def write(self, batch: Batch, again: bool = False) -> None:
+        """All of it, or nothing when this raises what the database raises. `again`: it may be
+        stored already. RuntimeError: somebody else has added trials. UserError: another process
+        runs the study now."""
         now = datetime.now(UTC).replace(tzinfo=None)  # as Optuna stores times
         with self._engine.begin() as connection:
+            if self._owned:
+                refuse_unless_owned(self._study_name, self._owner(connection))
+            if again and batch.new and (stored := self._stored(connection, batch.new)):
+                self._ids.update(stored)
+                batch.new.clear()
             added = self._add(connection, batch.new, now) if batch.new else {}
             ids = {**self._ids, **added} if added else self._ids
             of_trials = [
@@ -80,6 +91,19 @@ class BatchWriter:
             for number, state, values in batch.states:
                 _change_state(connection, ids[number], state, values, now)
         self._ids.update(added)
+
+    def _owner(self, connection: Connection) -> dict[str, Any] | None:
+        """Locked where the database can: who takes the study over waits for what is written."""
+        mine = (STUDY_USER.c.study_id == self._study_id) & (STUDY_USER.c.key == OWNER)
+        stored = connection.scalar(select(STUDY_USER.c.value_json).where(mine).with_for_update())
+        return None if stored is None else study_attribute(OWNER, stored)
+
+    def _stored(self, connection: Connection, new: Sequence[NewTrial]) -> dict[int, int]:
+        """Those of them that are stored, as ids by number: all of them, or none."""
+        numbers = [trial.number for trial in new]
+        mine = (TRIALS.c.study_id == self._study_id) & TRIALS.c.number.in_(numbers)
+        rows = connection.execute(select(TRIALS.c.number, TRIALS.c.trial_id).where(mine))
+        return {number: id_ for number, id_ in rows}
 
     def _add(
         self, connection: Connection, new: Sequence[NewTrial], now: datetime

@@ -3,6 +3,7 @@ a damaged trial stands there as failed, a damaged study is left out, and both ar
 
 import contextlib
 import re
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -54,6 +55,9 @@ class CheckedStorage(OwnReading):
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
         self._damage: dict[int, dict[str, str]] = {}
+        # Nobody closes a storage. Its connections end with it, not when a process ends: a server
+        # has few of them.
+        weakref.finalize(self, self.engine.dispose)
         if self.engine.name == "sqlite":
             event.listen(self.engine, "connect", _lenient)
             self.scoped_session.remove()
@@ -305,9 +309,9 @@ class CheckedStorage(OwnReading):
             yield read
         except SQLAlchemyError as error:
             cause = hidden(visible(str(error.__cause__ or error)).splitlines()[0])
-            raise UserError(
-                f"the database cannot be read: {cause}: restore it from a copy"
-            ) from None
+            file = self.engine.name == "sqlite"
+            cure = "restore it from a copy" if file else "see to its server, then try again"
+            raise UserError(f"the database cannot be read: {cause}: {cure}") from None
         finally:
             session.close()
 

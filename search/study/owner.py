@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from search.study.storage_url import StorageUrl
 
 BEAT_EVERY_S = 15.0
 STALE_AFTER_S = 60.0
+RUN = uuid.uuid4().hex
+"""Tells this process from any other: two containers may have the same host name and process id."""
 
 
 @contextlib.contextmanager
@@ -33,7 +36,7 @@ def sole_owner(storage: StorageUrl, study_name: str) -> Iterator[None]:
 
 def beat() -> dict[str, Any]:
     """What the owner writes into the study every BEAT_EVERY_S, for other machines to see."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
+    return {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "run": RUN}
 
 
 def is_fresh(last: Mapping[str, Any]) -> bool:
@@ -62,13 +65,19 @@ def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
 
 def is_ours(last: dict[str, Any] | None) -> bool:
     """Whether the last beat is this process's."""
-    return last is not None and (last["host"], last["pid"]) == (socket.gethostname(), os.getpid())
+    return last is not None and last.get("run") == RUN
 
 
 def refuse_unless_owned(study_name: str, last: dict[str, Any] | None) -> None:
-    """Raises UserError when another process has written its beat since this one wrote its own: both
-    had found the study free at the same moment, and the later one has it."""
-    if last and (last["host"], last["pid"]) != (socket.gethostname(), os.getpid()):
+    """Raises UserError when another process has the study, or has had it, since this one wrote its
+    beat: both had found it free at the same moment, or this one was silent for so long, as on a
+    machine that slept, that it was taken for dead."""
+    if last is None:
+        raise UserError(
+            f"study '{study_name}' has been run by another process meanwhile: the same command "
+            "goes on from what is stored"
+        )
+    if not is_ours(last):
         raise UserError(_busy(study_name, f"process {last['pid']} on {last['host']}"))
 
 

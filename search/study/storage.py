@@ -139,7 +139,9 @@ def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
             _remove_empty(storage)
         lines = str(error.__cause__ or error).splitlines()
         cause = hidden(lines[0] if lines else type(error).__name__)
-        mend = "install that driver" if isinstance(error, ImportError) else "check the URL"
+        mend = "check the URL"
+        if isinstance(error, ImportError):
+            mend = "install that driver; pip install 'psycopg[binary]' has PostgreSQL's"
         mend = mend if storage.path is None else "choose another file"
         raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
 
@@ -147,8 +149,10 @@ def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
 def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
     """URL and engine arguments for Optuna's RDBStorage: SQLite waits for who is writing, and reads
     only what it cannot write. The URL holds secrets."""
-    path, arguments = storage.path, {}
-    if path is not None and "timeout" not in storage.settings:
+    path, arguments = storage.path, dict[str, Any]()
+    if path is None:
+        arguments = {"pool_pre_ping": True}  # a server that was restarted has ended them all
+    elif "timeout" not in storage.settings:
         arguments = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
     if path is None or not exists(storage) or _is_writable(path):
         url = storage.for_connection()
@@ -241,6 +245,8 @@ def existing(storage: StorageUrl) -> tuple[CheckedStorage, list[str]]:
 
 def write_failed(storage: StorageUrl, error: Exception) -> UserError:
     """What to raise for an error of the database itself: full disk, damaged file, lost server."""
+    if isinstance(error, UserError):
+        return error
     cause = hidden(str(error.__cause__ or error).splitlines()[0])
     return UserError(
         f"cannot write {storage}: {cause}: free space or mend it; the same command then goes on "

@@ -200,6 +200,7 @@ class StoredOwner(TypedDict):
     host: Line
     pid: Annotated[int, Field(ge=1, lt=2**31)]
     time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+    run: NotRequired[Line]
 
 
 @with_config(_STRICT)
@@ -240,6 +241,7 @@ class StoredSettings(TypedDict):
     weights_dir: NotRequired[Line | None]
     microbatch: NotRequired[bool]
     stall_s: NotRequired[Annotated[float, Field(gt=0, le=MOST_SECONDS)]]
+    storage_wait_s: NotRequired[Annotated[float, Field(gt=0, le=MOST_SECONDS)]]
     seed: NotRequired[Annotated[int, Field(ge=0, lt=2**31)]]
     pruner: NotRequired[Literal["front", "none"]]
     sampler: NotRequired[Literal["front", "tpe", "nsga2", "gp", "random"]]

@@ -11,7 +11,10 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from paretrain.cli import hidden
+from paretrain.formatting import duration
 from search.problem.optuna_internals import id_of
 from search.study import owner
 from search.study.attributes import OWNER
@@ -21,6 +24,8 @@ from search.study.database_file import make_whole
 Change = Callable[[Batch], None]
 MOST_AT_ONCE = 1000
 """Changes in one transaction."""
+TRY_EVERY_S = 1.0
+"""A server that has not answered is asked again after this time."""
 
 
 class StudyWriter:
@@ -29,15 +34,27 @@ class StudyWriter:
     once, from the writer's thread."""
 
     def __init__(
-        self, study: optuna.Study, failed: Callable[[Exception], None], beats: bool = False
+        self,
+        study: optuna.Study,
+        failed: Callable[[Exception], None],
+        beats: bool = False,
+        patience_s: float = 0.0,
+        waits: Callable[[str], None] = lambda text: None,
     ) -> None:
         """`beats`: also tells other machines, until `release`, that this process runs the study.
-        Here, because whoever decides may be busy for longer than a sign of life holds."""
+        Here, because whoever decides may be busy for longer than a sign of life holds. And writes
+        nothing once another process has taken the study over.
+
+        `patience_s`: a server that does not answer is asked again for so long. `waits` is told, in
+        a line, when that begins and ends, from the writer's thread.
+        """
         self._study, self._failed = study, failed
+        self._patience_s, self._waits = patience_s, waits
+        self._hurry = threading.Event()
         self._next_beat = 0.0 if beats else math.inf
         self._changes: queue.Queue[Change | None] = queue.Queue()
         ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
-        self._writer = BatchWriter(study, ids)
+        self._writer = BatchWriter(study, ids, owned=beats)
         self.error: Exception | None = None
         """What ended the writing, if anything did."""
         # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
@@ -100,9 +117,11 @@ class StudyWriter:
         """Wait until everything so far is written, or has been given up."""
         self._changes.join()
 
-    def close(self) -> None:
+    def close(self, hurry: bool = False) -> None:
         """Write what is left and end the thread. What could not be written shows in `error` only
-        now, if the database took its time to say so."""
+        now, if the database took its time to say so. `hurry`: without waiting for a server."""
+        if hurry:
+            self._hurry.set()
         self._changes.put(None)
         self._thread.join()
         make_whole(self._study)
@@ -160,6 +179,37 @@ class StudyWriter:
             batch.study[OWNER] = owner.beat()
         for change in changes:
             change(batch)
-        self._writer.write(batch)
+        self._write_patiently(batch)
         if batch.ends_a_trial:
             make_whole(self._study)
+
+    def _write_patiently(self, batch: Batch) -> None:
+        began: float | None = None
+        while True:
+            try:
+                # Where an answer was lost, the batch may be stored already.
+                self._writer.write(batch, again=began is not None)
+                break
+            except DBAPIError as error:
+                first = began is None
+                began = time.monotonic() if began is None else began
+                left = self._patience_s - (time.monotonic() - began)
+                if not _may_pass(error) or left <= 0 or self._hurry.is_set():
+                    raise
+                if first:
+                    cause = hidden(str(error.__cause__ or error).splitlines()[0])
+                    self._waits(
+                        f"the database does not answer ({cause}): the trainings go on, and it is "
+                        f"asked again for {duration(self._patience_s)} (--storage-wait)"
+                    )
+            self._hurry.wait(min(TRY_EVERY_S, left))
+        if began is not None:
+            silent = duration(time.monotonic() - began)
+            self._waits(f"the database answers again, after {silent}; nothing is lost")
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the same write may succeed later. A file does not come back by waiting."""
+    of_file = type(error.orig).__module__.startswith("sqlite3")
+    lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return lost and not of_file

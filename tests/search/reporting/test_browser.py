@@ -46,11 +46,11 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One window for all tests. With CI_BROWSER set, its absence is a failure."""
+    """One window for all tests. With CI set, its absence is a failure."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         missing = "needs chromium and chromedriver (Debian: chromium, chromium-driver)"
-        if os.environ.get("CI_BROWSER"):
+        if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
     options = webdriver.ChromeOptions()

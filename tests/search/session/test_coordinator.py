@@ -448,7 +448,7 @@ def test_the_death_of_a_worker_without_a_trial_costs_nothing(session: Session) -
 def test_a_database_that_cannot_be_written_ends_the_run_in_one_line(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(*_: object) -> None:
+    def write(*_: object, **__: object) -> None:
         raise optuna.exceptions.StorageInternalError("disk is full")
 
     monkeypatch.setattr(BatchWriter, "write", write)

@@ -132,15 +132,15 @@ def test_a_database_that_fails_only_after_the_last_trial_has_been_reported(
     reported = threading.Event()
     close = StudyWriter.close
 
-    def write(_: BatchWriter, batch: Batch) -> None:
+    def write(_: BatchWriter, batch: Batch, again: bool) -> None:
         if not batch.ends_a_trial:
             return
         assert reported.wait(60)
         raise StorageInternalError("database or disk is full")
 
-    def closing(writer: StudyWriter) -> None:
+    def closing(writer: StudyWriter, hurry: bool) -> None:
         reported.set()
-        close(writer)
+        close(writer, hurry)
 
     monkeypatch.setattr(BatchWriter, "write", write)
     monkeypatch.setattr(StudyWriter, "close", closing)

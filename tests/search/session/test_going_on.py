@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "weights_dir": "/weights",
     "microbatch": True,
     "stall_s": 60.0,
+    "storage_wait_s": 60.0,
     "seed": 7,
     "pruner": "none",
     "sampler": "tpe",

@@ -6,10 +6,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
 
+from paretrain.cli import UserError
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import backend_of
 from search.study import attributes as attr
+from search.study.batch import Batch, BatchWriter
+from search.study.owner import beat
 from search.study.storage import open_storage
 from search.study.writer import StudyWriter
 
@@ -106,3 +110,106 @@ def test_a_trial_that_another_program_has_added_ends_the_writing() -> None:
     writer.close()
     assert len(errors) == 1 and "another program has added trials: number 1" in str(errors[0])
     assert len(read("s").trials) == 1, "nothing of it is stored"
+
+
+def owned(name: str) -> optuna.Study:
+    study = opened(name)
+    study.set_user_attr(attr.OWNER, beat())
+    return study
+
+
+OTHER = {"host": "elsewhere", "pid": 7, "run": "another"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("last", [OTHER, None], ids=["runs it", "has run it"])
+def test_nothing_is_written_once_another_process_has_the_study(
+    last: dict[str, object] | None,
+) -> None:
+    study, errors = owned("s"), list[Exception]()
+    writer = StudyWriter(study, errors.append, beats=True)
+    writer.add(0, PARAMS, DISTRIBUTIONS, {})
+    writer.flush()
+    taken = None if last is None else beat() | last
+    read("s").set_user_attr(attr.OWNER, taken)
+    writer.note(0, {"note": 1})
+    writer.end(0, {}, TrialState.PRUNED)
+    writer.release()
+    writer.close()
+    assert len(errors) == 1 and isinstance(errors[0], UserError)
+    assert ("by another process" if last is None else "process 7 on elsewhere") in str(errors[0])
+    (trial,) = read("s").trials
+    assert trial.state == TrialState.RUNNING and "note" not in trial.user_attrs
+    assert read("s").user_attrs[attr.OWNER] == taken
+
+
+class Server:
+    """A database whose server is away: so many writes fail, the first `stored` of them only after
+    they have been carried out."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, failures: int, stored: int) -> None:
+        self.said: list[str] = []
+        self._failures, self._stored = failures, stored
+        self._write = BatchWriter.write
+        patch.setattr("search.study.writer.TRY_EVERY_S", 0.01)
+        patch.setattr(BatchWriter, "write", lambda *given, **more: self.write(*given, **more))
+
+    def write(self, writer: BatchWriter, batch: Batch, again: bool) -> None:
+        if self._failures:
+            self._failures -= 1
+            if self._stored:
+                self._stored -= 1
+                self._write(writer, batch, again)
+            raise OperationalError("INSERT", {}, ConnectionError("no server"))
+        self._write(writer, batch, again)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("stored", [0, 1, 2])
+def test_a_server_that_is_away_is_asked_again_and_nothing_is_stored_twice(
+    stored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, errors = owned("s"), list[Exception]()
+    server = Server(monkeypatch, failures=3, stored=stored)
+    writer = StudyWriter(study, errors.append, beats=True, patience_s=600, waits=server.said.append)
+    for number in range(2):
+        writer.add(number, PARAMS, DISTRIBUTIONS, {attr.WORDS: str(number)})
+        writer.note(number, {"note": number})
+        writer.end(number, {}, TrialState.COMPLETE, (0.5, 10.0))
+    writer.add(2, PARAMS, DISTRIBUTIONS, {})
+    writer.close()
+    assert not errors
+    first, second, third = read("s").trials
+    assert (first.values, second.values, third.state) == ([0.5, 10], [0.5, 10], TrialState.RUNNING)
+    assert [trial.user_attrs.get("note") for trial in (first, second, third)] == [0, 1, None]
+    begin, end = server.said
+    assert begin.startswith("the database does not answer (") and "no server): the" in begin
+    assert "10 min (--storage-wait)" in begin and "answers again, after" in end
+
+
+@pytest.mark.usefixtures("here")
+def test_patience_ends_and_whoever_is_in_a_hurry_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(monkeypatch, failures=10**9, stored=0)
+    for patience, hurry in ((0.05, False), (3600.0, True)):
+        errors: list[Exception] = []
+        study = owned(f"s{patience}")
+        writer = StudyWriter(study, errors.append, True, patience, server.said.append)
+        writer.add(0, PARAMS, DISTRIBUTIONS, {})
+        writer.close(hurry)
+        assert len(errors) == 1 and "no server" in str(errors[0])
+    assert not any("answers again" in text for text in server.said)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_does_not_come_back_by_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, errors = opened("s"), list[Exception]()
+    writer = StudyWriter(study, errors.append, patience_s=3600.0)
+
+    def write(*_: object, **__: object) -> None:
+        with engine_of(study).connect() as connection:
+            connection.exec_driver_sql("nonsense")
+
+    monkeypatch.setattr(BatchWriter, "write", write)
+    writer.add(0, PARAMS, DISTRIBUTIONS, {})
+    writer.close()
+    assert len(errors) == 1 and "nonsense" in str(errors[0])

@@ -1,0 +1,213 @@
+"""What works on a SQLite file works on a PostgreSQL server too, also one that goes away."""
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy import make_url
+
+from search.compare import main as compare
+from search.confirm import main as confirm
+from search.explain import main as explain
+from search.export import main as export
+from search.replay import main as replay
+from search.report import main as report
+from search.run import main as run
+from search.status import main as status
+from search.studies import main as studies
+from search.study.storage_url import VARIABLE
+from search.table import main as table
+from tests.dashboards import serving
+from tests.harness import (
+    NAME,
+    SMALL,
+    STUDY,
+    Main,
+    RunMain,
+    SearchProcess,
+    study,
+    succeed_in,
+)
+from tests.postgres import PostgresServer, binaries
+
+pytest.importorskip("psycopg", reason="needs the extra [postgres]")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        binaries() is None and not os.environ.get("CI"),
+        reason="needs PostgreSQL's programs: apt-get install postgresql",
+    ),
+]
+FOUND = (*SMALL, "--baselines", "none")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def filled(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> PostgresServer:
+    """With the study `vgg_reduce-digits` of six trials."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, server.url)
+        succeed_in(tmp_path_factory.mktemp("run"), run, *FOUND, "--trials", 6)
+    return server
+
+
+@pytest.fixture
+def here(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(VARIABLE, server.url)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("filled", "here")
+def test_every_command_reads_and_writes_a_study_on_a_server(run_main: RunMain) -> None:
+    said = ""
+
+    def done(main: Main, *arguments: object) -> str:
+        nonlocal said
+        code, out, err = run_main(main, *arguments)
+        said += out + err
+        assert code == 0, err
+        return out
+
+    assert NAME in done(status)
+    assert "Trial 0" in done(explain, *STUDY, "--trial", 0)
+    assert NAME in done(studies, "list")
+    done(export, *STUDY, "--knee", "--out", "best.yaml")
+    assert Path("best.yaml").exists()
+    done(report, *STUDY, "--out", "page.html")
+    done(table, *STUDY)
+    done(run, *FOUND, "--trials", 2, "--study-name", "other")
+    done(compare, NAME, "other")
+    done(replay, *STUDY, "--trial", 0)
+    done(confirm, *STUDY, "--seeds", 2)
+    settings = study(storage=os.environ[VARIABLE]).user_attrs
+    assert any(key.startswith("repeat:") for key in settings)
+    done(run, *FOUND, "--trials", 7)
+    assert len(study(storage=os.environ[VARIABLE]).trials) == 7
+    for text in (said, Path("page.html").read_text(), Path("best.yaml").read_text()):
+        assert PostgresServer.PASSWORD not in text and "home@" not in text
+
+
+@pytest.mark.usefixtures("filled", "here")
+def test_the_dashboard_shows_a_study_on_a_server() -> None:
+    with serving(os.environ[VARIABLE], "--port", "0") as served:
+        answer = served.ask("/api/studies")
+        assert answer.status == 200 and NAME in answer.body
+        (id_,) = re.findall(r"dashboard/studies/(\d+)", served.address)
+        assert '"number":0' in served.ask(f"/api/studies/{id_}").body.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"port": 1}, "refused"),
+        ({"password": "wr/ong"}, "password authentication failed"),
+        ({"database": "nothing"}, 'database "nothing" does not exist'),
+        ({"drivername": "postgresql+nothing"}, "nothing"),
+    ],
+)
+def test_a_wrong_address_is_one_line_and_shows_no_password(
+    change: dict[str, Any], said: str, here: Path, run_main: RunMain
+) -> None:
+    given = make_url(os.environ[VARIABLE]).set(**change)
+    url = given.render_as_string(hide_password=False)
+    code, out, err = run_main(run, *FOUND, "--trials", 1, "--storage", url)
+    assert code == 2 and not out
+    assert err.startswith("error: ") and err.count("\n") == 1 and said in err
+    assert PostgresServer.PASSWORD not in err and "wr/ong" not in err
+    assert not list(here.glob("*.db"))
+
+
+def long(name: str, trials: int) -> tuple[str, ...]:
+    """A search that stops no trial early."""
+    options = ("--epochs", "20", "--trials", str(trials), "--pruner", "none")
+    return (*FOUND, *options, "--study-name", name)
+
+
+def checked(name: str, trials: int) -> None:
+    """All are there, each with the whole of its curve."""
+    found = study(name, os.environ[VARIABLE])
+    assert [trial.number for trial in found.trials] == list(range(trials))
+    assert {trial.state for trial in found.trials} == {TrialState.COMPLETE}
+    for trial in found.trials:
+        assert len(trial.user_attrs["curve"]["val_acc"]) == 20
+    assert found.user_attrs["owner"] is None
+
+
+def test_a_server_that_goes_away_is_waited_for(server: PostgresServer, here: Path) -> None:
+    first = SearchProcess(here, *long("restarted", 5))
+    try:
+        first.until("epoch", 3)
+        server.stop()
+        first.until("trial_ended", 2)  # the trainings go on
+        server.start()
+        err = first.end()
+    finally:
+        first.kill()
+    assert first.process.returncode == 0, err
+    assert "the database does not answer" in first.notes
+    assert "the database answers again" in first.notes
+    checked("restarted", 5)
+
+
+def test_a_server_that_stays_away_ends_the_run_and_the_same_command_goes_on(
+    server: PostgresServer, here: Path
+) -> None:
+    first = SearchProcess(here, *long("gone", 3), "--storage-wait", "1s")
+    try:
+        first.until("epoch", 3)
+        server.stop()
+        err = first.end()
+    finally:
+        first.kill()
+        server.start()
+    assert first.process.returncode == 2
+    assert err.startswith("error: cannot write ") and err.count("\n") == 1, err
+    again = SearchProcess(here, *long("gone", 3))
+    err = again.end()
+    assert again.process.returncode == 0, err
+    checked("gone", 3)
+
+
+def test_a_search_that_is_killed_goes_on_from_its_checkpoint(
+    server: PostgresServer, here: Path
+) -> None:
+    first = SearchProcess(here, *long("killed", 3))
+    try:
+        first.until("epoch", 30)
+        workers = first.workers
+        for pid in [first.process.pid, *workers]:
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        first.kill()
+    again = SearchProcess(here, *long("killed", 3))
+    err = again.end()
+    assert again.process.returncode == 0, err
+    assert 1 not in [e["epoch"] for e in again.events if e["event"] == "epoch" and e["trial"] < 2]
+    checked("killed", 3)
+
+
+def test_a_second_coordinator_on_another_machine_is_refused(
+    server: PostgresServer, here: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = SearchProcess(here, *long("shared", 40))
+    try:
+        first.until("epoch", 1)
+        monkeypatch.setattr(socket, "gethostname", lambda: "another-machine")
+        monkeypatch.setenv("PARETRAIN_CACHE", str(here / "cache of another machine"))
+        code, _, err = run_main(run, *long("shared", 40))
+        assert code == 2 and f"is being run by process {first.process.pid} on " in err
+    finally:
+        first.kill()
