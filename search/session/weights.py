@@ -1,14 +1,14 @@
 """Published weights that a run will need: found, or fetched, and checked before any trial."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.network_config import published_name
-from paretrain.networks.published import checked_weights
+from paretrain.networks.published import checked_weights, refuse_other_size
 from paretrain.networks.weight_files import GO_ON, find_weights
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
@@ -20,23 +20,23 @@ DRAWS = 300
 
 def names_needed(
     plan: Plan, constraints: Constraints, baselines: Iterable[TrainConfig]
-) -> list[str]:
-    """torchvision's names of the networks whose weights may be asked for, among the configurations
-    that keep the limits."""
+) -> dict[str, TrainConfig]:
+    """torchvision's names of the networks whose weights may be asked for, in order, each with one
+    of the configurations that keep the limits."""
     rng = random.Random(0)
     drawn = (
         constraints.complete(plan.space.suggest(RandomTrial(rng, hints=plan.space.hints)))
         for _ in range(DRAWS)
     )
-    names = set()
+    found: dict[str, TrainConfig] = {}
     for config in (*baselines, *drawn):
         if not config.start.pretrained:
             continue
         if constraints.obstacle(config, constraints.size(config)) is None:
             name = published_name(config.network)
             assert name is not None  # the configuration has been checked
-            names.add(name)
-    return sorted(names)
+            found.setdefault(name, config)
+    return dict(sorted(found.items()))
 
 
 def with_weights(
@@ -48,7 +48,12 @@ def with_weights(
     decides which networks there are: those that it has none of are not proposed.
     Raises UserError when weights cannot be had, or do not fit.
     """
-    names = names_needed(plan, constraints, baselines)
+    needed = names_needed(plan, constraints, baselines)
+    other_size = _of_another_size(needed, constraints.num_classes)
+    if other_size and len(other_size) == len(needed):
+        raise next(iter(other_size.values()))
+    notes = [f"{error}; it is not proposed with them" for error in other_size.values()]
+    names = [name for name in needed if name not in other_size]
     files: dict[str, Path] = {}
     missing: dict[str, UserError] = {}
     for name in names:
@@ -65,10 +70,23 @@ def with_weights(
         raise first if len(names) == 1 else UserError(_none_of(plan, names, first))
     for name in sorted(set(names) - set(missing)):
         checked_weights(name, files[name])
-    if not missing:
+    if missing:
+        words = f"no weights of {', '.join(missing)} in {plan.weights_dir}: they are not proposed"
+        notes.append(words)
+    if not notes:
         return constraints, []
-    note = f"no weights of {', '.join(missing)} in {plan.weights_dir}: they are not proposed"
-    return replace(constraints, without_weights=frozenset(missing)), [note]
+    return replace(constraints, without_weights=frozenset({*missing, *other_size})), notes
+
+
+def _of_another_size(needed: Mapping[str, TrainConfig], num_classes: int) -> dict[str, UserError]:
+    """What is wrong with weights that were made for images of another size, by name."""
+    wrong = {}
+    for name, config in needed.items():
+        try:
+            refuse_other_size(config, num_classes)
+        except UserError as error:
+            wrong[name] = error
+    return wrong
 
 
 def _not_fitting(files: dict[str, Path]) -> dict[str, UserError]:

@@ -194,7 +194,8 @@ class Training:
         if start.pretrained:
             self._still = frozen_layers(load_published(network, config), start.frozen)
             for layer in self._still:
-                layer.requires_grad_(False)
+                for weight in layer.parameters(recurse=False):  # layers within are counted alone
+                    weight.requires_grad_(False)
         if config.deterministic and device.type == "cuda":
             pool_in_fixed_order(network)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -400,7 +401,7 @@ class Training:
         order = self._order(draws)
         self.network.train()
         for layer in self._still:
-            layer.eval()  # BatchNorm's statistics stay, too
+            layer.training = False  # BatchNorm's statistics stay, too
         order = self._chosen[order][: self._steps * config.batch_size]
         # Where images are not on the device, their positions are wanted here, too: once an epoch,
         # because the device must be waited for.

@@ -1,6 +1,7 @@
 """Published weights in our networks: which layers they fill, and which of these are frozen."""
 
 import functools
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -19,7 +20,11 @@ from paretrain.networks.library import (
 from paretrain.networks.weight_files import find_weights, read_weights
 
 REFERENCE_SIZE = 224
-"""Side in pixels of images that every published network takes. No backbone depends on the size."""
+"""Side in pixels of images that every published network takes. Only the backbones of vision
+transformers depend on the size, by their positions."""
+POSITIONS = "encoder.pos_embedding"
+"""What says where a patch lies in torchvision's vision transformers. For another size of the images
+it is interpolated, as their authors did (Dosovitskiy et al. 2021, sec. 3.2)."""
 
 
 def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
@@ -32,13 +37,29 @@ def load_published(network: nn.Module, config: TrainConfig) -> list[nn.Module]:
     assert name is not None  # the configuration has been checked
     path = find_weights(name, config.start.weights_dir)
     state = checked_weights(name, path)
-    filled = _shared(name, network)
+    filled = _filled(name, network)
     _refuse_half_filled(config.network, name, network, filled)
+    if POSITIONS in filled:
+        from torchvision.models.vision_transformer import interpolate_embeddings
+
+        patch: int = network.patch_size  # type: ignore[assignment]
+        state = interpolate_embeddings(config.data.image_size, patch, OrderedDict(state))
     own = network.state_dict()
     with torch.no_grad():
         for key in filled:
             own[key].copy_(state[key])
     return _layers(network, filled)
+
+
+def refuse_other_size(config: TrainConfig, num_classes: int) -> None:
+    """Raise UserError where the published weights of a library's network are for images of another
+    size, without looking at any weights."""
+    name = published_name(config.network)
+    if name is None or not isinstance(config.network, ZooConfig | TimmConfig):
+        return
+    with torch.device("meta"):
+        network = build_network(config.network, num_classes, config.data.image_size, True)
+    _refuse_half_filled(config.network, name, network, _filled(name, network))
 
 
 def statistics_of(
@@ -119,7 +140,10 @@ def count_trainable(config: TrainConfig, num_classes: int) -> int:
     total = count_parameters(config.network, num_classes, config.data.image_size)
     if config.start.frozen == 0:
         return total
-    sizes = _layer_sizes(_plain_head(config.network))
+    plain = _plain_head(config.network)
+    transformer = isinstance(plain, ZooConfig) and plain.name.startswith("vit_")
+    side = config.data.image_size if transformer else REFERENCE_SIZE
+    sizes = _layer_sizes(plain, side)
     return total - sum(sizes[: round(config.start.frozen * len(sizes))])
 
 
@@ -128,13 +152,13 @@ def _plain_head(config: NetworkConfig) -> NetworkConfig:
 
 
 @functools.lru_cache(maxsize=256)
-def _layer_sizes(config: NetworkConfig) -> list[int]:
+def _layer_sizes(config: NetworkConfig, image_size: int) -> list[int]:
     name = published_name(config)
     assert name is not None
     with torch.device("meta"):
-        network = build_network(config, 1, REFERENCE_SIZE, pretrained=True)
-    layers = _layers(network, _shared(name, network))
-    return [sum(p.numel() for p in layer.parameters()) for layer in layers]
+        network = build_network(config, 1, image_size, pretrained=True)
+    layers = _layers(network, _filled(name, network))
+    return [sum(p.numel() for p in layer.parameters(recurse=False)) for layer in layers]
 
 
 @functools.cache
@@ -148,13 +172,15 @@ def _shapes(name: str) -> tuple[dict[str, torch.Size], str]:
     return shapes, output_name(network, classes)
 
 
-def _shared(name: str, network: nn.Module) -> set[str]:
-    """Return the names of the tensors that the published network has in the same shape."""
+def _filled(name: str, network: nn.Module) -> set[str]:
+    """Return the names of the tensors that the published network has in the same shape, or in one
+    from which they can be interpolated."""
     shapes, output = _shapes(name)
     return {
         key
         for key, tensor in network.state_dict().items()
-        if shapes.get(key) == tensor.shape and not key.startswith(output + ".")
+        if (shapes.get(key) == tensor.shape or (key == POSITIONS and key in shapes))
+        and not key.startswith(output + ".")
     }
 
 

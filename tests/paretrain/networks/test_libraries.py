@@ -1,6 +1,8 @@
 """Networks of torchvision's registry and of timm, by name and with keyword arguments."""
 
 import sys
+from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from torch import nn
 from torchvision import models
 
 from paretrain.cli import UserError
-from paretrain.config import SGDConfig, StartConfig, TrainConfig
+from paretrain.config import DataConfig, SGDConfig, StartConfig, TrainConfig
 from paretrain.data.noise import noise
 from paretrain.describe import describe_network
 from paretrain.network_config import HeadConfig, TimmConfig, ZooConfig, published_name
+from paretrain.networks import library
+from paretrain.networks import published as published_module
 from paretrain.networks.build import (
     build_network,
     count_buffers,
@@ -160,6 +164,54 @@ def test_published_weights_fill_all_but_the_output(family: Any, name: str, tmp_p
     assert trained == count_trainable(config, 3)
     data = noise(3, 64, 8)
     assert pixel_statistics(config, data)[0] == (0.485, 0.456, 0.406)
+
+
+@pytest.fixture
+def nothing_measured() -> Iterator[None]:
+    """What is remembered of a network by its name is forgotten, before and after."""
+    remembered = (
+        *(library._measured_once, published_module._shapes, published_module._layer_sizes),
+    )
+    for each in remembered:
+        each.cache_clear()
+    yield
+    for each in remembered:
+        each.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_measured")
+def test_positions_of_a_vision_transformer_are_interpolated_for_another_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchvision's own function does it."""
+    from torchvision.models import VisionTransformer
+    from torchvision.models.vision_transformer import interpolate_embeddings
+
+    def small(**given: Any) -> VisionTransformer:
+        size, classes = given["image_size"], given["num_classes"]
+        return VisionTransformer(size, 16, 1, 2, 8, 16, num_classes=classes)
+
+    monkeypatch.setattr(
+        library, "_torchvision", lambda _, size, **given: small(image_size=size, **given)
+    )
+    torch.manual_seed(1)
+    state = small(image_size=224, num_classes=1000).state_dict()
+    save_file(state, tmp_path / "vit_b_16.safetensors")
+    config = published(ZooConfig(name="vit_b_16"), tmp_path, frozen=0.4)
+    config = config.model_copy(update={"data": DataConfig(image_size=64)})
+    network = build_network(config.network, 3, 64, pretrained=True)
+    load_published(network, config)
+    expected = interpolate_embeddings(64, 16, OrderedDict(state))
+    for key, tensor in network.state_dict().items():
+        assert key.startswith("heads.") or torch.equal(tensor, expected[key]), key
+    assert network.state_dict()["encoder.pos_embedding"].shape == (1, 17, 8)
+    training = Training(config, noise(3, 64, 8), torch.device("cpu"))
+    trained = {name for name, p in training.network.named_parameters() if p.requires_grad}
+    # The module that holds the positions also holds all other layers, which are frozen one by one.
+    assert "encoder.pos_embedding" not in trained and "encoder.ln.weight" in trained
+    sizes = {name: p.numel() for name, p in training.network.named_parameters()}
+    assert count_trainable(config, 3) == sum(sizes[name] for name in trained)
+    assert len(list(training.steps(1))) == 1
 
 
 def test_weights_for_images_of_another_size_are_refused(tmp_path: Path) -> None:

@@ -39,15 +39,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_networks_that_a_space_asks_for_are_found(plan: MakePlan, data: ImageData) -> None:
     scale = plan()
-    assert names_needed(scale, scale.constraints(data), []) == ["resnet18", "resnet34", "resnet50"]
+    assert list(names_needed(scale, scale.constraints(data), [])) == [
+        "resnet18",
+        "resnet34",
+        "resnet50",
+    ]
     fine = plan("finetune", data=DataConfig(image_size=64))
     assert len(names_needed(fine, fine.constraints(data), [])) == 12
     capped = replace(fine, max_params=10_000_000)
     small = ["efficientnet_b0", "googlenet", "mobilenet_v2"]
-    assert names_needed(capped, capped.constraints(data), []) == small
-    assert names_needed(plan("resnet9"), plan("resnet9").constraints(data), []) == []
+    assert list(names_needed(capped, capped.constraints(data), [])) == small
+    assert names_needed(plan("resnet9"), plan("resnet9").constraints(data), []) == {}
     without = plan(pretrained=False)
-    assert names_needed(without, without.constraints(data), []) == []
+    assert names_needed(without, without.constraints(data), []) == {}
 
 
 def test_networks_without_a_file_in_the_folder_are_not_proposed(
@@ -99,6 +103,40 @@ def test_weights_that_cannot_be_downloaded_end_the_run_before_it_begins(
     with pytest.raises(UserError, match=r"weights of resnet18 .*no route to host.*--weights-dir"):
         with_weights(plan(), plan().constraints(data), [])
     assert with_weights(plan("vgg_reduce"), plan("vgg_reduce").constraints(data), [])[1] == []
+
+
+SPACE = """
+from paretrain.config import SGDConfig, StartConfig, TrainConfig
+from paretrain.network_config import TimmConfig, ZooConfig
+
+def suggest(trial):
+    name = trial.suggest_categorical("network", NAMES)
+    network = ZooConfig.of(name) if name == "squeezenet1_1" else TimmConfig.of(name)
+    return TrainConfig(network=network, optimizer=SGDConfig(lr=0.1),
+                       start=StartConfig(pretrained=True))
+"""
+
+
+def test_weights_for_another_size_of_images_are_seen_before_any_trial(
+    plan: MakePlan, data: ImageData, tmp_path: Path
+) -> None:
+    from torchvision import models
+
+    (tmp_path / "weights").mkdir()
+    state = models.squeezenet1_1().state_dict()
+    torch.save(state, tmp_path / "weights" / "squeezenet1_1.pth")
+    names = ["vit_tiny_patch16_224", "squeezenet1_1"]
+    for listed in (names, names[:1]):
+        file = tmp_path / f"space{len(listed)}.py"
+        file.write_text(SPACE.replace("NAMES", repr(listed)))
+        chosen = plan(str(file), weights_dir=str(tmp_path / "weights"))
+        if len(listed) == 1:
+            with pytest.raises(UserError, match=r"of another size: pos_embed .*--image-size 224"):
+                with_weights(chosen, chosen.constraints(data), [])
+            continue
+        constraints, notes = with_weights(chosen, chosen.constraints(data), [])
+        assert constraints.without_weights == {"timm/vit_tiny_patch16_224"}
+        assert len(notes) == 1 and "it is not proposed with them" in notes[0]
 
 
 def test_without_pretrained_every_proposal_has_random_weights(
