@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.config import Metric, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.health import Health
 from paretrain.training import EpochResult
 from search.problem.objective import DIRECTIONS
@@ -15,6 +15,7 @@ from search.problem.optuna_internals import quiet_optuna
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.stopping.curve import Curve
+from search.study.metric import stored_name
 from search.study.records import TrialRecord
 from search.study.repeats import Repeat, fresh_seeds
 from search.study.storage import open_storage
@@ -80,14 +81,19 @@ def empty_study_of(storage: str, name: str, identity: dict[str, Any]) -> optuna.
     return made
 
 
-def mixed_study(storage: str, name: str, data: str = "same") -> optuna.Study:
+def mixed_study(
+    storage: str, name: str, data: str = "same", metric: Metric = "acc"
+) -> optuna.Study:
     """Two finished trials, one stopped while it predicted one class, and three that came to
     nothing, each for another cause."""
-    objectives = ["val_acc maximize", "params minimize"]
+    objectives = [f"{stored_name(metric)} maximize", "params minimize"]
     identity = {"space": "vgg_reduce", "epochs": 4, "data": data, "objectives": objectives}
     made = empty_study_of(storage, name, identity)
     for accs, size in (([0.5, 0.7], 500), ([0.5, 0.9], 5000)):
         attrs = _attributes(["ok", "ok"], accs, size)
+        attrs["config"]["metric"] = metric
+        if metric != "acc":
+            attrs["curve"]["val_score"] = accs
         made.add_trial(create_trial(values=[accs[-1], float(size)], user_attrs=attrs))
     pruned, failed = TrialState.PRUNED, TrialState.FAIL
     one_class = _attributes(["one class"], [0.1])

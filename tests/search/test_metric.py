@@ -19,6 +19,7 @@ from search.status import main as status
 from search.study.metric import metric_of, stored_name
 from search.study.repeats import read_repeats
 from search.study.snapshot import read_snapshot
+from search.table import main as table
 from tests.harness import SMALL, STUDY, RunMain, finished_trials, study
 from tests.makers import mixed_study
 
@@ -85,6 +86,23 @@ def test_a_search_by_another_metric_and_what_commands_say_of_it(
     code, out, _ = run_main(confirm, *STUDY, "--seeds", 2, "--device", "cpu")
     assert code == 0 and "validation macro F1" in out
     assert {len(of) for of in read_repeats(study()).values()} == {2}
+
+
+def test_tables_and_comparisons_name_the_metric(here: Path, run_main: RunMain) -> None:
+    for name in ("one", "two"):
+        mixed_study("studies.db", name, metric="macro_f1")
+    code, out, err = run_main(compare, "one", "two", "--out", "both.html")
+    assert code == 0, err
+    assert "Best validation macro F1" in out and "90.00%*" in out
+    page = Path("both.html").read_text()
+    assert "Validation macro F1 (%)" in page and "alidation accuracy" not in page
+    code, out, err = run_main(table, "--study-name", "one")
+    assert code == 0 and "Measured here is the macro F1, claims are accuracies" in out, err
+    code, out, err = run_main(export, "--study-name", "one", "--within", "25%", "--out", "b.yaml")
+    assert code == 0 and "70.00% validation macro F1" in out, err
+    code, out, err = run_main(report, "--study-name", "one", "--table", "front.md")
+    assert code == 0, err
+    assert "macro F1" in Path("front.md").read_text()
 
 
 def test_top5_of_five_classes_is_refused_before_anything_is_made(

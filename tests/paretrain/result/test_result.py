@@ -14,12 +14,14 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 import paretrain
 from paretrain import full_training
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.data.load import load_data
 from paretrain.locks import locked
 from paretrain.result import pt2_archive
 from paretrain.result import write as handover
@@ -514,6 +516,36 @@ def test_a_layer_that_onnx_does_not_know_costs_the_onnx_file_only(
     code, out, _ = train("--epochs", "1")
     assert code == 0 and "no model.onnx: the exporter says: no such operator\n" in out
     assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_the_average_of_the_weights_is_what_the_folder_holds(train: RunMain) -> None:
+    """After `--resume` too: validation, test, weights and program are all of the average."""
+    asked = TrainConfig.from_file(Path("tiny.yaml"))
+    averaged = asked.model_copy(update={"ema": 0.9, "warmup": 0.2, "balance": "sampling"})
+    Path("tiny.yaml").write_text(averaged.to_yaml())
+    with pytest.MonkeyPatch.context() as context:
+        interrupt_after(2, context)
+        assert train()[0] == 130
+    assert train("--resume")[0] == 0
+    whole = Path(averaged.data.source)
+    for form in ("weights", "pt2"):
+        loaded = paretrain.load(RESULT, form, trust=True)
+        for part, accuracy in (("val", metrics()["val_acc"]), ("test", metrics()["test"]["acc"])):
+            found = loaded.predict(whole / part)
+            right = sum(one.path is not None and one.label == one.path.parent.name for one in found)
+            assert right / len(found) == accuracy
+    data = load_data(averaged.data)
+    training = Training(averaged, data, torch.device("cpu"))
+    *_, last = training.epochs()
+    assert last.val_acc == metrics()["val_acc"] and last.val_loss == metrics()["val_loss"]
+    weights = load_file(RESULT / "weights.safetensors")
+    for name, tensor in training.network.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+    plain = Training(averaged.model_copy(update={"ema": 0.0}), data, torch.device("cpu"))
+    *_, _ = plain.epochs()
+    name, tensor = next(iter(plain.network.state_dict().items()))
+    assert not torch.equal(tensor, weights[name])
 
 
 @pytest.mark.usefixtures("no_onnx")
