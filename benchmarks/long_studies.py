@@ -11,6 +11,7 @@ line through (log trials, log seconds).
 """
 
 import argparse
+import io
 import json
 import math
 import os
@@ -276,19 +277,37 @@ def command(folder: Path, *words: str) -> dict[str, float]:
     return {f"{words[0].split('.')[-1]}": took}
 
 
-def study_page(folder: Path) -> float:
-    """Return the processor seconds until the dashboard has answered with the study, when it has
-    been drawn before and a trial has ended meanwhile."""
-    from search.reporting.dashboard.refresh import Refresher
+def study_page(folder: Path, trials: int) -> dict[str, float]:
+    """Return the processor seconds until the dashboard has answered: to a browser that opens the
+    study, and to the same one a while later, when a trial has ended meanwhile."""
+    import optuna_dashboard
+
+    from search.reporting.dashboard.refresh import IMPORTANCES_S, Pace, Refresher
+    from search.reporting.dashboard.server import refreshing
     from search.reporting.dashboard.storage import DashboardStorage
 
     place = StorageUrl.of(folder / "studies.db")
     storage = DashboardStorage(place)
     refresher = Refresher(storage, place)
-    with spent() as seconds:
-        refresher.refresh(1)
-        storage.get_all_trials(1)
-    return seconds[0]
+    refresher.slow = Pace(1e9 * IMPORTANCES_S)  # in another thread, and nobody waits for them
+    ask = refreshing(optuna_dashboard.wsgi(storage), refresher)
+
+    def look(after: int) -> float:
+        answered: list[str] = []
+        asked = {"PATH_INFO": "/api/studies/1", "REQUEST_METHOD": "GET"}
+        with spent() as seconds:
+            environ = {**asked, "QUERY_STRING": f"after={after}", "wsgi.input": io.BytesIO()}
+            said = b"".join(ask(environ, lambda status, headers, *more: answered.append(status)))
+        assert answered == ["200 OK"] and b'"trials"' in said, said[:200]
+        return seconds[0]
+
+    optuna_dashboard.wsgi(storage)  # imported
+    first = look(0)
+    study = storage.study(1)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    refresher.quick = Pace()
+    time.sleep(11)  # optuna-dashboard itself looks at the database again after ten seconds
+    return {"dashboard, first look": first, "dashboard, next look": look(trials)}
 
 
 STEPS = ("go-on", "status", "export", "page", "report")
@@ -308,7 +327,7 @@ def measure(folder: Path, trials: int, more: int, steps: Sequence[str]) -> dict[
     if "export" in steps:
         found |= command(folder, "search.export", *named, "--best", "--out", "best.yaml")
     if "page" in steps:
-        found["dashboard's page"] = study_page(folder)
+        found |= study_page(folder, trials)
     if "report" in steps:
         found |= command(folder, "search.report", *named)
     return found

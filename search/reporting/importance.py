@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.problem.optuna_internals import quiet_optuna
+from search.problem.optuna_internals import quiet_optuna, study_of
 from search.reporting.sampled import evenly
 
 LEAST_TRIALS = 12
@@ -61,13 +60,14 @@ def importances(
     if not names or len(set(outcomes)) == 1:
         return []
     rng = random.Random(seed)
-    values = _measure(finished, outcomes, names)
+    finished = [_reduced(trial, names) for trial in finished]
+    values = _measure(finished, outcomes)
     redrawn, shuffled = [], []
     for _ in range(DRAWS):
         drawn = rng.choices(range(len(finished)), k=len(finished))
         drawn_outcomes = [outcomes[i] for i in drawn]
-        redrawn.append(_measure([finished[i] for i in drawn], drawn_outcomes, names))
-        shuffled.append(_measure(finished, rng.sample(outcomes, len(outcomes)), names))
+        redrawn.append(_measure([finished[i] for i in drawn], drawn_outcomes))
+        shuffled.append(_measure(finished, rng.sample(outcomes, len(outcomes))))
     every = []
     for name in names:
         low, high = np.quantile([draw.get(name, 0.0) for draw in redrawn], [0.05, 0.95])
@@ -88,22 +88,19 @@ def _varied_by_all(trials: Sequence[FrozenTrial]) -> list[str]:
     ]
 
 
-def _measure(
-    trials: Sequence[FrozenTrial], outcomes: Sequence[float], names: Sequence[str]
-) -> dict[str, float]:
-    """PED-ANOVA's importance of each parameter in `names`."""
+def _reduced(trial: FrozenTrial, names: Sequence[str]) -> FrozenTrial:
+    """The trial as PED-ANOVA is to see it."""
+    return create_trial(
+        value=0.0,
+        params={name: trial.params[name] for name in names},
+        distributions={name: trial.distributions[name] for name in names},
+    )
+
+
+def _measure(trials: Sequence[FrozenTrial], outcomes: Sequence[float]) -> dict[str, float]:
+    """PED-ANOVA's importance of each parameter."""
     with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        study = optuna.create_study()
-        study.add_trials(
-            [
-                create_trial(
-                    value=outcome,
-                    params={name: trial.params[name] for name in names},
-                    distributions={name: trial.distributions[name] for name in names},
-                )
-                for trial, outcome in zip(trials, outcomes, strict=True)
-            ]
-        )
+        study = study_of([[outcome] for outcome in outcomes], trials)
         evaluator = PedAnovaImportanceEvaluator()
         return get_param_importances(study, evaluator=evaluator, normalize=False)

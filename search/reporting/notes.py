@@ -67,7 +67,7 @@ class TrialNotes:
 
     def __init__(self, snapshot: StudySnapshot) -> None:
         self._snapshot, self._objective = snapshot, snapshot.objective
-        self._finished = snapshot.finished
+        self._finds = snapshot.finds
         self._front = {record.number for record in snapshot.front}
         self._sizes = sizes_by_number(snapshot.trials, snapshot.objective)
 
@@ -76,7 +76,7 @@ class TrialNotes:
         epochs = self._snapshot.epochs
         lines = story_among(
             trial,
-            self._finished,
+            self._finds,
             epochs,
             self._objective,
             self._sizes,

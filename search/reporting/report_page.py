@@ -195,7 +195,8 @@ def _what_mattered(snapshot: StudySnapshot) -> list[str]:
             f"For the size, which is a formula: {largest}. So much changes when one of them alone "
             "is drawn anew from the space, typically."
         )
-    figures = [figure_block(figure, name) for name, figure in importance_figures(snapshot).items()]
+    drawn = importance_figures(snapshot, ranked, effects)
+    figures = [figure_block(figure, name) for name, figure in drawn.items()]
     how = paragraph(
         "For the accuracy: from finished trials alone, and for parameters that all of them have. "
         "It compares the best tenth with all of them, one parameter at a time (PED-ANOVA, Watanabe "

@@ -30,7 +30,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     objective = objective_of(identity)
     return story_among(
         trial,
-        read_records(study, TrialState.COMPLETE),
+        chance_of(study).finds(read_records(study, TrialState.COMPLETE)),
         int(identity.get("epochs", 0)),
         objective,
         sizes_by_number(study.get_trials(deepcopy=False), objective),
@@ -50,16 +50,16 @@ def sizes_by_number(trials: Iterable[FrozenTrial], objective: Objective) -> dict
 
 def story_among(
     trial: FrozenTrial,
-    finished: Sequence[TrialRecord],
+    finds: Sequence[TrialRecord],
     epochs: int,
     objective: Objective,
     sizes: Mapping[int, str],
     chance: Chance,
     searching: bool,
 ) -> list[str]:
-    """The same as `story`, where the finished trials, `sizes_by_number` and chance have been read
-    already. `epochs`: the number that a trial has if it is not stopped. `searching`: whether a
-    search goes on, without which no trial is being trained."""
+    """The same as `story`, where the finished trials that beat chance, `sizes_by_number` and chance
+    have been read already. `epochs`: the number that a trial has if it is not stopped.
+    `searching`: whether a search goes on, without which no trial is being trained."""
     record = read_record(trial)
     if record is None:
         words = trial.user_attrs.get(attr.WORDS)
@@ -80,7 +80,7 @@ def story_among(
         lines += _wrapped(f"Steps on the GPU: {steps}.")
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
-    return lines + _wrapped(_end(trial, record, chance.finds(finished), epochs, chance, searching))
+    return lines + _wrapped(_end(trial, record, finds, epochs, chance, searching))
 
 
 def _own_size(record: TrialRecord, objective: Objective) -> str:

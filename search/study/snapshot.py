@@ -126,7 +126,7 @@ class StudySnapshot:
         """Every trial with an epoch."""
         return [record for t in self.trials if (record := read_record(t)) is not None]
 
-    @property
+    @cached_property
     def finished(self) -> list[TrialRecord]:
         """Trials that ran to their end."""
         return [record for record in self.records if record.state == TrialState.COMPLETE]
@@ -136,12 +136,12 @@ class StudySnapshot:
         """What guessing gives on the validation images."""
         return read_chance(self.attrs, self.trials)
 
-    @property
+    @cached_property
     def finds(self) -> list[TrialRecord]:
         """Finished trials that beat chance."""
         return self.chance.finds(self.finished)
 
-    @property
+    @cached_property
     def front(self) -> list[TrialRecord]:
         """The Pareto front of the finds, smallest first."""
         return pareto_front(self.finds)

@@ -2,6 +2,7 @@
 somebody to mislead: SQLite keeps text in a column of numbers, and JSON has no types at all. So
 everything passes one of these types before the program sees it."""
 
+import copy
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -265,6 +266,9 @@ class StoredConfig(dict[str, Any]):
     def __init__(self, values: Mapping[str, Any], config: TrainConfig) -> None:
         super().__init__(values)
         self.config = config
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "StoredConfig":
+        return StoredConfig({k: copy.deepcopy(v, memo) for k, v in self.items()}, self.config)
 
     @classmethod
     def of_text(cls, text: str) -> "StoredConfig":

@@ -15,14 +15,20 @@ MOST_SHOWN = 12
 """So many parameters are shown, the most important ones."""
 
 
-def importance_figures(snapshot: StudySnapshot) -> dict[str, go.Figure]:
+def importance_figures(
+    snapshot: StudySnapshot,
+    ranked: Sequence[Importance] | None = None,
+    effects: Sequence[SizeEffect] | None = None,
+) -> dict[str, go.Figure]:
     """Figures by name: one for the accuracy, from finished trials, and one for the size, from its
-    formula. Left out where nothing stands out."""
+    formula. Left out where nothing stands out. `ranked` and `effects`: where they are known, those
+    of `accuracy_importances` and `size_effects`."""
     figures = {}
-    ranked = accuracy_importances(snapshot)
+    ranked = accuracy_importances(snapshot) if ranked is None else ranked
+    effects = size_effects(snapshot) if effects is None else effects
     if any(importance.told for importance in ranked):
         figures["accuracy-importances"] = importances_figure(ranked, "accuracy")
-    if effects := size_effects(snapshot):
+    if effects:
         objective = TITLES[snapshot.objective].lower()
         figures["size-importances"] = size_effects_figure(effects, objective)
     return figures
