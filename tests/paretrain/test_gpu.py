@@ -171,7 +171,7 @@ def test_a_cuda_graph_gives_the_curve_of_eager_steps(
         deterministic=True,
         cuda_graphs=True,
         batch_size=32,
-        epochs=6,
+        epochs=12,
     )
     data = noise(images=400)
     trainings = [Training(config, data, GPU), Training(config, data, GPU)]
@@ -191,7 +191,7 @@ class Waits(nn.Module):
 
 def graphed_with(layer: nn.Module) -> Training:
     network = vgg().network.model_copy(update={"hidden": (16,), "dropout": (0.5,)})
-    config = vgg(network=network, cuda_graphs=True, batch_size=16)
+    config = vgg(network=network, cuda_graphs=True, batch_size=8)
     training = Training(config, noise(images=400), GPU)
     training.network.features.append(layer)
     return training

@@ -206,5 +206,9 @@ def test_workers_on_a_gpu_measure_both(
     run = replace(begun(plan), plan=plan)
     with WorkerPool(["cuda"], 1) as pool:
         made = choose_precision(run, [plan.complete(config) for config in NETWORKS], pool)
+        open_run = replace(made, plan=replace(made.plan, cuda_graphs_fixed=False))
+        graphed = choose_graphs(open_run, [plan.complete(config) for config in NETWORKS], pool)
     record_property("precision of a tiny network", made.plan.notes[0])
+    record_property("graphs of a tiny network", graphed.plan.notes[1])
     assert "measured: bf16 is" in made.plan.notes[0]
+    assert "CUDA graphs (measured: " in graphed.plan.notes[1]
