@@ -1,0 +1,61 @@
+"""What a worker says of its work, without a process of its own."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from paretrain import step_graph
+from paretrain.config import TrainConfig
+from search.session.running_trial import RunningTrial
+from search.study.attributes import STEPS
+from search.workers.job import Job
+from search.workers.protocol import Finished, Go, Probe, Stop, Train
+from search.workers.worker import Worker
+from tests.fake_graph import FakeCapture
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """On a device with graphs."""
+    monkeypatch.setattr(step_graph, "FEWEST_STEPS", 4)
+    monkeypatch.setattr("paretrain.training.capture_on", lambda device: FakeCapture())
+    return Worker(io.BytesIO(), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdicts", "said"),
+    [
+        (True, [Go(trial=3, epoch=1)], "CUDA graph"),
+        (True, [Stop(trial=3)], "eager: it has ended before one was recorded"),
+        (False, [Go(trial=3, epoch=1)], None),
+    ],
+    ids=["to the end", "stopped", "without"],
+)
+def test_how_the_steps_of_a_trial_have_run_is_said_and_stored(
+    worker: Worker,
+    tiny_config: MakeConfig,
+    tmp_path: Path,
+    asked: bool,
+    verdicts: Sequence[Go | Stop],
+    said: str | None,
+) -> None:
+    config = tiny_config(cuda_graphs=asked)
+    for verdict in verdicts:
+        worker._orders.put(verdict)
+    done = worker._train(Train(trial=3, config=config))
+    assert isinstance(done, Finished) and done.steps_as == said
+    job = Job(3, config, tmp_path / "c.pt", steps_as=done.steps_as)
+    assert RunningTrial(job, num_params=1, shadow=0).attributes().get(STEPS) == said
+
+
+def test_a_probe_measures_steps_once_they_are_replayed(
+    worker: Worker, tiny_config: MakeConfig
+) -> None:
+    for asked, said in ((True, "CUDA graph"), (False, None)):
+        probed = worker._probe(Probe(config=tiny_config(cuda_graphs=asked)))
+        assert probed.steps_as == said and probed.images_per_second
