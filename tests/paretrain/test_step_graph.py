@@ -126,6 +126,21 @@ def test_a_graph_gives_the_weights_of_eager_steps(
     assert same(graphed, eager)
 
 
+def test_frozen_layers_are_replayed_too(train: Callable[..., Training]) -> None:
+    trainings = []
+    for capture in (FakeCapture(), FakeCapture(refuses=RuntimeError("no"))):
+        training = train.prepared(a_config(), capture)  # type: ignore[attr-defined]
+        training._still = list(training.network.features[:2])
+        for layer in training._still:
+            layer.requires_grad_(False)
+        before = [weight.clone() for weight in training._still[0].parameters()]
+        list(training.epochs())
+        assert all(map(torch.equal, before, training._still[0].parameters()))
+        trainings.append(training)
+    assert trainings[0].steps_as == "CUDA graph"
+    assert same(*trainings)
+
+
 def test_only_the_rounded_learning_rate_differs_from_a_training_without(
     train: Callable[..., Training],
 ) -> None:
