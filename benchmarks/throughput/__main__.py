@@ -1,4 +1,4 @@
-"""How fast a search is, beside what else one could do: five tables.
+"""How fast a search is, beside what else one could do: six tables.
 
     python -m benchmarks.throughput --out benchmarks/results/throughput
     python -m benchmarks.throughput --part epoch --device cuda
@@ -7,7 +7,8 @@
 |---|---|
 | epoch | an epoch of ours, with the bare network's training steps on one batch on the device |
 | search | trials an hour at 32 pixels: ours, and `study.optimize` with a DataLoader |
-| folder | the same for a folder of pictures at 224 pixels; batches ready to be trained on |
+| folder | the same for a folder of pictures at 224 pixels |
+| batches | batches ready to be trained on, with torchvision's image by image |
 | startup | `--help`, the first epoch of the embedded run, memory of a worker |
 | coordinator | its processor time, and how long workers wait for it |
 
@@ -120,7 +121,8 @@ def coordinate(device: torch.device, options: argparse.Namespace) -> Found:
 PARTS: dict[str, list[tuple[str, Callable[[torch.device, argparse.Namespace], Found]]]] = {
     "epoch": [("epoch", epoch)],
     "search": [("search", search)],
-    "folder": [("folder", folder), ("batches", batch)],
+    "folder": [("folder", folder)],
+    "batches": [("batches", batch)],
     "startup": [("startup", start)],
     "coordinator": [("coordinator", coordinate)],
 }

@@ -12,8 +12,14 @@ from benchmarks.augment import ROWS, torchvisions
 from benchmarks.gpu.speed import AUGMENTATIONS
 from paretrain.config import AugmentConfig
 from paretrain.data.augment import normalise, take_batch
+from paretrain.data.mixing import erase, mix
 
 NONE = {"none": AugmentConfig()}
+MIXED = {
+    "erasing": AugmentConfig(erase=0.25),
+    "mixup": AugmentConfig(mixup=0.2),
+    "CutMix": AugmentConfig(cutmix=1.0),
+}
 
 
 def compare(
@@ -28,15 +34,24 @@ def compare(
     ready = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5], [0.5])]
     found = []
     for name, augment in rows.items():
-        change: Any = v2.Compose([*torchvisions(augment, size), *ready])
+        erased = [v2.RandomErasing(augment.erase)] if augment.erase else []
+        change: Any = v2.Compose([*torchvisions(augment, size), *ready, *erased])
+        # torchvision mixes a batch with one share for all of its images.
+        kinds = [(v2.MixUp, augment.mixup), (v2.CutMix, augment.cutmix)]
+        mixing = next((kind(alpha=a, num_classes=10) for kind, a in kinds if a), None)
+        labels = torch.zeros(batch, dtype=torch.int64, device=device)
 
         def mine(augment: AugmentConfig = augment) -> Tensor:
             index = torch.randperm(len(images), generator=draws, device=device)[:batch]
-            return normalise(take_batch(images, index, augment, draws), mean, mean)
+            pixels = normalise(take_batch(images, index, augment, draws), mean, mean)
+            pixels = erase(pixels, augment, draws)
+            mixed = mix(pixels, augment, draws)
+            return pixels if mixed is None else mixed.images
 
-        def theirs(change: Any = change) -> Tensor:
+        def theirs(change: Any = change, mixing: Any = mixing, labels: Tensor = labels) -> Tensor:
             index = torch.randperm(len(images), generator=draws, device=device)[:batch]
-            return torch.stack([change(images[i]) for i in index.tolist()])
+            pixels = torch.stack([change(images[i]) for i in index.tolist()])
+            return pixels if mixing is None else mixing(pixels, labels)[0]
 
         pairs = [
             (_seconds(mine, device) / batch, _seconds(theirs, device) / batch)
@@ -58,7 +73,7 @@ def compare(
 
 def kinds() -> dict[str, AugmentConfig]:
     """Return all kinds of augmentation that are compared."""
-    return {**NONE, **ROWS, **AUGMENTATIONS}
+    return {**NONE, **ROWS, **AUGMENTATIONS, **MIXED}
 
 
 def _seconds(call: Callable[[], Tensor], device: torch.device) -> float:

@@ -411,7 +411,7 @@ class Training:
         for some, here in zip(torch.split(order, size), torch.split(order_here, size), strict=True):
             images, index = part.images_NCHW, some
             if away:
-                images = carried(images[here], self.device)
+                images = carried(images.index_select(0, here), self.device)
                 index = torch.arange(len(some), device=self.device)
             images = take_batch(images, index, config.augment, draws)
             pixels = erase(self._normalised(images), config.augment, draws)

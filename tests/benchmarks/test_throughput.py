@@ -27,7 +27,7 @@ def test_the_parts_run_through_and_write_their_tables(
 ) -> None:
     tables = tmp_path / "tables"
     quick = ["--quick", "--device", "cpu", "--rounds", "1", "--seeds", "1"]
-    parts = ["--part", "epoch", "folder"]
+    parts = ["--part", "epoch", "folder", "batches"]
     monkeypatch.setattr(sys, "argv", ["throughput", *quick, *parts, "--out", str(tables)])
     program.main()
     pages = {path.stem: path.read_text(encoding="utf-8") for path in tables.iterdir()}

@@ -31,7 +31,7 @@ def take_batch(
     padding = round(augment.crop_padding * size)
     count, device = len(index_B), index_B.device
     if padding == 0 and not augment.flip and not augment.rotation:
-        batch = images_NCHW[index_B]
+        batch = images_NCHW.index_select(0, index_B)
         return _recoloured(batch, augment, generator)
     top_B = left_B = torch.zeros(count, dtype=torch.int64, device=device)
     if padding:
@@ -68,18 +68,21 @@ def _recoloured(batch: Tensor, augment: AugmentConfig, generator: Generator) -> 
     if augment.grayscale:
         gray_B = torch.rand(count, generator=generator, device=device) < augment.grayscale
         if device.type == "cpu":
-            some_B = gray_B.nonzero()[:, 0]
-            batch[some_B] = grayscale(batch[some_B])
+            for i in gray_B.nonzero()[:, 0].tolist():
+                batch[i] = grayscale(batch[i : i + 1])[0]
             return batch
         # How many they are is known to the device only.
         batch = torch.where(gray_B[:, None, None, None], grayscale(batch), batch)
     return batch
 
 
-def _groups(count: int, size: int) -> list[slice]:
-    """Cut a batch into groups of at most GROUP_PIXELS, at least an image each."""
+def groups(count: int, size: int, device: torch.device) -> list[slice]:
+    """Cut a batch into groups of at most GROUP_PIXELS, at least an image each. It is one group
+    where the device is no CPU."""
+    if device.type != "cpu":
+        return [slice(0, count)]
     each = max(1, GROUP_PIXELS // size**2)
-    return [slice(start, start + each) for start in range(0, count, each)]
+    return [slice(start, min(start + each, count)) for start in range(0, count, each)]
 
 
 def crop_flip_rotate(
@@ -105,11 +108,13 @@ def crop_flip_rotate(
     columns_BW = torch.where(flip_B[:, None], size - 1 - steps, steps)
     columns_BW = _reflect(left_B[:, None] + columns_BW - padding, size)
     if device.type != "cpu":
-        return _gather(images_NCHW[index_B], rows_BH, columns_BW, degrees_B)
+        batch = images_NCHW.index_select(0, index_B)
+        return _gather(batch, rows_BH, columns_BW, degrees_B)
     out = torch.empty(len(index_B), *images_NCHW.shape[1:], dtype=images_NCHW.dtype)
-    for g in _groups(len(index_B), size):
+    for g in groups(len(index_B), size, device):
         turn = None if degrees_B is None else degrees_B[g]
-        out[g] = _gather(images_NCHW[index_B[g]], rows_BH[g], columns_BW[g], turn)
+        batch = images_NCHW.index_select(0, index_B[g])
+        out[g] = _gather(batch, rows_BH[g], columns_BW[g], turn)
     return out
 
 
@@ -169,6 +174,8 @@ def normalise(images_uint8: Tensor, mean_C: Tensor, std_C: Tensor) -> Tensor:
     if images_uint8.device.type != "cpu" or torch.compiler.is_exporting():
         return images_uint8.to(torch.float32, memory_format=torch.channels_last) * scale - shift
     # A CPU walks through channels_last three numbers at a time where each channel has its own
-    # factor, so the layout changes last. In place: fresh memory costs as much as the arithmetic.
-    batch = images_uint8.to(torch.float32)
-    return batch.mul_(scale).sub_(shift).contiguous(memory_format=torch.channels_last)
+    # factor, so the layout changes last.
+    out = torch.empty(images_uint8.shape, dtype=torch.float32, memory_format=torch.channels_last)
+    for g in groups(len(out), out.shape[-1], out.device):
+        out[g] = images_uint8[g].to(torch.float32).mul_(scale).sub_(shift)
+    return out

@@ -31,14 +31,15 @@ def jitter(
     for turns in places if numbers else ():
         # All that change at this place are read and written at once: on a GPU each call costs.
         some = torch.cat([turns[number] for number in numbers])
-        parts = torch.split(batch[some], [len(turns[number]) for number in numbers])
+        # index_select and index_copy_ copy whole images; batch[some] goes pixel by pixel on a CPU.
+        chosen = batch.index_select(0, some)
+        parts = torch.split(chosen, [len(turns[number]) for number in numbers])
         changes = torch.split(change_4B[:, some], [len(part) for part in parts], dim=1)
-        batch[some] = torch.cat(
-            [
-                OPERATIONS[number](part, change[number])
-                for number, part, change in zip(numbers, parts, changes, strict=True)
-            ]
-        )
+        changed = [
+            OPERATIONS[number](part, change[number])
+            for number, part, change in zip(numbers, parts, changes, strict=True)
+        ]
+        batch.index_copy_(0, some, torch.cat(changed))
     return batch
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from paretrain.config import AugmentConfig
+from paretrain.data.augment import groups
 
 AREAS, RATIOS = (0.02, 0.33), (0.3, 3.3)
 """Shares of the image that are erased, and height over width, as in torchvision's RandomErasing and
@@ -26,6 +27,11 @@ class Boxes(NamedTuple):
     bottom: Tensor
     left: Tensor
     right: Tensor
+
+    def slices(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of each image's box. Waits for the device."""
+        sides = torch.stack(self, 1).tolist()
+        return [(slice(top, bottom), slice(left, right)) for top, bottom, left, right in sides]
 
     def mask(self, height: int, width: int) -> Tensor:
         """(B, 1, H, W): whether a pixel lies in the box."""
@@ -52,14 +58,20 @@ def partners(values: Tensor) -> Tensor:
 
 def erase(images: Tensor, augment: AugmentConfig, generator: Generator) -> Tensor:
     """Return the images, of which each loses a rectangle with probability `erase`. It becomes 0,
-    which is the mean colour."""
+    which is the mean colour. It is the images given that change."""
     if not augment.erase:
         return images
     count, (height, width) = len(images), images.shape[-2:]
     chosen = _uniform((count,), generator, images.device) < augment.erase
     boxes, fits = draw_boxes(count, height, width, generator, images.device)
-    gone = boxes.mask(height, width) & (chosen & fits)[:, None, None, None]
-    return images.masked_fill(gone, 0)
+    chosen &= fits
+    if images.device.type == "cpu":
+        for image, box, loses in zip(images, boxes.slices(), chosen.tolist(), strict=True):
+            if loses:
+                image[:, *box] = 0
+        return images
+    # Which images they are is known to the device only.
+    return images.masked_fill_(boxes.mask(height, width) & chosen[:, None, None, None], 0)
 
 
 def draw_boxes(
@@ -105,7 +117,13 @@ def mixup(images: Tensor, share_B: Tensor) -> Mixed:
     """Return each image's pixels times its share plus its partner's times the rest (Zhang et al.
     2018, eq. 1)."""
     share = share_B[:, None, None, None].to(images.dtype)
-    return Mixed(images * share + partners(images) * (1 - share), share_B)
+    mixed = torch.empty_like(images)
+    for g in groups(len(images), images.shape[-1], images.device):
+        before = images[g.start - 1 : g.stop - 1]
+        if g.start == 0:
+            before = torch.cat((images[-1:], images[: g.stop - 1]))
+        torch.mul(before, 1 - share[g], out=mixed[g]).add_(images[g] * share[g])
+    return Mixed(mixed, share_B)
 
 
 def cutmix(images: Tensor, share_B: Tensor, down_B: Tensor, along_B: Tensor) -> Mixed:
@@ -123,7 +141,16 @@ def cutmix(images: Tensor, share_B: Tensor, down_B: Tensor, along_B: Tensor) -> 
         (column + wide).clamp_max(width),
     )
     pasted = (boxes.bottom - boxes.top) * (boxes.right - boxes.left)
-    mixed = torch.where(boxes.mask(height, width), partners(images), images)
+    if images.device.type == "cpu":
+        mixed = images.clone()
+        partner = images[-1].permute(1, 2, 0)
+        for box, image, changed in zip(
+            boxes.slices(), images.permute(0, 2, 3, 1), mixed.permute(0, 2, 3, 1), strict=True
+        ):
+            changed[box] = partner[box]
+            partner = image
+    else:
+        mixed = torch.where(boxes.mask(height, width), partners(images), images)
     return Mixed(mixed, 1 - pasted / (height * width))
 
 

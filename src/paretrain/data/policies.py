@@ -33,7 +33,10 @@ def change_by_policy(images_BCHW: Tensor, augment: AugmentConfig, generator: Gen
         return batch
     count, device = len(batch), batch.device
     for _ in range(augment.operations if policy == "randaugment" else 1):
-        turns = draw_turns(count, generator) if device.type == "cpu" else _deal(count, generator)
+        if device.type == "cpu":
+            turns = draw_turns(count, generator)
+        else:
+            turns = _deal(count, generator, device)
         if policy == "randaugment":
             bin_B = torch.full((count,), augment.magnitude, device=device)
         else:
@@ -49,9 +52,9 @@ def draw_turns(count: int, generator: Generator) -> Sequence[Tensor]:
     return [(drawn_B == number).nonzero()[:, 0] for number in range(len(NAMES))]
 
 
-def _deal(count: int, generator: Generator) -> Sequence[Tensor]:
+def _deal(count: int, generator: Generator, device: torch.device) -> Sequence[Tensor]:
     """As `draw_turns`, on a GPU, which alone would know how many images have drawn an operation."""
-    mixed_B = torch.randperm(count, generator=generator, device=generator.device)
+    mixed_B = torch.randperm(count, generator=generator, device=device)
     return deal_turns(mixed_B, generator.initial_seed())
 
 
@@ -103,15 +106,17 @@ def change(
         if not len(some) or name == "Identity":
             continue
         if name in FIXED:
-            batch[some] = FIXED[name](batch[some])
+            changed = FIXED[name](batch.index_select(0, some))
+            batch.index_copy_(0, some, changed)
         elif name in GRADED:
-            batch[some] = GRADED[name](batch[some], strength(name, some))
+            changed = GRADED[name](batch.index_select(0, some), strength(name, some))
+            batch.index_copy_(0, some, changed)
         else:
             moved.append(some)
             sources.append(MOVES[name](strength(name, some), size))
     if moved:  # all at once: on a GPU each call costs
         some = torch.cat(moved)
-        batch[some] = move(batch[some], torch.cat(sources))
+        batch.index_copy_(0, some, move(batch.index_select(0, some), torch.cat(sources)))
     return batch
 
 

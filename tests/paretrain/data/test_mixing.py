@@ -62,7 +62,7 @@ def areas(boxes: Tensor) -> Tensor:
 
 def test_so_many_images_lose_a_rectangle_and_the_others_nothing() -> None:
     images = some_images(2000, 8)
-    changed = erase(images, AugmentConfig(erase=0.25), Generator().manual_seed(0))
+    changed = erase(images.clone(), AugmentConfig(erase=0.25), Generator().manual_seed(0))
     gone = (changed != images).flatten(1).any(1)
     assert 420 < int(gone.sum()) < 580  # 500 expected, 4 standard deviations are 77
     assert (changed[changed != images] == 0).all()
@@ -72,8 +72,20 @@ def test_so_many_images_lose_a_rectangle_and_the_others_nothing() -> None:
     assert mix(images, AugmentConfig(), draws) is None and torch.equal(draws.get_state(), before)
 
 
+@pytest.mark.parametrize("kind", ["erase", "mixup", "cutmix"])
+def test_the_layout_stays_that_in_which_networks_are_fastest(kind: str) -> None:
+    images = some_images(8, 80).contiguous(memory_format=torch.channels_last)
+    augment, draws = AugmentConfig().model_copy(update={kind: 0.5}), Generator().manual_seed(0)
+    changed = erase(images.clone(), augment, draws)
+    if (mixed := mix(changed, augment, draws)) is not None:
+        changed = mixed.images
+    assert not torch.equal(changed, images)
+    assert changed.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_mixup_is_torchvisions() -> None:
-    images, shares = some_images(6, 8), torch.tensor([0.0, 1.0, 0.3, 0.5, 0.75, 0.9])
+    # Larger than what is computed at once.
+    images, shares = some_images(6, 200), torch.tensor([0.0, 1.0, 0.3, 0.5, 0.75, 0.9])
     mixed = mixup(images, shares)
     theirs = reference("MixUp", num_classes=10)
     for i, share in enumerate(shares.tolist()):
