@@ -66,34 +66,46 @@ class AccuracyModel:
 
     def __init__(self, observations: Sequence[Observation], seed: int) -> None:
         """Needs an observation. A stopped trial counts the less, the less certain its end was."""
-        # Slow to import, and only this sampler needs it.
-        from sklearn import config_context
-        from sklearn.ensemble import ExtraTreesRegressor
-
         features = [observation.features for observation in observations]
         self._names = parameter_names(features)
-        self._forest = ExtraTreesRegressor(
-            TREES,
-            bootstrap=True,
-            max_samples=MOST_FITTED if len(observations) > MOST_FITTED else None,
-            min_samples_leaf=1,
-            random_state=seed,
-            n_jobs=1,
-        )
         deviations = np.array([o.deviation / (CEILING - o.val_acc) for o in observations])
-        with config_context(skip_parameter_validation=True):  # 64 times the same ones
-            self._forest.fit(
-                encode(self._names, features),
-                np.array([log_error(o.val_acc) for o in observations]),
-                sample_weight=MIN_SD**2 / (MIN_SD**2 + deviations**2),
-            )
+        self._trees = random_trees(
+            encode(self._names, features),
+            np.array([log_error(o.val_acc) for o in observations]),
+            MIN_SD**2 / (MIN_SD**2 + deviations**2),
+            seed,
+        )
 
     def predict(self, candidates: Sequence[Features]) -> tuple[Floats, Floats]:
         """Mean and standard deviation of each candidate, over the trees, each of shape
         (len(candidates),)."""
         table = encode(self._names, candidates).astype(np.float32)  # what trees split
-        votes = np.stack([tree.tree_.predict(table)[:, 0] for tree in self._forest.estimators_])
+        votes = np.stack([tree.tree_.predict(table)[:, 0] for tree in self._trees])
         return votes.mean(axis=0), np.hypot(votes.std(axis=0), MIN_SD)
+
+
+def random_trees(table: Floats, outcomes: Floats, weights: Floats, seed: int) -> list[Any]:
+    """TREES trees, each grown from as many rows as there are, MOST_FITTED at most, drawn with
+    replacement and with these weights (extremely randomised trees: Geurts et al. 2006, with
+    bagging).
+
+    They are those of scikit-learn's `ExtraTreesRegressor(TREES, bootstrap=True)`. What that does
+    around each tree (clones, signatures, checks, a pool of threads) takes longer than the tree.
+    """
+    # Slow to import, and only this sampler needs it.
+    from sklearn import config_context
+    from sklearn.tree import ExtraTreeRegressor
+
+    rng, rows = np.random.RandomState(seed), len(table)
+    seeds = [rng.randint(np.iinfo(np.int32).max) for _ in range(TREES)]
+    table, chances, trees = table.astype(np.float32), weights / weights.sum(), []
+    with config_context(skip_parameter_validation=True):  # 64 times the same ones
+        for own in seeds:
+            drawn = np.random.RandomState(own).choice(rows, min(rows, MOST_FITTED), p=chances)
+            counts = np.bincount(drawn, minlength=rows).astype(float)
+            tree = ExtraTreeRegressor(random_state=own)
+            trees.append(tree.fit(table, outcomes, counts, check_input=False))
+    return trees
 
 
 class GrowingModel:

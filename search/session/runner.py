@@ -53,7 +53,7 @@ from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
 from search.study.images import chance_on
 from search.study.ledger import ledger
-from search.study.owner import is_ours, refuse_unless_owned, sole_owner
+from search.study.owner import beating, is_ours, refuse_unless_owned, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
 from search.workers.devices import gpu_uuids
 from search.workers.forecast import Forecast
@@ -110,7 +110,10 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             run = choose_precision(run, examples[:SIZED], pool)
             examples = [run.plan.complete(config) for config in examples]
             study = before if dry_run else open_study(run.plan, run.data)
-            with _released_at_the_end(None if dry_run else study):
+            owned_study = None if dry_run else study
+            with _released_at_the_end(owned_study), contextlib.ExitStack() as beats:
+                if owned_study is not None:
+                    beats.enter_context(beating(owned_study))
                 file = DatabaseFile(plan.storage)
                 done = 0 if study is None else _count(study)
                 say_first(screen, run, done)
@@ -128,7 +131,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
                     _emit_first(run, expected, done)
                 if dry_run or study is None:
                     return EXIT_OK
-                outcome, refused = _search(run, study, pool, style, screen, file)
+                outcome, refused = _search(run, study, pool, style, screen, file, beats)
     return _finish(run, study, outcome, refused, style)
 
 
@@ -224,6 +227,7 @@ def _search(
     style: Style,
     screen: Console,
     file: DatabaseFile,
+    beats: contextlib.ExitStack,
 ) -> tuple[Outcome, dict[str, int]]:
     plan = run.plan
     refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
@@ -245,6 +249,7 @@ def _search(
     budget.recall(read_ends(study))
     with reporter(style, screen, done, plan.trials) as tell:
         coordinator = Coordinator(run, study, rule, budget, pool, tell, file)
+        beats.close()  # its writer does that now
         outcome = coordinator.run()
     return outcome, coordinator.refused
 

@@ -74,8 +74,13 @@ def _rank(own: _Point, others: Sequence[_Point], view: View) -> int:
     """1 for the trial that adds most to the front of the others."""
     points = [own, *others]
     gains: list[float] = []
+    of_all = pareto_front(points)
+    on_it = {point.number for point in of_all}
     for point in points:
-        front = pareto_front(other for other in points if other is not point)
+        # Without a point that is not on it, the front is the same.
+        front = of_all
+        if point.number in on_it:
+            front = pareto_front(other for other in points if other is not point)
         gain = expected_volume_gain(
             [point.size],
             np.array([point.val_acc]),

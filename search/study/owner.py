@@ -3,15 +3,20 @@
 import contextlib
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import optuna
 import psutil
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import UserError
 from paretrain.locks import LockedError, locked
+from search.study.attributes import OWNER
 from search.study.storage_url import StorageUrl
 
 BEAT_EVERY_S = 15.0
@@ -37,6 +42,36 @@ def sole_owner(storage: StorageUrl, study_name: str) -> Iterator[None]:
 def beat() -> dict[str, Any]:
     """What the owner writes into the study every BEAT_EVERY_S, for other machines to see."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "run": RUN}
+
+
+def renew(study: optuna.Study) -> bool:
+    """Write a new beat in place of the last one; False, and nothing is written, where that is not
+    this process's."""
+    if not is_ours(study.user_attrs.get(OWNER)):
+        return False
+    study.set_user_attr(OWNER, beat())
+    return True
+
+
+@contextlib.contextmanager
+def beating(study: optuna.Study) -> Iterator[None]:
+    """Meanwhile the last beat is renewed: measuring, and reading a long study, take longer than one
+    holds. Later the study's writer does it (study/writer.py)."""
+    over = threading.Event()
+
+    def work() -> None:
+        # What fails here fails for the run itself too, which says so.
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
+            while not over.wait(BEAT_EVERY_S) and renew(study):
+                pass
+
+    thread = threading.Thread(target=work, name="beats", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def is_fresh(last: Mapping[str, Any]) -> bool:

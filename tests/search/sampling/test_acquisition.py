@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 from scipy.stats import norm
+from sklearn.ensemble import ExtraTreesRegressor
 
 from search.problem.expected_gain import expected_excess
 from search.problem.log_error import CEILING, log_error
 from search.sampling.acquisition import expected_gains
-from search.sampling.surrogate import AccuracyModel, Features, Observation
+from search.sampling.surrogate import (
+    MOST_FITTED,
+    TREES,
+    AccuracyModel,
+    Features,
+    Observation,
+    random_trees,
+)
 
 QUALITY = {"quality": FloatDistribution(0.0, 1.0)}
 
@@ -63,6 +71,19 @@ def test_the_model_tells_good_settings_from_bad_at_one_size() -> None:
     assert means[1] - means[0] > 0.3 and all(deviations > 0)
     worse, better = gains([row(9000, 0.05), row(9000, 0.95)], trials(60))
     assert better > 5 * worse
+
+
+def test_the_trees_are_those_of_scikit_learns_forest() -> None:
+    rng = np.random.default_rng(0)
+    for rows in (3, MOST_FITTED + 50):
+        table, outcomes, weights = rng.random((rows, 5)), rng.random(rows), rng.random(rows)
+        forest = ExtraTreesRegressor(
+            TREES, bootstrap=True, max_samples=min(rows, MOST_FITTED), random_state=7
+        ).fit(table, outcomes, weights)
+        trees = random_trees(table, outcomes, weights, seed=7)
+        for tree, reference in zip(trees, forest.estimators_, strict=True):
+            points = table.astype(np.float32)
+            assert np.array_equal(tree.predict(points), reference.predict(points))
 
 
 def test_the_less_certain_a_stopped_trial_was_the_less_it_teaches() -> None:
