@@ -201,9 +201,18 @@ def _prepare(plan: Plan) -> PreparedRun:
 
 def _examples(run: PreparedRun) -> list[TrainConfig]:
     """The first proposals of this run's sampler, or others like them when the study goes on.
-    Raises UserError when none keeps the limits, before anything is created."""
+    Raises UserError when none keeps the limits, before anything is created. There are fewer than
+    PROBES where the space has no more."""
     proposer = run.proposer(sum(not base.obstacle for base in run.baselines))
-    return [proposer.propose().config for _ in range(PROBES)]
+    examples: list[TrainConfig] = []
+    while len(examples) < PROBES:
+        try:
+            examples.append(proposer.propose().config)
+        except UserError:
+            if not examples:
+                raise
+            break
+    return examples
 
 
 def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:

@@ -269,10 +269,11 @@ def digest_of(source: str, files: Sequence[OwnFile]) -> str:
 
 
 def _family(value: Any) -> Any:
-    """Return the family. Configurations from before there were families are VGGs."""
+    """Return the family. Configurations from before there were families are VGGs. What is no
+    configuration, such as a module of torch, has none."""
     if isinstance(value, dict):
         return value.get("family", "vgg")
-    return getattr(value, "family", "vgg")
+    return getattr(value, "family", None)
 
 
 NetworkConfig = Annotated[
@@ -287,7 +288,8 @@ NetworkConfig = Annotated[
         _family,
         custom_error_type="family",
         custom_error_message=(
-            "family must be vgg, resnet, resnet9, alexnet, torchvision, timm or own"
+            "family must be vgg, resnet, resnet9, alexnet, torchvision, timm or own; an nn.Module "
+            "of yours is described by own_network(function, ...)"
         ),
     ),
 ]

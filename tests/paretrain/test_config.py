@@ -11,6 +11,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch import nn
 
 from paretrain.cli import UserError
 from paretrain.config import (
@@ -461,3 +462,8 @@ def test_a_wrong_network_is_named_at_its_place_in_the_file(
     network: dict[str, object], message: str
 ) -> None:
     assert re.search(message, refusal(small().to_dict() | {"network": network}))
+
+
+def test_a_module_in_place_of_a_configuration_is_told_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"described by own_network\(function"):
+        small(network=nn.Linear(3, 3))

@@ -108,6 +108,10 @@ def timm() -> Any:
         import timm as library
     except ImportError:
         raise UserError(f"networks of timm need the package timm: {INSTALL_TIMM}") from None
+    if not hasattr(library, "create_model"):
+        raise UserError(
+            f"'import timm' finds {library.__file__}, which is not the library: rename that file"
+        )
     return library
 
 

@@ -79,7 +79,7 @@ def _measured_once(config: OwnConfig, num_classes: int, image_size: int) -> Meas
         raise
     except ValueError as error:  # the function's own word that these arguments do not fit
         return ValueError(_failed(config, error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if _needs_memory(error):
             raise UserError(
                 f"{_failed(config, error)}: it is built on torch's meta device first, which counts "
@@ -90,14 +90,16 @@ def _measured_once(config: OwnConfig, num_classes: int, image_size: int) -> Meas
     try:
         with torch.device("meta"):
             measured = measure(network, image_size)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, TypeError) as error:
         if _needs_memory(error):
             raise UserError(
                 f"{_failed(config, error)}: its forward pass must not depend on values of tensors "
                 "(.item(), .tolist(), numpy): its costs are counted without any"
             ) from None
+        if isinstance(error, TypeError):
+            raise UserError(_failed(config, error)) from None
         return ValueError(_failed(config, error))  # images that are too small, most likely
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(_failed(config, error)) from None
     if measured.shape != (IMAGES, num_classes):
         raise UserError(_wrong_output(config, measured, num_classes, image_size))
@@ -116,8 +118,10 @@ def _wrong_output(config: OwnConfig, measured: Measured, num_classes: int, image
     )
 
 
-def _needs_memory(error: Exception) -> bool:
-    return "meta" in str(error).lower() and isinstance(error, RuntimeError | NotImplementedError)
+def _needs_memory(error: BaseException) -> bool:
+    return "meta" in str(error).lower() and isinstance(
+        error, RuntimeError | NotImplementedError | TypeError
+    )
 
 
 def _function(config: OwnConfig) -> Callable[..., Any]:

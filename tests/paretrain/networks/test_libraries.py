@@ -4,6 +4,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -116,6 +117,14 @@ def test_a_name_or_argument_that_no_library_has_is_refused(
 def test_without_timm_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UserError, match=r"need the package timm: pip install 'paretrain\[timm\]'"):
+        build_network(TimmConfig(name="lcnet_050"), 10, 32)
+
+
+def test_a_file_of_the_user_that_is_called_timm_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    shadow = ModuleType("timm")
+    shadow.__file__ = "/home/me/timm.py"
+    monkeypatch.setitem(sys.modules, "timm", shadow)
+    with pytest.raises(UserError, match=r"finds /home/me/timm\.py, which is not the library"):
         build_network(TimmConfig(name="lcnet_050"), 10, 32)
 
 

@@ -134,6 +134,9 @@ FAULTS = {
     "return nn.Identity()": "returns a tensor 2x3x8x8 .* one row of logits for each image",
     "return 3": "nets.py:4: build returns int, must return a torch.nn.Module",
     "return nn.Linear(int(torch.ones(()).item()), num_classes)": "meta device first",
+    "import sys\n    sys.exit('bye')": r"nets.py:6: build\(\) fails: SystemExit: bye",
+    "class N(nn.Module):\n        def forward(self, x): return torch.from_numpy(x.numpy())\n"
+    "    return N()": "must not depend on values of tensors",
     "n = []\n    return n[0]": r"nets.py:6: build\(\) fails: IndexError",
     "class N(nn.Module):\n        def forward(self, x): return x, x\n    return N()": "s tuple for",
     "class N(nn.Module):\n        def forward(self, x): return x.mean((2, 3))[:, :1].repeat(1, 10)"

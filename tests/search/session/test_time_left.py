@@ -1,11 +1,14 @@
 """Whose networks a forecast measures."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from search.session import runner
+from search.session.plan import Plan
 from tests.harness import RunMain, study
 
 
@@ -33,3 +36,21 @@ def test_the_measured_networks_are_those_that_run_first(
     assert len(proposed) == (4 if name == "none" else 3)
     for trained_config, config in zip(proposed, measured, strict=False):
         assert trained_config | {"seed": 0} == config.to_dict() | {"seed": 0}
+
+
+FEW = """
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+
+def suggest(trial):
+    stage = VGGStage(width=trial.suggest_int("width", 4, 5), kernels=("3x3",))
+    return TrainConfig(network=VGGConfig(stages=(stage,)), optimizer=SGDConfig(lr=0.1))
+"""
+
+
+def test_a_space_of_fewer_configurations_than_a_forecast_measures_is_no_error(
+    tmp_path: Path, plan: Callable[..., Plan]
+) -> None:
+    file = tmp_path / "few.py"
+    file.write_text(FEW)
+    run = runner._prepare(plan(str(file), data=DataConfig(image_size=8, fraction=0.1)))
+    assert len(runner._examples(run)) == 2
