@@ -157,7 +157,7 @@ def _failed(config: OwnConfig, error: BaseException) -> str:
     where = _line(name, error, config.files)
     where = _begin(config) if where == name else where
     called = ", ".join(f"{name}={value!r}" for name, value in config.arguments)
-    cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
     return f"{where}: {config.function}({called}) fails: {cause}"
 
 
