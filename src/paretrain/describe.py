@@ -139,6 +139,7 @@ off or as usual."""
 HIDDEN: Mapping[str, tuple[str, ...]] = {
     "the run sets them for all trials": (
         *("format", "data", "epochs", "metric", "precision", "threads", "deterministic", "seed"),
+        "cuda_graphs",
         *("micro_batch", "start.weights_dir"),
     ),
     "numbers beside others, which nearly every trial has: its page and its file give them": (
