@@ -23,6 +23,14 @@ class GrowingFloats:
         self._room[self._count] = value
         self._count += 1
 
+    def extend(self, values: Floats) -> None:
+        """Some more, of shape (values,)."""
+        needed = self._count + len(values)
+        if needed > len(self._room):
+            self._room = np.concatenate([self._room, np.empty(max(needed, self._count))])
+        self._room[self._count : needed] = values
+        self._count = needed
+
     @property
     def values(self) -> Floats:
         """All so far, of shape (len(self),): not to be changed."""

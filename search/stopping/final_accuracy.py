@@ -115,14 +115,15 @@ class CompletedCurves:
     def _levels_at(self, progress: float) -> Floats:
         """Best accuracy so far of every curve when it was as far; interpolated between epochs."""
         levels = self._levels.setdefault(progress, GrowingFloats())
-        for index in range(len(levels), len(self)):
-            curve, best = self._curves[index], self._bests[index]
-            before = curve.epochs_before_learning
+        if new := len(self) - len(levels):
+            before = np.array([curve.epochs_before_learning for curve in self._curves[-new:]])
             epoch = before + progress * (self._epochs - before)
-            lower = min(max(1, math.floor(epoch + 1e-9)), self._epochs)
-            upper = min(lower + 1, self._epochs)
-            share = min(1.0, max(0.0, epoch - lower))
-            levels.append((1 - share) * best[lower - 1] + share * best[upper - 1])
+            lower = np.clip(np.floor(epoch + 1e-9).astype(int), 1, self._epochs)
+            upper = np.minimum(lower + 1, self._epochs)
+            share = np.clip(epoch - lower, 0.0, 1.0)
+            bests, rows = np.stack(self._bests[-new:]), np.arange(new)
+            at_lower, at_upper = bests[rows, lower - 1], bests[rows, upper - 1]
+            levels.extend((1 - share) * at_lower + share * at_upper)
         return levels.values
 
 

@@ -40,6 +40,8 @@ from search.study.reader import (
 )
 from search.study.stored import short
 
+AT_ONCE = 1_000
+"""Trials whose rows are in memory at one time."""
 MOST_SAID = 5
 """So many damaged parts of a study are named, the others counted."""
 UPLOAD = re.compile(r"artifacts:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -203,6 +205,25 @@ class CheckedStorage(OwnReading):
     @without_collector()
     def _trials(self, study_id: int, which: ColumnElement[bool]) -> list[FrozenTrial]:
         chosen = (tables.TRIALS.c.study_id == study_id) & which
+        with self._reading() as read:
+            ids = [row.trial_id for row in read(tables.TRIALS, chosen)]
+        ours = bool(ids) and any(
+            row.key == attr.IDENTITY for row in self._rows(tables.STUDY_USER, "study_id", study_id)
+        )
+        found: dict[int, FrozenTrial] = {}
+        for first in range(0, len(ids), AT_ONCE):
+            block = ids[first : first + AT_ONCE]
+            these = chosen & tables.TRIALS.c.trial_id.between(block[0], block[-1])
+            for trial_id, rows in self._trial_rows(these).items():
+                trial = self._trial(study_id, rows, ours)
+                if trial is not None and trial.number in found:
+                    self._say(study_id, f"row {trial_id}", f"a second trial {trial.number}")
+                elif trial is not None:
+                    found[trial.number] = trial
+        return list(found.values())
+
+    def _trial_rows(self, chosen: ColumnElement[bool]) -> dict[Any, TrialRows]:
+        """All rows of these trials, by their ids, as they are at one moment."""
         ids = select(tables.TRIALS.c.trial_id).where(chosen)
         with self._reading() as read:
             rows = {row.trial_id: TrialRows(row) for row in read(tables.TRIALS, chosen)}
@@ -211,17 +232,7 @@ class CheckedStorage(OwnReading):
                 for row in read(table, table.c.trial_id.in_(ids)):
                     if (of_trial := lists.get(row[1])) is not None:  # else it has just begun
                         of_trial.append(row)
-        ours = bool(rows) and any(
-            row.key == attr.IDENTITY for row in self._rows(tables.STUDY_USER, "study_id", study_id)
-        )
-        found: dict[int, FrozenTrial] = {}
-        for trial_id in list(rows):
-            trial = self._trial(study_id, rows.pop(trial_id), ours)  # each is wanted once
-            if trial is not None and trial.number in found:
-                self._say(study_id, f"row {trial_id}", f"a second trial {trial.number}")
-            elif trial is not None:
-                found[trial.number] = trial
-        return list(found.values())
+        return rows
 
     def _trial(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
         """None where not even its number is known."""
