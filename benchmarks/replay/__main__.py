@@ -25,9 +25,9 @@ after one epoch; ours, the front rule of search.run. ours-SETTING switches one o
 ours-SETTING=VALUE changes it. oracle knows after one epoch where a trial will end, and goes on with
 what raises the front: it is the best possible, not a rival. mo-asha-1-as-is: see rivals.py.
 
---select takes: random; size, which takes from 16 draws the one with the largest expected gain of
-hypervolume by its size alone; model, which does the same with the front sampler's model of accuracy
-from config and size.
+--select takes: random; size, which takes one of 16 draws with a probability in proportion to the
+fourth power of its expected gain of hypervolume by its size alone; model, which takes the one with
+the largest gain by the front sampler's model of accuracy from config and size.
 
 A rival whose package is missing (pip install 'paretrain[bench]') is left out.
 """

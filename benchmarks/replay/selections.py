@@ -16,6 +16,9 @@ from search.sampling.surrogate import Features, Observation
 
 CANDIDATES = 16
 """Candidates for one start, as many as search.sampling.candidates.BATCH."""
+SHARPNESS = 4
+"""Power of the expected gain in proportion to which `BySize` draws. 0 is random order, infinity the
+largest gain."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Ended:
     completed: bool
     deviation: float = 0.0
     """Standard deviation of that expectation."""
+    began: bool = True
+    """Whether it has begun to learn."""
 
 
 class Selection(Protocol):
@@ -79,10 +84,13 @@ class RandomOrder:
 
 
 class BySize:
-    """Takes the candidate with the largest expected gain of hypervolume by its size alone.
+    """Draws a candidate in proportion to the fourth power of its expected gain of hypervolume, by
+    its size alone.
 
     The model of accuracy is fitted to all ended trials; stopped ones count with what they were
-    expected to reach.
+    expected to reach. The largest gain every time would stall where training settings decide more
+    than size: the model then promises as much at the sizes that have been tried most, and other
+    sizes are never tried (docs/log.md).
     """
 
     def __init__(self, draws: Draws, table: Table) -> None:
@@ -105,7 +113,11 @@ class BySize:
         gains = expected_volume_gain(
             sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
         )
-        return rows[int(gains.argmax())]
+        most = float(gains.max())
+        if most <= 0:  # only networks of the largest size
+            return rows[0]
+        weights = (gains / most) ** SHARPNESS
+        return random.Random(1000 * order + started).choices(rows, weights.tolist())[0]
 
 
 class ByModel:

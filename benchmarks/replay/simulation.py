@@ -85,7 +85,7 @@ class _Search:
         """Take in a trial that has reached its last epoch."""
         worthy = self.front.add(row.num_params, row.val_acc)
         self._finished = (*self._finished, curve)
-        self.ended.append(Ended(row, row.val_acc, True))
+        self.ended.append(Ended(row, row.val_acc, True, began=curve.learned))
         self.trace.endings.append(Ending(self.spent, True, worthy, row, self.front.volume))
 
     def stop(self, row: Row, curve: Curve, decision: Decision) -> None:
@@ -93,7 +93,7 @@ class _Search:
         worthy = row.val_acc > self.front.best_at_size(row.num_params)
         self._stopped = (*self._stopped, curve)
         expected, deviation = expected_end(decision.evidence, curve.val_acc)
-        self.ended.append(Ended(row, expected, False, deviation))
+        self.ended.append(Ended(row, expected, False, deviation, curve.learned))
         self.trace.endings.append(Ending(self.spent, False, worthy, row, self.front.volume))
 
 

@@ -38,13 +38,14 @@ class BackgroundProposer:
         finished: bool,
         deviation: float = 0.0,
         size: int | None = None,
+        began: bool | None = None,
     ) -> None:
         """See `Proposer.learn`."""
 
         def work() -> None:
             # A future of this thread, submitted earlier: it is done.
             number = shadow if isinstance(shadow, int) else shadow.result()
-            self._proposer.learn(number, val_acc, finished, deviation, size)
+            self._proposer.learn(number, val_acc, finished, deviation, size, began)
 
         self._thread.submit(work)
 

@@ -32,6 +32,7 @@ BATCH = 16
 """Random trials made, and measured for size, at a time."""
 
 DUPLICATE, TOO_MUCH_MEMORY = "already tried", "more memory than there was"
+ALIKE = "with one answer for all images at the start"
 """Why a candidate is refused. Studies count refusals under these words, so they never change."""
 
 

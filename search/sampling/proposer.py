@@ -18,7 +18,8 @@ from search.problem.front import GrowingFront
 from search.problem.space import Suggest
 from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
-from search.sampling.candidates import Candidate, Source
+from search.sampling.candidates import ALIKE, Candidate, Source
+from search.sampling.first_batch import MOST_REFUSED, FirstBatch
 from search.sampling.samplers import SamplerName, ShadowStudy
 from search.sampling.surrogate import Features, GrowingModel, Observation, is_long
 
@@ -71,9 +72,11 @@ class Proposer:
         target: Target,
         hints: Mapping[str, Any] | None = None,
         cost_power: float = COST_POWER,
+        first_batch: FirstBatch[TrainConfig] | None = None,
     ) -> None:
-        """`hints`, `target` and `cost_power` are used by the front sampler alone: the others are
-        plain Optuna. `cost_power`: 1 for expected gain per second, 0 for gain per trial."""
+        """All from `target` on is used by the front sampler alone: the others are plain Optuna.
+        `cost_power`: 1 for expected gain per second, 0 for gain per trial. `first_batch`: refuses
+        networks that do not tell images apart."""
         self._sampler, self._target, self._cost_power = sampler, target, cost_power
         self._rng = random.Random(seed)
         self._shadow = ShadowStudy(sampler, seed)
@@ -88,6 +91,7 @@ class Proposer:
         self._largest_finished = 0
         self._growing = GrowingModel()
         self._proposed = 0
+        self._first_batch = first_batch if sampler == "front" else None
 
     @property
     def refused(self) -> Counter[str]:
@@ -107,6 +111,8 @@ class Proposer:
         shadow = self._shadow.add(params, distributions)
         costs = self._source.constraints.costs(config, size)
         self._running[shadow] = Features(dict(params), dict(distributions), costs)
+        if self._first_batch is not None:
+            self._first_batch.note(shadow, config)
         return shadow
 
     def learn(
@@ -116,11 +122,14 @@ class Proposer:
         finished: bool,
         deviation: float = 0.0,
         size: int | None = None,
+        began: bool | None = None,
     ) -> None:
         """Tell how a trial ended: its final accuracy, or what a stopped one was expected to reach
         with the standard deviation of that; None when it failed. `size`: where it was measured
-        instead of counted."""
+        instead of counted. `began`: whether it began to learn; None where that says nothing."""
         features = self._running.pop(shadow)
+        if self._first_batch is not None:
+            self._first_batch.learn(shadow, began)
         if size is not None:
             features = replace(features, costs=(size, *features.costs[1:]))
         if val_acc is None:
@@ -145,13 +154,20 @@ class Proposer:
 
     def propose(self) -> Proposal:
         """The next proposal. Raises UserError when nothing passes."""
+        alike = 0
         for attempt in range(MAX_DRAWS):
             candidate = self._candidate(attempt)
             reason = self._source.refusal(candidate)
+            if reason is None and alike < MOST_REFUSED and self._is_alike(candidate):
+                reason, alike = ALIKE, alike + 1
             if reason is None:
                 return self._proposal(candidate)
             self._source.refuse(candidate, reason)
         raise self._source.nothing_passes(MAX_DRAWS)
+
+    def _is_alike(self, candidate: Candidate) -> bool:
+        first_batch = self._first_batch
+        return first_batch is not None and first_batch.refuses(candidate.config, self._proposed)
 
     def _proposal(self, chosen: Candidate) -> Proposal:
         config, size, shadow = chosen.config, chosen.size, chosen.shadow
@@ -160,6 +176,8 @@ class Proposer:
         else:
             self._source.note_tried(config)
             self._running[shadow] = self._source.features(chosen)
+            if self._first_batch is not None:
+                self._first_batch.note(shadow, config)
         self._proposed += 1
         return Proposal(config, size, chosen.params, chosen.distributions, chosen.origin, shadow)
 

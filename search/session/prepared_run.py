@@ -11,7 +11,9 @@ from paretrain.networks.epoch_cost import fitted
 from search.problem.baselines import Baseline
 from search.problem.constraints import Constraints
 from search.problem.target import Target
+from search.sampling.first_batch import FirstBatch
 from search.sampling.proposer import COST_POWER, Proposer
+from search.sampling.start_spread import measure_on
 from search.session.plan import Plan
 
 
@@ -59,4 +61,9 @@ class PreparedRun:
             self.target,
             plan.space.hints,
             cost_power,
+            self._first_batch(),
         )
+
+    def _first_batch(self) -> FirstBatch[TrainConfig] | None:
+        """Hints keep most networks that never learn away already."""
+        return None if self.plan.space.hints else FirstBatch(measure_on(self.data))

@@ -82,7 +82,7 @@ class TrialQueue:
         if not finished:
             evidence = read_evidence(trial.user_attrs.get(attr.NUMBERS, {}))
             end, deviation = expected_end(evidence, end)
-        self._background.learn(shadow, end, finished, deviation)
+        self._background.learn(shadow, end, finished, deviation, began=record.curve.began)
 
     def _interrupted(self, trial: FrozenTrial) -> RunningTrial:
         """A trial that waits, with what it has cost so far."""
@@ -160,7 +160,8 @@ class TrialQueue:
         self, trial: RunningTrial, val_acc: float | None, finished: bool, deviation: float = 0.0
     ) -> None:
         size = trial.axis if trial.measured else None
-        self._background.learn(trial.shadow, val_acc, finished, deviation, size)
+        began = None if val_acc is None else trial.curve.began
+        self._background.learn(trial.shadow, val_acc, finished, deviation, size, began)
 
     def learn_memory(self, config: TrainConfig) -> None:
         """A configuration did not fit into memory: nothing that needs as much is proposed again."""

@@ -51,6 +51,12 @@ class Curve:
         """Whether it predicts more than one class by now."""
         return not self.one_class[-1]
 
+    @property
+    def began(self) -> bool | None:
+        """Whether it has begun to learn in any epoch; None where it diverged, which says nothing of
+        that."""
+        return None if self.diverged else self.epochs_before_learning < len(self.accs)
+
     def held(self, epochs: int) -> "Curve":
         """The curve as long as all others: what patience has ended stays at its last value."""
         missing = epochs - len(self.accs)

@@ -218,6 +218,16 @@ def test_the_sampler_weighs_measured_seconds_only_where_time_is_the_price_on_a_g
     assert run.with_costs_of([]).constraints.cost(config) == guessed
 
 
+def test_only_a_space_without_hints_has_its_networks_looked_at_before_they_train(
+    plan: MakePlan,
+) -> None:
+    data, made = noise(side=32, images=64), plan()
+    bare = replace(made, space=replace(made.space, hints={}))
+    for each, looks in ((made, False), (bare, True), (replace(bare, sampler="tpe"), False)):
+        proposer = PreparedRun(each, data, each.constraints(data), ()).proposer(0)
+        assert (proposer._first_batch is not None) == looks
+
+
 def test_a_gpu_finds_small_batches_dear_and_a_cpu_does_not(plan: MakePlan) -> None:
     data, ratios = noise(side=32, images=64), {}
     for name in ("cpu", "cuda"):
