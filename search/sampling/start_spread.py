@@ -34,8 +34,9 @@ def log_spread(config: TrainConfig, data: ImageData, images: Tensor) -> float | 
     outputs.
 
     None where nothing is measured: published weights, networks of the user's own, which may begin
-    alike by intent, networks that are large for such images, and outputs that are not finite.
-    Random numbers drawn elsewhere stay what they were.
+    alike by intent, networks that are large for such images, what cannot be computed (its training
+    will say why), and outputs that are not finite. Random numbers drawn elsewhere stay what they
+    were.
     """
     network, classes, side = config.network, len(data.classes), config.data.image_size
     if config.start.pretrained or isinstance(network, OwnConfig):
@@ -43,13 +44,20 @@ def log_spread(config: TrainConfig, data: ImageData, images: Tensor) -> float | 
     if count_macs(network, classes, side) * len(images) > MOST_MACS:
         return None
     mean, std = (torch.tensor(each) for each in pixel_statistics(config, data))
+    try:
+        spread = _spread(config, classes, normalise(images, mean, std))
+    except (RuntimeError, ValueError):
+        return None
+    return math.log10(max(spread, NO_SPREAD)) if math.isfinite(spread) else None
+
+
+def _spread(config: TrainConfig, classes: int, pixels: Tensor) -> float:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(SEED)
-        module = build_network(network, classes, side)
-        initialise(module, config.init)
-        module.train()  # BatchNorm with the statistics of this batch, as in a training step
-        for layer in module.modules():
+        network = build_network(config.network, classes, config.data.image_size)
+        initialise(network, config.init)
+        network.train()  # BatchNorm with the statistics of this batch, as in a training step
+        for layer in network.modules():
             if isinstance(layer, nn.Dropout):
                 layer.eval()
-        spread = float(module(normalise(images, mean, std)).std(0).mean())
-    return math.log10(max(spread, NO_SPREAD)) if math.isfinite(spread) else None
+        return float(network(pixels).std(0).mean())

@@ -62,6 +62,15 @@ def test_nothing_is_measured_of_what_is_too_large(
     assert measure_on(digits)(deep("none")) is None
 
 
+def test_what_cannot_be_computed_is_left_to_its_training(
+    digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "search.sampling.start_spread.build_network", lambda *_: torch.nn.Linear(1, 1)
+    )
+    assert measure_on(digits)(deep("none")) is None
+
+
 def by_lr(config: TrainConfig) -> float | None:
     """A stand-in for the spread: networks of these tests differ in their learning rate alone."""
     return math.log10(config.optimizer.lr)
