@@ -162,6 +162,13 @@ def run(
         Choice | None,
         Option(help="Run networks chosen by hand first, all: settings too. [default: nets]"),
     ] = None,
+    prior: Annotated[
+        str | None,
+        Option(
+            help="Learn from earlier studies of the space: auto, a database, DATABASE::STUDY, or "
+            "none. [default: none]"
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
@@ -231,6 +238,7 @@ def run(
         pruner=pruner,
         sampler=sampler,
         baselines=baselines,
+        prior=_prior(prior),
     )
     style: Style = "json" if json_ else "quiet" if quiet else "person"
     with one_line(storage):
@@ -238,6 +246,24 @@ def run(
     plan = settle(options, stored)
     with one_line(storage):
         return search(plan, style, dry_run)
+
+
+def _prior(text: str | None) -> str | None:
+    from search.prior.choice import AUTO, MARK, NONE
+    from search.study.storage_url import StorageUrl
+
+    if text is None or text.lower() in (AUTO, NONE):
+        return None if text is None else text.lower()
+    where, mark, name = text.rpartition(MARK)
+    if not text.strip() or (mark and not name):
+        raise UserError(f"--prior '{text}': give auto, none, a database, or DATABASE::STUDY")
+    database = where if mark else text
+    if database and StorageUrl.of(database).has_secrets:
+        raise UserError(
+            "--prior is kept with the study, so it takes no password: copy the studies into a "
+            "file, or let the database's own settings file hold it"
+        )
+    return text
 
 
 def _weights_dir(path: Path | None) -> str | None:

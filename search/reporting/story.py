@@ -12,6 +12,7 @@ from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
 from search.reporting.nothing_learned import no_better_than_guessing
+from search.reporting.prior_text import expected_words
 from search.stopping.rule import Decision, Evidence
 from search.study import attributes as attr
 from search.study.decisions import read_decisions
@@ -78,6 +79,8 @@ def story_among(
         lines.append("Baseline: the rule leaves it alone, others are measured against it.")
     if steps := trial.user_attrs.get(attr.STEPS):
         lines += _wrapped(f"Steps on the GPU: {steps}.")
+    if (score := trial.user_attrs.get(attr.PRIOR_SCORE)) is not None:
+        lines += _wrapped(expected_words(score))
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
     return lines + _wrapped(_end(trial, record, finds, epochs, chance, searching))

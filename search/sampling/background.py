@@ -74,6 +74,11 @@ class BackgroundProposer:
         ready, self._next = self._next, None
         return ready.result()
 
+    @property
+    def prior_agreement(self) -> tuple[float, int] | None:
+        """See `Proposer.prior_agreement`. After `close`, when nothing is being learned any more."""
+        return self._proposer.prior_agreement
+
     def close(self) -> None:
         """End the thread; what is being made is thrown away."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -25,6 +25,7 @@ from search.problem.constraints import (
 )
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Suggest
+from search.sampling.prior_accuracy import PriorAccuracy
 from search.sampling.samplers import ShadowStudy
 from search.sampling.surrogate import Features
 
@@ -73,9 +74,11 @@ class Source:
         shadow: ShadowStudy,
         rng: random.Random,
         hints: Mapping[str, Any],
+        prior: PriorAccuracy | None = None,
     ) -> None:
         self.constraints = constraints
         self._suggest, self._shadow, self._rng, self._hints = suggest, shadow, rng, hints
+        self._prior = prior
         self._tried: set[str] = set()
         self._memory_limit: int | None = None
         self._smallest_refused: int | None = None
@@ -149,10 +152,21 @@ class Source:
         if candidate.shadow is not None:
             self._shadow.drop(candidate.shadow)
 
-    def features(self, candidate: Candidate) -> Features:
-        """The candidate as the model of accuracy sees it; only for candidates that passed."""
-        costs = self.constraints.costs(candidate.config, candidate.size)
-        return Features(candidate.params, candidate.distributions, costs)
+    def features(self, candidates: Sequence[Candidate]) -> list[Features]:
+        """Candidates as the model of accuracy sees them; only for candidates that passed."""
+        return self.with_prior(
+            [
+                Features(c.params, c.distributions, self.constraints.costs(c.config, c.size))
+                for c in candidates
+            ]
+        )
+
+    def with_prior(self, features: Sequence[Features]) -> list[Features]:
+        """The same, with what earlier studies let expect of them."""
+        if self._prior is None or not features:
+            return list(features)
+        scores = self._prior.scores(features)
+        return [replace(f, prior=float(s)) for f, s in zip(features, scores, strict=True)]
 
     def cost(self, candidate: Candidate) -> float:
         """Rough time of an epoch, without unit, for comparing."""

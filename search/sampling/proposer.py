@@ -20,11 +20,14 @@ from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
 from search.sampling.candidates import ALIKE, Candidate, Source
 from search.sampling.first_batch import MOST_REFUSED, FirstBatch
+from search.sampling.prior_accuracy import PriorAccuracy, agreement, trust
 from search.sampling.samplers import SamplerName, ShadowStudy
 from search.sampling.surrogate import Features, GrowingModel, Observation, is_long
 
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
+LEAST_TRUST = 0.1
+"""Earlier studies choose among the first proposals while they are believed at least so far."""
 PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 2
@@ -58,6 +61,8 @@ class Proposal:
     """Where it came from: random, mutation, tpe, nsga2, gp."""
     shadow: int
     """Number of its trial in the shadow study."""
+    prior: float | None = None
+    """The normal score that earlier studies let expect; None without any."""
 
 
 class Proposer:
@@ -73,15 +78,17 @@ class Proposer:
         hints: Mapping[str, Any] | None = None,
         cost_power: float = COST_POWER,
         first_batch: FirstBatch[TrainConfig] | None = None,
+        prior: PriorAccuracy | None = None,
     ) -> None:
         """All from `target` on is used by the front sampler alone: the others are plain Optuna.
         `cost_power`: 1 for expected gain per second, 0 for gain per trial. `first_batch`: refuses
-        networks that do not tell images apart."""
+        networks that do not tell images apart. `prior`: what earlier studies let expect."""
         self._sampler, self._target, self._cost_power = sampler, target, cost_power
         self._rng = random.Random(seed)
         self._shadow = ShadowStudy(sampler, seed)
         hints = dict(hints or {}) if sampler == "front" else {}
-        self._source = Source(suggest, constraints, self._shadow, self._rng, hints)
+        self._prior = prior if sampler == "front" else None
+        self._source = Source(suggest, constraints, self._shadow, self._rng, hints, self._prior)
         self._running: dict[int, Features] = {}
         self._observations: list[Observation] = []
         self._finished: list[Observation] = []
@@ -110,7 +117,8 @@ class Proposer:
         self._source.note_tried(config)
         shadow = self._shadow.add(params, distributions)
         costs = self._source.constraints.costs(config, size)
-        self._running[shadow] = Features(dict(params), dict(distributions), costs)
+        features = Features(dict(params), dict(distributions), costs)
+        (self._running[shadow],) = self._source.with_prior([features])
         if self._first_batch is not None:
             self._first_batch.note(shadow, config)
         return shadow
@@ -175,11 +183,21 @@ class Proposer:
             shadow = self.know(config, size, chosen.params, chosen.distributions)
         else:
             self._source.note_tried(config)
-            self._running[shadow] = self._source.features(chosen)
+            (self._running[shadow],) = self._source.features([chosen])
             if self._first_batch is not None:
                 self._first_batch.note(shadow, config)
         self._proposed += 1
-        return Proposal(config, size, chosen.params, chosen.distributions, chosen.origin, shadow)
+        prior = self._running[shadow].prior
+        return Proposal(
+            config, size, chosen.params, chosen.distributions, chosen.origin, shadow, prior
+        )
+
+    @property
+    def prior_agreement(self) -> tuple[float, int] | None:
+        """Rank correlation of what the prior expected of this study's trials and what came of them,
+        -1 to 1, and how many they are; None without a prior, or while there are too few."""
+        found = agreement(self._observations)
+        return None if found is None else (found, len(self._observations))
 
     def _candidate(self, attempt: int) -> Candidate:
         if self._sampler == "random" or attempt >= MAX_MODEL_DRAWS:
@@ -187,7 +205,9 @@ class Proposer:
         if self._sampler != "front":
             return self._source.ask(self._sampler)
         if self._proposed < RANDOM_START or not self._finished:
-            return self._evenly_spread()
+            believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
+            # One in four is proposed as if nothing was known, as later on.
+            return self._as_expected() if believed and self._proposed % 4 else self._evenly_spread()
         return self._most_promising()
 
     def _evenly_spread(self) -> Candidate:
@@ -202,6 +222,23 @@ class Proposer:
         drawn = low + (high - low) * van_der_corput(self._proposed + 1)
         batch.sort(key=lambda candidate: abs(candidate.log_size - drawn))
         return min(batch[:SIBLINGS], key=self._source.cost)
+
+    def _as_expected(self) -> Candidate:
+        """The candidate near an evenly spread size of which earlier studies let expect most for its
+        cost, among random ones and mutations of what was best there."""
+        assert self._prior is not None
+        candidates = [c for _ in range(PARENTS // 2) for c in self._source.batch()]
+        for parent in self._rng.choices(self._prior.best, k=PARENTS // 2):
+            candidates += self._source.batch(parent)
+        if not candidates:
+            return self._source.random()
+        low = min(candidate.log_size for candidate in candidates)
+        high = max(candidate.log_size for candidate in candidates)
+        drawn = low + (high - low) * van_der_corput(self._proposed + 1)
+        near = self._near(candidates, drawn)
+        scores = np.array([features.prior for features in self._source.features(near)])
+        costs = np.array([self._source.cost(candidate) for candidate in near])
+        return near[int((np.exp(scores) / costs**self._cost_power).argmax())]
 
     def _most_promising(self) -> Candidate:
         """The candidate near a drawn size with the largest expected gain of area under -log(error)
@@ -237,6 +274,11 @@ class Proposer:
             low = next(o.size for o in front if o.val_acc >= half_way) / 1.5
             high = max(self._largest(), low)
         drawn = self._rng.uniform(math.log(low), math.log(high))
+        return self._near(candidates, drawn)
+
+    @staticmethod
+    def _near(candidates: Sequence[Candidate], drawn: float) -> list[Candidate]:
+        """Those near the logarithm of a size."""
         by_distance = sorted(candidates, key=lambda candidate: abs(candidate.log_size - drawn))
         near = [c for c in by_distance if abs(c.log_size - drawn) <= NEAR]
         return near if len(near) >= FEW else by_distance[:FEW]
@@ -245,7 +287,7 @@ class Proposer:
         """The candidate with the largest expected improvement for its cost (Snoek et al. 2012, sec.
         3.2: per second)."""
         gains = expected_gains(
-            [self._source.features(candidate) for candidate in candidates],
+            self._source.features(candidates),
             self._observations,
             list(self._running.values()),
             self._target.reference_point(self._front.points),

@@ -37,11 +37,18 @@ class Features:
     costs: tuple[int, ...]
     """Known before training: first the size; where known the multiply-accumulates, which at one
     size tell convolutions from FC layers, and the parameters where they are not the size."""
+    prior: float | None = None
+    """The normal score that earlier studies let expect (`prior_accuracy.py`); None without any."""
 
     @property
     def size(self) -> int:
         """What is to be small."""
         return self.costs[0]
+
+    @property
+    def num_params(self) -> int:
+        """Parameters, whatever is to be small."""
+        return self.costs[2] if len(self.costs) > 2 else self.costs[0]
 
 
 @dataclass(frozen=True)
@@ -140,15 +147,18 @@ def parameter_names(features: Sequence[Features]) -> list[str]:
 
 def encode(names: Sequence[str], features: Sequence[Features]) -> Floats:
     """What the trees see, of shape (len(features), len(names) + costs): a column a parameter, which
-    is -1 where the parameter is not active, then the logarithm of each cost."""
-    costs = len(features[0].costs)
-    table = np.full((len(features), len(names) + costs), -1.0)
+    is -1 where the parameter is not active, then the logarithm of each cost, then what the prior
+    expects, where there is one."""
+    costs, prior = len(features[0].costs), features[0].prior is not None
+    table = np.full((len(features), len(names) + costs + prior), -1.0)
     for row, configuration in enumerate(features):
         for column, name in enumerate(names):
             if name in configuration.params:
                 distribution = configuration.distributions[name]
                 table[row, column] = _number(configuration.params[name], distribution)
-        table[row, -costs:] = [math.log(cost) for cost in configuration.costs]
+        known = [math.log(cost) for cost in configuration.costs]
+        known += [] if configuration.prior is None else [configuration.prior]
+        table[row, len(names) :] = known
     return table
 
 

@@ -136,6 +136,10 @@ class Coordinator:
         finally:
             self._queue.close()
             self._writer.study(attr.REFUSED, self.refused)
+            if (agreement := self._queue.prior_agreement) is not None:
+                correlation, trials = agreement
+                stored = {"correlation": round(correlation, 3), "trials": trials}
+                self._writer.study(attr.PRIOR_AGREEMENT, stored)
             self._writer.release()
             self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored

@@ -62,3 +62,5 @@ class Options:
     pruner: PrunerName | None = None
     sampler: SamplerName | None = None
     baselines: Choice | None = None
+    prior: str | None = None
+    """What earlier studies it learns from: see `search.prior.choice`."""

@@ -114,6 +114,8 @@ class Plan:
     """What is to be small. A setting of the study."""
     metric: Metric = "acc"
     """Which accuracy is to be large. A setting of the study."""
+    prior: str = "none"
+    """Earlier studies that it learns from: see `search.prior.choice`."""
     pretrained: bool = True
     """Whether spaces that ask for published weights get them."""
     weights_dir: str | None = None

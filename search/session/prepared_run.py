@@ -10,8 +10,10 @@ from paretrain.network_config import OwnConfig
 from paretrain.networks.epoch_cost import fitted
 from search.problem.baselines import Baseline
 from search.problem.constraints import Constraints
+from search.problem.past_study import PastStudy
 from search.problem.target import Target
 from search.sampling.first_batch import FirstBatch
+from search.sampling.prior_accuracy import PriorAccuracy
 from search.sampling.proposer import COST_POWER, Proposer
 from search.sampling.start_spread import measure_on
 from search.session.plan import Plan
@@ -28,6 +30,10 @@ class PreparedRun:
     """All of the plan's choice, also those that cannot run here."""
     own_networks: tuple[OwnConfig, ...] = ()
     """Networks of the user's own that the space was seen to ask for."""
+    past: tuple[PastStudy, ...] = ()
+    """Earlier studies to learn from ..."""
+    prior: PriorAccuracy | None = None
+    """... and what they let expect; None where there is nothing to learn."""
 
     @property
     def target(self) -> Target:
@@ -62,6 +68,7 @@ class PreparedRun:
             plan.space.hints,
             cost_power,
             self._first_batch(),
+            self.prior,
         )
 
     def _first_batch(self) -> FirstBatch[TrainConfig] | None:

@@ -24,6 +24,7 @@ OF_ITS_RUNS: Mapping[str, Any] = {
     "pruner": "front",
     "sampler": "front",
     "baselines": "nets",
+    "prior": "none",
 }
 """What a run may change, with what a new study has; the next run goes on with the last value. What
 `max_params` is in a new study depends on images and device."""

@@ -24,6 +24,7 @@ from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
 from search.reporting.nothing_learned import nothing_learned
+from search.reporting.prior_text import agreement_words
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
@@ -39,6 +40,7 @@ from search.session.outcome import Outcome
 from search.session.own_networks import own_networks, refuse_changed
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.session.prior import store_prior, with_prior
 from search.session.progress import emit, reporter
 from search.session.startup_text import say_first, say_labelled, say_time
 from search.session.summary import Ending, as_event, print_summary
@@ -97,6 +99,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
                 store_changes(before, run.plan)
             saying.close()
             return _say_that_nothing_is_left(run, before, style, screen)
+        run = with_prior(run, before)
         doing.say("proposing first networks")
         examples = _examples(run)
         run = replace(run, plan=held.enter_context(_sharing(run.plan)))
@@ -114,6 +117,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             with _released_at_the_end(owned_study), contextlib.ExitStack() as beats:
                 if owned_study is not None:
                     beats.enter_context(beating(owned_study))
+                    store_prior(owned_study, run)
                 file = DatabaseFile(plan.storage)
                 done = 0 if study is None else _count(study)
                 say_first(screen, run, done)
@@ -282,6 +286,7 @@ def _finish(
         control_arm(trials),
         chance_on(run.data, run.plan.metric),
         nothing_learned(study),
+        agreement_words(study.user_attrs),
     )
     if style == "json":
         emit(as_event(run.plan, ending))

@@ -15,6 +15,7 @@ from search.problem.objective import WORDS
 from search.reporting.nothing_learned import UNEVEN
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.session.prior import prior_words
 from search.session.remembered import words
 from search.study.images import chance_on
 from search.study.storage_url import VARIABLE
@@ -62,6 +63,8 @@ def _lines(run: PreparedRun, done: int) -> list[tuple[str, str]]:
         lines.append(("metric", f"{NAMES[plan.metric]}, wherever accuracy is meant"))
     if plan.min_acc is not None:
         lines.append(("target", plan.target_words))
+    if (prior := prior_words(run)) is not None:
+        lines.append(("prior", prior))
     if plan.kept:
         lines.append(("kept", words(plan.kept)))
     lines += [("chosen", note) for note in plan.notes]

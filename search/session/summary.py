@@ -41,6 +41,8 @@ class Ending:
     control: ControlArm
     chance: Chance
     nothing_learned: NothingLearned | None
+    prior: str | None = None
+    """How the prior agrees with the study, in words."""
 
     @property
     def finds(self) -> list[TrialRecord]:
@@ -127,6 +129,8 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
         counts = [f"{n:,} {refusal_words(reason)}" for reason, n in ending.refused.items()]
         lines.append(f"Proposals refused before training: {', '.join(counts)}")
     lines += ledger_lines(ending.spent)
+    if ending.prior is not None:
+        lines.append(ending.prior)
     if ending.control.would_stop:
         lines.append(ending.control.sentence())
     return lines
@@ -174,6 +178,7 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
         "refused": dict(ending.refused),
         "ledger": ending.spent.as_dict(),
         "control_arm": asdict(ending.control),
+        "prior": ending.prior,
     }
 
 

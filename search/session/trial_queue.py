@@ -135,6 +135,8 @@ class TrialQueue:
             attr.ORIGIN: proposal.origin,
             **size_attributes(self._constraints, config, proposal.size),
         }
+        if proposal.prior is not None:
+            attributes[attr.PRIOR_SCORE] = round(proposal.prior, 3)
         self._writer.add(number, proposal.params, proposal.distributions, attributes)
         return RunningTrial(
             self._job(number, config),
@@ -170,6 +172,11 @@ class TrialQueue:
     def learn_latency(self, config: TrainConfig, microseconds: int) -> None:
         """A latency was measured: others are predicted from it."""
         self._background.learn_latency(config, microseconds)
+
+    @property
+    def prior_agreement(self) -> tuple[float, int] | None:
+        """See `Proposer.prior_agreement`; for after `close`."""
+        return self._background.prior_agreement
 
     def close(self) -> None:
         """Make no more proposals."""

@@ -12,6 +12,8 @@ TRAINABLE = "trainable_params"
 WORDS = "network"
 ORIGIN = "origin"
 BASELINE = "baseline"
+PRIOR_SCORE = "prior_score"
+"""What earlier studies let expect of it, as a normal score."""
 
 # Of a trial: how it went.
 CURVE = "curve"
@@ -45,6 +47,9 @@ DESCRIPTION = "space_description"
 """What is shown of a space that is not built in."""
 IMAGES = "images"
 """How many images there are, of the most frequent class and of the rarest, in each part."""
+PRIOR, PRIOR_PIECE, PRIOR_AGREEMENT = "prior", "prior:", "prior_agreement"
+"""Which earlier studies a study has learned from; begins the names of attributes with their trials;
+how their order agrees with its own."""
 REPEAT = "repeat:"
 """Begins the names of attributes with repeats, one a repeat."""
 

@@ -247,6 +247,32 @@ class StoredSettings(TypedDict):
     pruner: NotRequired[Literal["front", "none"]]
     sampler: NotRequired[Literal["front", "tpe", "nsga2", "gp", "random"]]
     baselines: NotRequired[Literal["none", "nets", "all"]]
+    prior: NotRequired[Line]
+
+
+@with_config(_STRICT)
+class StoredSource(TypedDict):
+    """An earlier study, and how many of its trials were learned from."""
+
+    name: Line
+    trials: Count
+
+
+@with_config(_STRICT)
+class StoredPrior(TypedDict):
+    """Where a study has learned from; the trials themselves are in pieces beside it."""
+
+    option: Line
+    pieces: Annotated[int, Field(ge=0, le=10_000)]
+    sources: Annotated[list[StoredSource], Field(max_length=1_000)]
+
+
+@with_config(_STRICT)
+class StoredAgreement(TypedDict):
+    """How what was expected agrees with what came."""
+
+    correlation: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+    trials: Count
 
 
 def _as(model: type[BaseModel], value: Any) -> Any:
@@ -292,6 +318,7 @@ _TRIAL: dict[str, Any] = {
     attr.WORDS: Line,
     attr.ORIGIN: Line,
     attr.BASELINE: Line | None,
+    attr.PRIOR_SCORE: Real,
     attr.CURVE: StoredCurve,
     attr.PER_CLASS: Annotated[list[Share], Field(max_length=MOST_CLASSES)],
     attr.CONFUSION: Annotated[list[list[Count]], Field(max_length=100_000)],
@@ -322,6 +349,8 @@ _STUDY: dict[str, Any] = {
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
     attr.IMAGE_PLACE: StoredPlace,
+    attr.PRIOR: StoredPrior,
+    attr.PRIOR_AGREEMENT: StoredAgreement,
     attr.IMAGES: Annotated[dict[str, Any], AfterValidator(partial(_as, ImagesOfStudy))],
     attr.DESCRIPTION: Annotated[dict[str, Any], AfterValidator(partial(_as, SpaceDescription))],
 }

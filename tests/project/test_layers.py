@@ -22,11 +22,11 @@ ROOMS: dict[str, set[str]] = {
     "workers": set(),
     "stopping": {"problem"},
     "elsewhere": {"stopping", "study"},
-    "prior": set(),
+    "prior": {"problem", "stopping", "study"},
     "sampling": {"problem"},
     "study": {"problem", "stopping"},
     "reporting": {"problem", "stopping", "study"},
-    "session": {"problem", "workers", "stopping", "sampling", "study", "reporting"},
+    "session": {"problem", "workers", "stopping", "prior", "sampling", "study", "reporting"},
 }
 """The rooms of search/, and the others that each uses. Commands, beside the rooms, may use all."""
 HELPERS = {"option_values", "frames"}

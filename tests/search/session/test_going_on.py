@@ -46,6 +46,7 @@ VALUES: dict[str, Any] = {
     "pruner": "none",
     "sampler": "tpe",
     "baselines": "all",
+    "prior": "auto",
 }
 
 
