@@ -88,6 +88,7 @@ def test_a_search_by_another_metric_and_what_commands_say_of_it(
     assert {len(of) for of in read_repeats(study()).values()} == {2}
 
 
+@pytest.mark.slow
 def test_tables_and_comparisons_name_the_metric(here: Path, run_main: RunMain) -> None:
     for name in ("one", "two"):
         mixed_study("studies.db", name, metric="macro_f1")

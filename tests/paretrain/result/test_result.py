@@ -518,6 +518,7 @@ def test_a_layer_that_onnx_does_not_know_costs_the_onnx_file_only(
     assert {path.name for path in RESULT.iterdir()} == FILES - {"model.onnx"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_onnx")
 def test_the_average_of_the_weights_is_what_the_folder_holds(train: RunMain) -> None:
     """After `--resume` too: validation, test, weights and program are all of the average."""
@@ -548,6 +549,7 @@ def test_the_average_of_the_weights_is_what_the_folder_holds(train: RunMain) -> 
     assert not torch.equal(tensor, weights[name])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_onnx")
 def test_a_program_that_would_be_refused_is_not_left(
     train: RunMain, monkeypatch: pytest.MonkeyPatch
