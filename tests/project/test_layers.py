@@ -202,6 +202,7 @@ def test_a_worker_that_trains_loads_neither_optuna_nor_the_database_nor_a_compil
         "pandas",
         "scipy",
         "rich",
+        "triton",
         "matplotlib",
         "torch._dynamo",
         "torch._inductor",

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from paretrain.networks.cost import Costs
 
@@ -69,12 +68,15 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operations that torch's FLOP counter knows, and their floating-point operations."""
 
     def __init__(self) -> None:
+        from torch.utils.flop_counter import flop_registry  # loads triton
+
         super().__init__()  # type: ignore[no-untyped-call]
+        self._known = flop_registry
         self.flops, self.steps = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if count := flop_registry.get(func._overloadpacket):
+        if count := self._known.get(func._overloadpacket):
             self.flops += count(*args, **(kwargs or {}), out_val=result)
             self.steps += 1
         return result
