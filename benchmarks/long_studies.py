@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
@@ -266,15 +267,17 @@ def go_on(folder: Path, trials: int, more: int, rows: Sequence[Row]) -> dict[str
 
 
 def command(folder: Path, *words: str) -> dict[str, float]:
-    """Return the processor seconds and the memory in MB of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {f"{words[0].split('.')[-1]}": took}
+    """Return the processor seconds and the memory of a command."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=log
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        assert process.returncode == 0, log.read()
+    name = words[0].split(".")[-1]
+    return {name: used.ru_utime + used.ru_stime, f"{name}, MB": used.ru_maxrss / 1024}
 
 
 def study_page(folder: Path, trials: int) -> dict[str, float]:
@@ -316,11 +319,15 @@ STEPS = ("go-on", "status", "export", "page", "report")
 def measure(folder: Path, trials: int, more: int, steps: Sequence[str]) -> dict[str, float]:
     """Return all figures of one size."""
     rows = [row for row in read_table(CURVES, 0.1).rows if len(row.accs) == EPOCHS]
-    make_study(folder, trials, rows)
+    # In a process of its own: what is measured has not made the study.
+    maker = get_context("spawn").Process(target=make_study, args=(folder, trials, rows))
+    maker.start()
+    maker.join()
+    assert maker.exitcode == 0
     found: dict[str, float] = {}
     if "go-on" in steps:
         found |= go_on(folder, trials, more, rows)
-        found["memory (MB)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found["resume and search, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     named = ("--study-name", STUDY)
     if "status" in steps:
         found |= command(folder, "search.status", *named)
