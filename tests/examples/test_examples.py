@@ -61,3 +61,21 @@ def test_a_metric_that_is_not_logged_is_said(
     monkeypatch.setattr(example, name, lambda trial, **_: callback(trial, monitor="val_accurate"))
     with pytest.raises(ValueError, match=r"'val_accurate' \(did you mean 'val_acc"):
         example.run(n_trials=1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_tune_is_scheduled_by_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Ray of its own: the scheduler's decisions are what ends trials."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # nothing is written into the home folder
+    ray, example = pytest.importorskip("ray"), importlib.import_module("examples.ray_tune_digits")
+    ray.init(num_cpus=2, include_dashboard=False, address="local", log_to_driver=False)
+    try:
+        grid, scheduler = example.run(samples=12)
+    finally:
+        ray.shutdown()
+    assert not grid.errors and len(grid) == 12
+    epochs = [result.metrics["training_iteration"] for result in grid]
+    stopped = sum(done < example.EPOCHS for done in epochs)
+    assert 2 <= stopped < 12
+    assert f"{12 - stopped} finished, {stopped} stopped" in scheduler.debug_string()
