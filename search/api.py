@@ -60,6 +60,7 @@ def run_search(
     baselines: str | None = None,
     pruner: str | None = None,
     sampler: str | None = None,
+    prior: str | PathLike[str] | None = None,
     seed: int | None = None,
     timeout: float | str | None = None,
     epochs_total: int | None = None,

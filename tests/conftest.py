@@ -1,5 +1,6 @@
 """Fixtures for every test: one thread, a cache of its own, small image folders, a tiny training."""
 
+import random
 import signal
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -21,8 +22,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """One torch thread, and an empty image cache for this test alone. Gives the cache folder."""
+    """One torch thread, random numbers that are the same each time, and an empty image cache for
+    this test alone. Gives the cache folder."""
     torch.set_num_threads(1)
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
     cache = tmp_path / "image-cache"
     monkeypatch.setenv("PARETRAIN_CACHE", str(cache))
     monkeypatch.setenv("PARETRAIN_STATE", str(tmp_path / "user-state"))

