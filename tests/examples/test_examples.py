@@ -69,7 +69,8 @@ def test_ray_tune_is_scheduled_by_the_front(monkeypatch: pytest.MonkeyPatch) -> 
     """On a Ray of its own: the scheduler's decisions are what ends trials."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # nothing is written into the home folder
     ray, example = pytest.importorskip("ray"), importlib.import_module("examples.ray_tune_digits")
-    ray.init(num_cpus=2, include_dashboard=False, address="local", log_to_driver=False)
+    # One processor: trials follow one another, so what is stopped is no matter of time.
+    ray.init(num_cpus=1, include_dashboard=False, address="local", log_to_driver=False)
     try:
         grid, scheduler = example.run(samples=12)
     finally:
@@ -77,5 +78,5 @@ def test_ray_tune_is_scheduled_by_the_front(monkeypatch: pytest.MonkeyPatch) -> 
     assert not grid.errors and len(grid) == 12
     epochs = [result.metrics["training_iteration"] for result in grid]
     stopped = sum(done < example.EPOCHS for done in epochs)
-    assert 2 <= stopped < 12
+    assert 1 <= stopped < 12
     assert f"{12 - stopped} finished, {stopped} stopped" in scheduler.debug_string()
