@@ -20,13 +20,17 @@ def _processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def help_text() -> None:
-    """Ask for help, and read all of it."""
+def help_text() -> float:
+    """Ask for help, and read all of it; return the seconds that this took."""
+    began = time.perf_counter()
     subprocess.run(HELP, check=True, capture_output=True)
+    return time.perf_counter() - began
 
 
-def first_epoch(device: str) -> None:
-    """Begin the README's search in an empty folder; end it after the first epoch of a trial."""
+def first_epoch(device: str) -> float:
+    """Begin the README's search in an empty folder, and end it after the first epoch of a trial;
+    return the seconds until that epoch was told."""
+    began = time.perf_counter()
     command = [sys.executable, "-m", "search.run", "--json", *EMBEDDED, "--device", device]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -36,23 +40,25 @@ def first_epoch(device: str) -> None:
     ):
         assert process.stdout is not None
         told = any(json.loads(line)["event"] == "epoch" for line in process.stdout)
+        waited = time.perf_counter() - began
         process.terminate()  # so that it ends its workers, and their time is known
     if not told:
         raise RuntimeError("the search ended before its first epoch")
+    return waited
 
 
 def measure(rounds: int, device: str) -> list[dict[str, object]]:
     """Return a row for each thing that is waited for: medians with their range."""
-    waits: dict[str, Callable[[], None]] = {
+    waits: dict[str, Callable[[], float]] = {
         "--help": help_text,
         "first epoch of the embedded run": lambda: first_epoch(device),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in waits}
     for _ in range(rounds):
         for name, wait in waits.items():
-            began, used = time.perf_counter(), _processor()
-            wait()
-            found[name].append((time.perf_counter() - began, _processor() - used))
+            used = _processor()
+            waited = wait()
+            found[name].append((waited, _processor() - used))
     rows: list[dict[str, object]] = []
     for name, pairs in found.items():
         for clock, values in zip(("s", "s of processors"), zip(*pairs, strict=True), strict=True):
