@@ -1,43 +1,57 @@
+"""Each in a process of its own, as a worker's: the heap of a process that has run other tests is in
+a state of theirs."""
+
+import subprocess
 import sys
 
-import psutil
 import pytest
-import torch
 
-import paretrain.training  # noqa: F401 (keeps freed memory from now on)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc"),
+]
+BEGINNING = """
+import resource
+import psutil
+import torch
+import paretrain.training
 from paretrain.allocator import give_back_memory
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
 MEGABYTE = 2**20
+"""
+TAKEN_AGAIN = """
+def taken_and_freed():
+    torch.ones(64 * MEGABYTE, dtype=torch.uint8)
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+
+for _ in range(3):  # the heap grows
+    taken_and_freed()
+before = faults()
+for _ in range(10):
+    taken_and_freed()
+pages = 10 * 64 * MEGABYTE // resource.getpagesize()
+assert faults() - before < pages / 5, (faults() - before, pages)
+"""
+GIVEN_BACK = """
+def resident():
+    return psutil.Process().memory_info().rss
+
+some = [torch.ones(8 * MEGABYTE, dtype=torch.uint8) for _ in range(16)]
+last = torch.ones(8, dtype=torch.uint8)  # what lies behind keeps the heap's end where it is
+del some
+kept = resident()
+give_back_memory()
+assert kept - resident() > 64 * MEGABYTE, (kept, resident())
+assert last.sum() == 8
+"""
 
 
-def _taken_and_freed(megabytes: int) -> None:
-    torch.ones(megabytes * MEGABYTE, dtype=torch.uint8)
-
-
-def test_a_block_of_64_megabytes_is_taken_again_without_asking_the_system() -> None:
-    import resource
-
-    def faults() -> int:
-        return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
-
-    for _ in range(10):  # other tests leave a heap with holes, which fills up first
-        _taken_and_freed(64)
-    before = faults()
-    for _ in range(5):
-        _taken_and_freed(64)
-    pages = 64 * MEGABYTE // resource.getpagesize()
-    assert faults() - before < pages / 2
-
-
-def test_what_is_free_is_given_back_to_the_system() -> None:
-    def resident() -> int:
-        return psutil.Process().memory_info().rss
-
-    some = [torch.ones(8 * MEGABYTE, dtype=torch.uint8) for _ in range(16)]
-    last = torch.ones(8, dtype=torch.uint8)  # what lies behind keeps the heap's end where it is
-    del some
-    kept = resident()
-    give_back_memory()
-    assert kept - resident() > 64 * MEGABYTE
-    assert last.sum() == 8
+@pytest.mark.parametrize("script", [TAKEN_AGAIN, GIVEN_BACK], ids=["taken again", "given back"])
+def test_freed_memory_is_kept_until_it_is_given_back(script: str) -> None:
+    """A block of 64 megabytes is taken again without asking the system for its pages."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINNING + script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
