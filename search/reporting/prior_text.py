@@ -27,14 +27,11 @@ def agreement_words(attrs: Mapping[str, Any]) -> str | None:
     if stored is None:
         return None
     correlation = stored["correlation"]
-    strength = "contradicted" if correlation < 0 else "little" if correlation < 0.2 else "agreed"
-    words = {
-        "contradicted": "contradict it",
-        "little": "hardly agree with it",
-        "agreed": "agree with it",
-    }
+    words = "hardly agree with it" if correlation < 0.2 else "agree with it"
+    if correlation < 0:
+        words = "contradict it"
     trials = count_of(stored["trials"], "trial")
-    return f"Prior: {trials} of this study {words[strength]} (rank correlation {correlation:.2f})."
+    return f"Prior: {trials} of this study {words} (rank correlation {correlation:.2f})."
 
 
 def expected_words(score: float) -> str:

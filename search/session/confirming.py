@@ -17,7 +17,14 @@ from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
 from search.study.database_file import DatabaseFile, make_whole
 from search.study.image_place import refuse_lost, where_they_are
-from search.study.owner import beat, refuse_if_owned, sole_owner
+from search.study.owner import (
+    beat,
+    refuse_if_owned,
+    refuse_unless_owned,
+    released_at_the_end,
+    renew,
+    sole_owner,
+)
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
 from search.study.storage_url import StorageUrl
@@ -62,20 +69,22 @@ def train_repetitions(
         file.refuse_if_moved()
 
     def show_life() -> None:
-        study.set_user_attr(OWNER, beat())
+        if not renew(study):
+            refuse_unless_owned(study.study_name, study.user_attrs.get(OWNER))
         file.refuse_if_moved()
 
     with sole_owner(storage, study.study_name), interruptible():
         refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
-        try:
-            with WorkerPool(worker_devices(device, workers), threads) as pool:
-                return Repeating(
-                    [each.on(images) for each in repetitions],
-                    pool,
-                    checkpoints,
-                    keep,
-                    show_life,
-                    Screen(stderr=True),
-                ).run()
-        finally:
-            study.set_user_attr(OWNER, None)
+        study.set_user_attr(OWNER, beat())
+        with (
+            released_at_the_end(study),
+            WorkerPool(worker_devices(device, workers), threads) as pool,
+        ):
+            return Repeating(
+                [each.on(images) for each in repetitions],
+                pool,
+                checkpoints,
+                keep,
+                show_life,
+                Screen(stderr=True),
+            ).run()

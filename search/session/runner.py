@@ -7,10 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
@@ -55,7 +53,7 @@ from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
 from search.study.images import chance_on
 from search.study.ledger import ledger
-from search.study.owner import beating, is_ours, refuse_unless_owned, sole_owner
+from search.study.owner import beating, refuse_unless_owned, released_at_the_end, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
 from search.workers.devices import gpu_uuids
 from search.workers.forecast import Forecast
@@ -114,7 +112,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             examples = [run.plan.complete(config) for config in examples]
             study = before if dry_run else open_study(run.plan, run.data)
             owned_study = None if dry_run else study
-            with _released_at_the_end(owned_study), contextlib.ExitStack() as beats:
+            with released_at_the_end(owned_study), contextlib.ExitStack() as beats:
                 if owned_study is not None:
                     beats.enter_context(beating(owned_study))
                     store_prior(owned_study, run)
@@ -173,17 +171,6 @@ def _emit_first(run: PreparedRun, expected: Forecast | None, done: int) -> None:
     emit(_header(run, expected, done))
     for note in run.data.warnings:
         emit({"event": "note", "text": note})
-
-
-@contextlib.contextmanager
-def _released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
-    """However a run ends, also before its first trial: nobody runs its study any more."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
-            if study is not None and is_ours(study.user_attrs.get(OWNER)):
-                study.set_user_attr(OWNER, None)
 
 
 def _prepare(plan: Plan) -> PreparedRun:

@@ -319,12 +319,17 @@ class CheckedStorage(OwnReading):
         try:
             yield read
         except SQLAlchemyError as error:
-            cause = hidden(visible(str(error.__cause__ or error)).splitlines()[0])
             file = self.engine.name == "sqlite"
             cure = "restore it from a copy" if file else "see to its server, then try again"
-            raise UserError(f"the database cannot be read: {cause}: {cure}") from None
+            raise UserError(f"the database cannot be read: {cause_of(error)}: {cure}") from None
         finally:
             session.close()
+
+
+def cause_of(error: Exception) -> str:
+    """What a database, or its driver, says of an error, in a line without secrets."""
+    lines = visible(str(error.__cause__ or error)).splitlines()
+    return hidden(lines[0] if lines else type(error).__name__)
 
 
 def _shown(name: object) -> str:

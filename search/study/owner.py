@@ -74,6 +74,17 @@ def beating(study: optuna.Study) -> Iterator[None]:
         thread.join()
 
 
+@contextlib.contextmanager
+def released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
+    """However the block ends: this process does not run the study any more. None = it never did."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
+            if study is not None and is_ours(study.user_attrs.get(OWNER)):
+                study.set_user_attr(OWNER, None)
+
+
 def is_fresh(last: Mapping[str, Any]) -> bool:
     """Whether a beat is of now. One of the future is of a wrong clock: it would hold a study until
     that time comes."""

@@ -17,8 +17,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from paretrain.cli import UserError, hidden, nearest
-from search.study.checked_storage import CheckedStorage, damage_of
+from paretrain.cli import UserError, nearest
+from search.study.checked_storage import CheckedStorage, cause_of, damage_of
 from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
@@ -137,13 +137,11 @@ def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
     except Exception as error:  # what Optuna and Alembic raise for foreign tables is anything
         if new:
             _remove_empty(storage)
-        lines = str(error.__cause__ or error).splitlines()
-        cause = hidden(lines[0] if lines else type(error).__name__)
         mend = "check the URL"
         if isinstance(error, ImportError):
             mend = "install that driver; pip install 'psycopg[binary]' has PostgreSQL's"
         mend = mend if storage.path is None else "choose another file"
-        raise UserError(f"cannot open --storage {storage}: {cause}: {mend}") from None
+        raise UserError(f"cannot open --storage {storage}: {cause_of(error)}: {mend}") from None
 
 
 def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
@@ -247,10 +245,9 @@ def write_failed(storage: StorageUrl, error: Exception) -> UserError:
     """What to raise for an error of the database itself: full disk, damaged file, lost server."""
     if isinstance(error, UserError):
         return error
-    cause = hidden(str(error.__cause__ or error).splitlines()[0])
     return UserError(
-        f"cannot write {storage}: {cause}: free space or mend it; the same command then goes on "
-        "from what is stored"
+        f"cannot write {storage}: {cause_of(error)}: free space or mend it; the same command then "
+        "goes on from what is stored"
     )
 
 

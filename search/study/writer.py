@@ -13,12 +13,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from paretrain.cli import hidden
 from paretrain.formatting import duration
 from search.problem.optuna_internals import id_of
 from search.study import owner
 from search.study.attributes import OWNER
 from search.study.batch import Batch, BatchWriter, NewTrial
+from search.study.checked_storage import cause_of
 from search.study.database_file import make_whole
 
 Change = Callable[[Batch], None]
@@ -197,10 +197,9 @@ class StudyWriter:
                 if not _may_pass(error) or left <= 0 or self._hurry.is_set():
                     raise
                 if first:
-                    cause = hidden(str(error.__cause__ or error).splitlines()[0])
                     self._waits(
-                        f"the database does not answer ({cause}): the trainings go on, and it is "
-                        f"asked again for {duration(self._patience_s)} (--storage-wait)"
+                        f"the database does not answer ({cause_of(error)}): the trainings go on, "
+                        f"and it is asked again for {duration(self._patience_s)} (--storage-wait)"
                     )
             self._hurry.wait(min(TRY_EVERY_S, left))
         if began is not None:

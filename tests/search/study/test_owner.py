@@ -47,3 +47,12 @@ def test_the_beat_of_another_run_is_left_alone() -> None:
         study.set_user_attr(OWNER, other)
         assert not owner.renew(study)
         assert study.user_attrs[OWNER] == other
+
+
+def test_a_study_is_given_back_only_by_who_runs_it() -> None:
+    study = optuna.create_study()
+    for last, left in ((owner.beat(), None), (other := {**owner.beat(), "run": "0" * 32}, other)):
+        study.set_user_attr(OWNER, last)
+        with owner.released_at_the_end(study):
+            pass
+        assert study.user_attrs[OWNER] == left
