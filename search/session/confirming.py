@@ -27,6 +27,7 @@ from search.study.owner import (
 )
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
+from search.study.storage import refuse_damaged_settings
 from search.study.storage_url import StorageUrl
 from search.workers.devices import worker_devices
 from search.workers.pool import WorkerPool
@@ -41,6 +42,7 @@ def train_repetitions(
 ) -> int:
     """Returns how many failed. KeyboardInterrupt leaves checkpoints to go on from. Raises
     UserError when the images have changed, or the device does not compute as the study did."""
+    refuse_damaged_settings(study)
     config = repetitions[0].record.config
     images = where_they_are(study, config.data)
     refuse_lost(study, images)
@@ -55,12 +57,6 @@ def train_repetitions(
         )
     threads, checkpoints = int(study.user_attrs.get(THREADS, 1)), checkpoint_folder(study)
     seconds = sum(repetition.record.seconds for repetition in repetitions) / workers
-    print(
-        f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "
-        f"{workers} x {count_of(threads, 'thread')}",
-        file=sys.stderr,
-    )
-
     file = DatabaseFile(storage)
 
     def keep(repeat: Repeat) -> None:
@@ -76,6 +72,11 @@ def train_repetitions(
     with sole_owner(storage, study.study_name), interruptible():
         refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
         study.set_user_attr(OWNER, beat())
+        print(
+            f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "
+            f"{workers} x {count_of(threads, 'thread')}",
+            file=sys.stderr,
+        )
         with (
             released_at_the_end(study),
             WorkerPool(worker_devices(device, workers), threads) as pool,

@@ -12,17 +12,22 @@ from paretrain.data.parts import ImageData
 from search.problem.description import describe_space
 from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
-from search.problem.optuna_internals import backend_of, quiet_optuna
+from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import Space
 from search.session.plan import Plan, Stored, refuse_other_study
 from search.study import attributes as attr
-from search.study.checked_storage import CheckedStorage
 from search.study.image_place import place_of
 from search.study.images import images_of
 from search.study.metric import stored_name
 from search.study.owner import beat, refuse_if_owned
 from search.study.provenance import environment
-from search.study.storage import exists, load_study, open_storage, refuse_damaged
+from search.study.storage import (
+    exists,
+    load_study,
+    open_storage,
+    refuse_damaged,
+    refuse_damaged_settings,
+)
 from search.study.storage_url import StorageUrl
 
 
@@ -38,7 +43,7 @@ def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
         study = optuna.load_study(study_name=name, storage=opened)
         if _half_made(study):
             return None
-        _refuse_damaged_settings(opened, study)
+        refuse_damaged_settings(study)
         attrs = study.user_attrs
         return Stored(
             identity=attrs.get(attr.IDENTITY, {}),
@@ -129,13 +134,6 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
                 "run the command again, or use another --study-name"
             ) from None
     return _completed(study, plan, data, wanted)
-
-
-def _refuse_damaged_settings(opened: CheckedStorage, study: optuna.Study) -> None:
-    """A search that went on with other settings than the stored ones would be another search."""
-    damage_of_settings = opened.damaged_settings(backend_of(study)[1])
-    if damage_of_settings and not all("'uid'" in line for line in damage_of_settings):
-        raise UserError(damage_of_settings[0])
 
 
 def _half_made(study: optuna.Study) -> bool:

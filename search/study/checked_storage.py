@@ -4,6 +4,7 @@ a damaged trial stands there as failed, a damaged study is left out, and both ar
 import contextlib
 import re
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -262,9 +263,12 @@ class CheckedStorage(OwnReading):
         try:
             read_name(stored)
             directions = _directions(self._rows(tables.DIRECTIONS, "study_id", study_id))
-            for row in self._rows(tables.STUDY_USER, "study_id", study_id):
-                if row.key == attr.IDENTITY:
-                    study_attribute(attr.IDENTITY, row.value_json)
+            rows = self._rows(tables.STUDY_USER, "study_id", study_id)
+            identities = [row.value_json for row in rows if row.key == attr.IDENTITY]
+            for identity in identities:
+                study_attribute(attr.IDENTITY, identity)
+            if len(identities) > 1:
+                raise ValueError(f"'{attr.IDENTITY}' is stored {len(identities):,} times")
         except ValueError as error:
             raise UserError(
                 f"study '{name}' is damaged and left out: {error}: restore the database from a "
@@ -285,10 +289,12 @@ class CheckedStorage(OwnReading):
         read: Callable[[str, object], Any],
         said: bool,
     ) -> dict[str, Any]:
-        found = {}
+        found, times = {}, Counter(row.key for row in rows)
         for row in rows:
             try:
                 key = read_name(row.key)
+                if times[key] > 1:  # nobody can tell which holds, and Optuna writes neither
+                    raise ValueError(f"it is stored {times[key]:,} times")
                 found[key] = read(key, row.value_json)
             except ValueError as error:
                 if said:

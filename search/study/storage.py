@@ -18,6 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
+from search.problem.optuna_internals import backend_of
 from search.study.checked_storage import CheckedStorage, cause_of, damage_of
 from search.study.storage_url import StorageUrl
 
@@ -206,6 +207,15 @@ def refuse_damaged(opened: CheckedStorage, name: str) -> None:
     """Raises UserError when there is such a study, but nothing of it can be read."""
     if line := opened.damaged_studies().get(name):
         raise UserError(line)
+
+
+def refuse_damaged_settings(study: optuna.Study) -> None:
+    """Raises UserError when a setting of it cannot be read: a search that went on with other
+    settings than the stored ones would be another search."""
+    opened, study_id = backend_of(study)
+    lines = opened.damaged_settings(study_id) if isinstance(opened, CheckedStorage) else []
+    if lines and not all("'uid'" in line for line in lines):
+        raise UserError(lines[0])
 
 
 def say(lines: Iterable[str]) -> None:

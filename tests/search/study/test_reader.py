@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from paretrain.cli import UserError
-from search import compare, explain, export, report, run, status
+from search import compare, confirm, explain, export, report, run, status
 from search.session.open_study import stored_settings
 from search.study import attributes as attr
 from search.study.decisions import read_memory
@@ -192,6 +192,34 @@ def test_a_setting_that_cannot_be_is_left_out_and_no_search_goes_on_with_it(
     ]
     with pytest.raises(UserError, match="setting 'threads' is damaged"):
         stored_settings(StorageUrl.of("studies.db"), NAME)
+
+
+def store_twice(key: str) -> None:
+    """A setting of the study, in a table that does not forbid it."""
+    with closing(sqlite3.connect("studies.db")) as db, db:
+        db.execute("CREATE TABLE doubled AS SELECT * FROM study_user_attributes")
+        db.execute("INSERT INTO doubled SELECT * FROM doubled WHERE key = ?", (key,))
+        db.execute("DROP TABLE study_user_attributes")
+        db.execute("ALTER TABLE doubled RENAME TO study_user_attributes")
+
+
+@pytest.mark.parametrize("key", [attr.OWNER, attr.THREADS])
+def test_a_setting_that_is_stored_twice_is_left_out_and_nobody_writes_it(
+    command: RunMain, key: str
+) -> None:
+    store_twice(key)
+    damaged = f"setting '{key}' is damaged and left out: it is stored 2 times"
+    assert damaged in read_snapshot("studies.db", NAME).damage[0]
+    with pytest.raises(UserError, match=damaged):
+        stored_settings(StorageUrl.of("studies.db"), NAME)
+    code, _, err = command(confirm.main, *OF, "--seeds", 2, "--device", "cpu")
+    assert code == 2 and f"error: study '{NAME}': {damaged}: restore the database" in err
+
+
+def test_a_study_of_which_it_is_stored_twice_what_it_is_is_left_out(command: RunMain) -> None:
+    store_twice(attr.IDENTITY)
+    code, _, err = command(status.main, *OF)
+    assert code == 2 and f"'{attr.IDENTITY}' is stored 2 times" in err
 
 
 @pytest.mark.parametrize("uid", ["../../precious", "/etc", "", 5, None, "A" * 32])
