@@ -29,8 +29,9 @@ from search.session.plan import Plan, settle
 from search.session.prepared_run import PreparedRun
 from search.session.runner import SIZED
 from search.session.worker_count import choose
+from search.workers.engine import Died
 from search.workers.forecast import probe_all
-from search.workers.pool import Died, WorkerPool
+from search.workers.pool import WorkerPool
 from search.workers.protocol import Epoch, Failed, Finished, Go, Train
 
 DIGITS: list[dict[str, int]] = [

@@ -30,8 +30,8 @@ from search.study.provenance import checkpoint_folder
 from search.study.records import TrialRecord
 from search.study.storage import write_failed
 from search.study.writer import StudyWriter
+from search.workers.engine import Pool
 from search.workers.job import Job
-from search.workers.pool import WorkerPool
 from search.workers.supervisor import (
     ConfigChanged,
     CurveRestored,
@@ -73,7 +73,7 @@ class Coordinator:
         study: optuna.Study,
         rule: Rule,
         budget: Budget,
-        pool: WorkerPool,
+        pool: Pool,
         tell: Callable[[Event], None],
         file: DatabaseFile | None = None,
     ) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from paretrain.config import TrainConfig
 from search.session.prepared_run import PreparedRun
+from search.workers.engine import Pool
 from search.workers.forecast import images_per_second, probe_all
-from search.workers.pool import WorkerPool
 
 SECONDS = 0.3
 """Measured for each network and way to compute."""
@@ -21,9 +21,7 @@ GAIN = 1.05
 graph keeps memory."""
 
 
-def choose_graphs(
-    run: PreparedRun, examples: Sequence[TrainConfig], pool: WorkerPool
-) -> PreparedRun:
+def choose_graphs(run: PreparedRun, examples: Sequence[TrainConfig], pool: Pool) -> PreparedRun:
     """The run with CUDA graphs where they pay. Nothing changes where that is settled: in a study
     that exists, by --cuda-graphs, on a device that has none."""
     if run.plan.cuda_graphs_fixed:
@@ -38,9 +36,7 @@ def choose_graphs(
     return _with(run, "cuda_graphs", best, f"{'' if best else 'no '}CUDA graphs ({how})")
 
 
-def choose_precision(
-    run: PreparedRun, examples: Sequence[TrainConfig], pool: WorkerPool
-) -> PreparedRun:
+def choose_precision(run: PreparedRun, examples: Sequence[TrainConfig], pool: Pool) -> PreparedRun:
     """The run with the precision that pays. Nothing changes where it is settled: in an existing
     study, by --precision, on a device without bf16. What cannot be measured stays as it is."""
     if run.plan.precision_fixed or run.plan.precision != "bf16":
@@ -70,7 +66,7 @@ class _Compared:
 def _compared(
     run: PreparedRun,
     examples: Sequence[TrainConfig],
-    pool: WorkerPool,
+    pool: Pool,
     setting: str,
     one: object,
     other: object,

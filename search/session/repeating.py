@@ -18,6 +18,7 @@ from paretrain.interruption import raise_if_interrupted
 from search.study.owner import BEAT_EVERY_S
 from search.study.records import TrialRecord
 from search.study.repeats import Repeat
+from search.workers.engine import Pool
 from search.workers.job import Job
 from search.workers.supervisor import (
     CurveRestored,
@@ -25,7 +26,6 @@ from search.workers.supervisor import (
     JobFailed,
     JobFinished,
     JobNote,
-    Pool,
     Supervisor,
     WorkerReplaced,
 )

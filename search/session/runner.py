@@ -56,6 +56,7 @@ from search.study.ledger import ledger
 from search.study.owner import beating, refuse_unless_owned, released_at_the_end, sole_owner
 from search.study.records import COUNTED, read_ends, read_records
 from search.workers.devices import gpu_uuids
+from search.workers.engine import Pool
 from search.workers.forecast import Forecast
 from search.workers.mps import multi_process_service, shares
 from search.workers.pool import WorkerPool
@@ -223,7 +224,7 @@ def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) 
 def _search(
     run: PreparedRun,
     study: optuna.Study,
-    pool: WorkerPool,
+    pool: Pool,
     style: Style,
     screen: Console,
     file: DatabaseFile,

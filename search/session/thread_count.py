@@ -8,14 +8,14 @@ from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from paretrain.threads import fastest, measured_words
 from search.session.plan import Plan
+from search.workers.engine import Pool
 from search.workers.forecast import images_per_second, probe_all
-from search.workers.pool import WorkerPool
 
 SECONDS = 0.3
 """Measured for each network and number of threads."""
 
 
-def choose_threads(plan: Plan, examples: Sequence[TrainConfig], pool: WorkerPool) -> Plan:
+def choose_threads(plan: Plan, examples: Sequence[TrainConfig], pool: Pool) -> Plan:
     """The plan with as many threads as pay, and a pool with them. Nothing changes where the number
     is settled: in an existing study, by --threads, on the digits, on a GPU."""
     if plan.threads_fixed or plan.device.type != "cpu" or plan.threads == 1:

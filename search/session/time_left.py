@@ -11,8 +11,8 @@ from search.stopping.expected_share import expected_share
 from search.study.attributes import BASELINE
 from search.study.ledger import ledger
 from search.study.records import COUNTED
+from search.workers.engine import Pool
 from search.workers.forecast import LATER, Course, Forecast, forecast
-from search.workers.pool import WorkerPool
 
 ENOUGH = 15
 """Trials after which a study's own share of saved epochs is used for the forecast."""
@@ -21,7 +21,7 @@ ENOUGH = 15
 def expected_time(
     run: PreparedRun,
     study: optuna.Study | None,
-    pool: WorkerPool,
+    pool: Pool,
     examples: Sequence[TrainConfig],
     tell: Callable[[int, int], None] = lambda n, of: None,
 ) -> Forecast | None:

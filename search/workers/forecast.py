@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from paretrain.config import TrainConfig
 from paretrain.interruption import raise_if_interrupted
-from search.workers.pool import Died, WorkerPool
+from search.workers.engine import Died, Lost, Pool
 from search.workers.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
@@ -71,7 +71,7 @@ class Course:
 
 
 def forecast(
-    pool: WorkerPool,
+    pool: Pool,
     baselines: Sequence[TrainConfig],
     examples: Sequence[TrainConfig],
     course: Course,
@@ -126,7 +126,7 @@ def wall_seconds(work: float, trials: int, workers: int, crowded: bool) -> float
 
 
 def probe_all(
-    pool: WorkerPool, config: TrainConfig, seconds: float = 0.0, threads: int | None = None
+    pool: Pool, config: TrainConfig, seconds: float = 0.0, threads: int | None = None
 ) -> list[Probed] | None:
     """Measure the same configuration on all workers at once, as they will run, or with another
     number of threads. None when one died or took too long; it has been started anew."""
@@ -137,9 +137,9 @@ def probe_all(
     while waiting:
         raise_if_interrupted()
         received = pool.receive(PROBE_TIMEOUT_S)
-        if received is None or isinstance(received[1], Died):
+        if received is None or isinstance(received[1], Died | Lost):
             for worker in waiting if received is None else {received[0]}:
-                pool.restart(worker, lost=True)
+                pool.restart(worker, lost=received is None or isinstance(received[1], Died))
             return None
         worker, message = received
         if isinstance(message, Probed):
@@ -170,7 +170,7 @@ class _Measured:
     """Of all workers."""
 
 
-def _probe(pool: WorkerPool, config: TrainConfig) -> _Measured | None:
+def _probe(pool: Pool, config: TrainConfig) -> _Measured | None:
     probed = probe_all(pool, config, PROBE_S) or []
     times = [
         (p.setup_seconds, p.epoch_seconds)

@@ -30,8 +30,8 @@ class Job:
     deaths: int = 0
     """Workers that died of it."""
     alone_on: str | None = None
-    """Memory was short: nothing else may run beside it on this device, or, where it is "", on this
-    machine."""
+    """Memory was short: nothing else may run beside it on this device or machine (see
+    `engine.Pool`)."""
     epochs_spent: int = 0
     """All that were trained, also those that were lost."""
     seconds_spent: float = 0.0

@@ -1,4 +1,4 @@
-"""The worker processes, as the coordinator sees them: send to one, receive from any."""
+"""Worker processes of this machine."""
 
 import contextlib
 import queue
@@ -6,9 +6,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from search.workers.engine import Died
 from search.workers.process import begin
 from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
@@ -18,32 +18,9 @@ LEAVING_S = 15.0
 NOTHING: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Died:
-    """A worker process has ended by itself."""
-
-    exit_code: int
-    stderr: str
-    """The last lines that it wrote to standard error."""
-    how: str = ""
-    """Instead of the exit code, where the coordinator ended it."""
-
-    @property
-    def killed(self) -> bool:
-        """Whether somebody else killed it, as Linux does where memory is short."""
-        return not self.how and self.exit_code == -9
-
-    def __str__(self) -> str:
-        how = self.how or f"ended with exit code {self.exit_code}"
-        last = self.stderr.splitlines()[-1] if self.stderr else "it said nothing"
-        if self.killed:
-            last = "killed, as the system does when memory is short"
-        return f"worker {how}: {last}"
-
-
 class WorkerPool:
     """Long-lived processes, one for each of `devices` (a GPU may be named more than once), each
-    with `threads` threads."""
+    with `threads` threads. See `engine.Pool`."""
 
     def __init__(
         self, devices: Sequence[str], threads: int, sharing: Mapping[str, str] = NOTHING
@@ -78,6 +55,10 @@ class WorkerPool:
     def device(self, worker: int) -> str:
         """The device of a worker: `cpu`, `cuda:1`."""
         return self._devices[worker]
+
+    def machine(self, worker: int) -> str:
+        """This one."""
+        return ""
 
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""

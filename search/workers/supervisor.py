@@ -1,26 +1,24 @@
 """Keeps workers busy with jobs, through everything that goes wrong with a process: a worker that
-dies or hangs, and a lack of memory. Knows nothing of studies."""
+dies, hangs or is lost, and a lack of memory. Knows nothing of studies."""
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.networks.build import has_batch_statistics
 from paretrain.own_network import refuse_untrusted
 from paretrain.training import EpochResult
+from search.workers.engine import Died, Lost, Pool
 from search.workers.job import Job
-from search.workers.pool import Died
 from search.workers.protocol import (
     Epoch,
     Failed,
     Finished,
     Go,
     Measured,
-    Probe,
     Resumed,
     Stop,
     Train,
@@ -39,36 +37,6 @@ MOST_SET_ASIDE = 4
 for them, so that what they teach of memory is not learned at the end of the run."""
 MOST_DEATHS = 3
 """A worker that dies so often without a job, and says nothing in between, cannot start."""
-
-
-class Pool(Protocol):
-    """What is needed of `pool.WorkerPool`."""
-
-    @property
-    def workers(self) -> Sequence[int]:
-        """Numbers of the workers, 0 and up."""
-        ...
-
-    def device(self, worker: int) -> str:
-        """The device of a worker: `cpu`, `cuda:1`."""
-        ...
-
-    def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
-        """A dead worker is not an error here: `receive` will say that it died."""
-        ...
-
-    def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
-        """The next message of any worker, or None when none came in time."""
-        ...
-
-    def restart(self, worker: int, lost: bool = False) -> bool:
-        """A fresh process in the place of this one. `lost`: it did not do what it should. Returns
-        whether fresh ones share a GPU in another way from now on."""
-        ...
-
-    def close(self) -> None:
-        """End all processes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -138,7 +106,7 @@ class WorkerReplaced:
 
 @dataclass(frozen=True)
 class Woken:
-    """Something else than a worker has news (see `WorkerPool.wake`)."""
+    """Something else than a worker has news (see `Pool.wake`)."""
 
     message: object
 
@@ -159,7 +127,8 @@ Happening = (
 class Supervisor:
     """Hands jobs to the workers of a pool and tells what comes of them.
 
-    A job whose worker dies is tried once more. One that lacks memory beside others is tried again
+    A job whose worker dies is tried once more. One whose worker is lost with its machine goes on on
+    another, as often as that happens. One that lacks memory beside others is tried again
     alone on its device, then without CUDA graphs, then in smaller pieces where that is the same
     training, or where it is allowed. A worker whose device computes no more is replaced.
     """
@@ -178,6 +147,8 @@ class Supervisor:
         self._busy: dict[int, Job] = {}
         self._set_aside: deque[Job] = deque()
         """Jobs that lacked memory beside others, each with `alone_on`."""
+        self._returned: deque[Job] = deque()
+        """Jobs whose worker was lost: the next idle one takes them."""
         self._unread: deque[tuple[int, object]] = deque()
         """What workers have said and nobody has looked at yet."""
         self._looked = time.monotonic()
@@ -189,8 +160,8 @@ class Supervisor:
 
     @property
     def jobs(self) -> list[Job]:
-        """Jobs under way, or set aside until nothing runs beside them."""
-        return [*self._busy.values(), *self._set_aside]
+        """Jobs under way, or set aside until nothing runs beside them, or without their worker."""
+        return [*self._busy.values(), *self._set_aside, *self._returned]
 
     @property
     def training(self) -> list[Job]:
@@ -198,15 +169,19 @@ class Supervisor:
         return list(self._busy.values())
 
     def hand_out(self, next_job: Callable[[], Job | None]) -> Iterator[Job]:
-        """Give every idle worker a job, and yield each job that begins: what `next_job` gives until
-        it gives None, then those set aside, where nothing runs beside them."""
+        """Give every idle worker a job, and yield each job that begins: those whose worker was
+        lost, what `next_job` gives until it gives None, then those set aside, where nothing runs
+        beside them."""
         more = True
         for worker in self._pool.workers:
-            device = self._pool.device(worker)
-            if worker in self._busy or any(_concerns(job, device) for job in self._busy.values()):
+            if worker in self._busy or any(
+                self._concerns(job, worker) for job in self._busy.values()
+            ):
                 continue
-            waiting = [job for job in self._set_aside if _concerns(job, device)]
-            job = next_job() if more and len(waiting) < MOST_SET_ASIDE else None
+            waiting = [job for job in self._set_aside if self._concerns(job, worker)]
+            job = None
+            if more and len(waiting) < MOST_SET_ASIDE:
+                job = self._returned.popleft() if self._returned else next_job()
             if job is None:
                 more = more and len(waiting) >= MOST_SET_ASIDE
                 if not waiting or self._under_way(waiting[0].alone_on or ""):
@@ -266,12 +241,16 @@ class Supervisor:
             self._pause(job)
         self._busy.clear()
         self._set_aside.clear()
+        self._returned.clear()
         return interrupted
 
     def _interpret(self, worker: int, message: object) -> Iterator[Happening]:
         job = self._busy.get(worker)
         if isinstance(message, Died):
             yield from self._worker_died(worker, message)
+            return
+        if isinstance(message, Lost):
+            yield self._worker_lost(worker, message)
             return
         if worker < 0:
             yield Woken(message)
@@ -346,32 +325,54 @@ class Supervisor:
         if job.deaths > 1:
             self._release(worker)
             yield JobFailed(job, str(died), died.stderr)
-        elif died.killed and len(self._busy) > 1:
+        elif died.killed and len(self._under_way(machine := self._pool.machine(worker))) > 1:
             # The system had killed it, for the memory of the machine.
-            yield self._put_aside(worker, "", f"{died}; tried again alone")
+            yield self._put_aside(worker, machine, f"{died}; tried again alone")
         else:
             without = ", without MPS" if unshared else ""
             yield JobNote(job, f"{died}; tried once more{without}")
             self._train(worker, job)
 
+    def _worker_lost(self, worker: int, lost: Lost) -> JobNote | WorkerReplaced:
+        gone, job = self._places(worker), self._busy.pop(worker, None)
+        self._restart(worker)
+        if job is not None:
+            self._pause(job, lost=True)
+            (self._returned if job.alone_on is None else self._set_aside).append(job)
+        left = {place for other in self._pool.workers for place in self._places(other)}
+        for waiting in [job for job in self._set_aside if job.alone_on in {*gone} - left]:
+            # The place that it was to have for itself is no more.
+            self._set_aside.remove(waiting)
+            waiting.alone_on = None
+            self._returned.append(waiting)
+        if job is None:
+            return WorkerReplaced(f"{lost}; it had nothing to train")
+        return JobNote(job, f"{lost}; goes on on another")
+
     def _put_aside(self, worker: int, alone_on: str, why: str) -> JobNote:
-        """Until nothing runs on that device, or, where it is "", on this machine."""
+        """Until nothing runs on that device or machine."""
         job = self._busy.pop(worker)
         job.alone_on = alone_on
         self._set_aside.append(job)
         return JobNote(job, why)
 
-    def _under_way(self, device: str) -> list[Job]:
-        """Jobs under way on a device, or, where it is "", on this machine."""
-        return [
-            job for worker, job in self._busy.items() if device in ("", self._pool.device(worker))
-        ]
+    def _under_way(self, place: str) -> list[Job]:
+        """Jobs under way on a device or a machine."""
+        return [job for worker, job in self._busy.items() if place in self._places(worker)]
+
+    def _places(self, worker: int) -> tuple[str, str]:
+        return self._pool.device(worker), self._pool.machine(worker)
+
+    def _concerns(self, job: Job, worker: int) -> bool:
+        """Whether nothing may run beside this job where that worker is."""
+        return job.alone_on is not None and job.alone_on in self._places(worker)
 
     def _free_device(self, worker: int) -> None:
         """Begin the other workers of a GPU anew: each keeps its images and libraries there."""
         device = self._pool.device(worker)
         for other in self._pool.workers:
-            if device != "cpu" and other != worker and self._pool.device(other) == device:
+            on_gpu = not device.endswith("cpu")
+            if on_gpu and other != worker and self._pool.device(other) == device:
                 self._restart(other)
 
     def _restart(self, worker: int, lost: bool = False) -> bool:
@@ -414,8 +415,3 @@ class Supervisor:
 
     def _pause(self, job: Job, seconds: float | None = None, lost: bool = False) -> None:
         self.busy_seconds += job.pause(seconds, lost)
-
-
-def _concerns(job: Job, device: str) -> bool:
-    """Whether nothing may run beside this job on that device."""
-    return job.alone_on is not None and job.alone_on in ("", device)

@@ -32,7 +32,8 @@ from search.study.decisions import read_decisions
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
 from search.study.storage_url import StorageUrl
-from search.workers.pool import Died, WorkerPool
+from search.workers.engine import Died
+from search.workers.pool import WorkerPool
 from search.workers.protocol import Stop, Train
 from tests.search.workers.fake_pool import FakePool, FakeTrainers, Order
 

@@ -13,7 +13,8 @@ from search.problem.baselines import Baseline
 from search.session.gpu_choice import GAIN, choose_graphs, choose_precision
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
-from search.workers.pool import Died, WorkerPool
+from search.workers.engine import Died
+from search.workers.pool import WorkerPool
 from search.workers.protocol import Probe, Probed
 from tests.makers import CONFIG
 

@@ -4,6 +4,7 @@ import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from paretrain.training import EpochResult
 from search.workers.protocol import Epoch, Failed, Finished, Go, Probe, Resumed, Stop, Train
@@ -13,12 +14,16 @@ Order = Train | Probe | Go | Stop
 
 
 class FakePool:
-    """As `WorkerPool`, without processes."""
+    """As `engine.Pool`, without processes."""
 
-    def __init__(self, workers: int = 1, devices: Sequence[str] = ()) -> None:
-        """`devices`: one for each worker; by default all are on the CPU."""
+    def __init__(
+        self, workers: int = 1, devices: Sequence[str] = (), machines: Sequence[str] = ()
+    ) -> None:
+        """`devices`, `machines`: one for each worker; by default all are on the CPU of this one."""
         self.devices = devices or ["cpu"] * workers
+        self.machines = machines or [""] * workers
         self.workers = list(range(workers))
+        """Those that can be given something to do: a test may take some away."""
         self.sent: list[tuple[int, Order]] = []
         self.restarted: list[int] = []
         self.closed = False
@@ -28,6 +33,9 @@ class FakePool:
 
     def device(self, worker: int) -> str:
         return self.devices[worker]
+
+    def machine(self, worker: int) -> str:
+        return self.machines[worker]
 
     def send(self, worker: int, message: Order) -> None:
         self.sent.append((worker, message))
@@ -55,8 +63,17 @@ class FakePool:
         changed, self.sharing = lost and self.sharing, self.sharing and not lost
         return changed
 
+    def use_threads(self, threads: int) -> None:
+        raise AssertionError(threads)
+
     def close(self) -> None:
         self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def trained(self) -> list[tuple[int, int]]:

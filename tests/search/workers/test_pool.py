@@ -47,26 +47,6 @@ def test_alone_and_beside_others_a_training_gives_the_same_curve_to_the_last_bit
     assert beside[1] != beside[2]
 
 
-def epochs_until(pool: WorkerPool, last: int) -> list[int]:
-    """Epochs that a worker tells of up to this one, however busy the machine is, and whatever it
-    tells in the three seconds after it."""
-    heard_of: list[int] = []
-    while heard := pool.receive(3 if last in heard_of else 120):
-        if isinstance(heard[1], Epoch):
-            heard_of.append(heard[1].result.epoch)
-    return heard_of
-
-
-@pytest.mark.slow
-def test_a_worker_is_never_more_than_one_epoch_ahead(tiny_config: MakeConfig) -> None:
-    with WorkerPool(["cpu"], threads=1) as pool:
-        pool.send(0, Train(trial=7, config=tiny_config(epochs=5)))
-        assert epochs_until(pool, 2) == [1, 2]  # the second one while the first was being judged
-        pool.send(0, Go(trial=7, epoch=1))
-        pool.send(0, Go(trial=7, epoch=2))
-        assert epochs_until(pool, 4) == [3, 4]
-
-
 def test_ctrl_c_in_the_terminal_does_not_reach_a_worker_on_windows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,8 +9,8 @@ import pytest
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.network_config import Norm
+from search.workers.engine import Died, Lost
 from search.workers.job import Job
-from search.workers.pool import Died
 from search.workers.protocol import (
     Alive,
     Epoch,
@@ -76,9 +76,10 @@ class Scene:
         norm: Norm,
         pieces_allowed: bool,
         devices: Sequence[str],
+        machines: Sequence[str],
     ) -> None:
         self.clock = clock
-        self.pool = FakePool(workers, devices)
+        self.pool = FakePool(workers, devices, machines)
         self.supervisor = Supervisor(self.pool, STALL, " (a hint)", pieces_allowed)
         self.jobs: list[Job] = []
         self.waiting: list[Job] = []
@@ -140,8 +141,9 @@ def scene(tmp_path: Path, clock: Clock) -> MakeScene:
         norm: Norm = "none",
         pieces_allowed: bool = False,
         devices: Sequence[str] = (),
+        machines: Sequence[str] = (),
     ) -> Scene:
-        made = Scene(clock, tmp_path, workers, norm, pieces_allowed, devices)
+        made = Scene(clock, tmp_path, workers, norm, pieces_allowed, devices, machines)
         made.add(workers + more)
         assert made.hand_out() == list(range(workers))
         return made
@@ -646,3 +648,76 @@ def test_what_shares_a_gpu_through_a_server_does_not_after_one_is_lost(scene: Ma
     # The other one falls with it, and has its second try beside nobody that could pull it down.
     (second,) = texts(seen.hears(1, Died(1, "")))
     assert second.endswith("; tried once more") and seen.running == [0, 1]
+
+
+def test_a_job_whose_worker_is_lost_goes_on_on_the_next_idle_one_however_often(
+    scene: MakeScene,
+) -> None:
+    seen = scene(workers=2, more=1)
+    seen.hears(0, epoch(0, 1))
+    for _ in range(5):
+        seen.pool.workers = [1]  # the other's place is not there any more
+        (note,) = seen.hears(0, Lost("its node is gone"))
+        assert isinstance(note, JobNote) and "its node is gone" in note.text
+        assert seen.hand_out() == [], "nobody is idle"
+        assert seen.supervisor.jobs == [seen.jobs[1], seen.jobs[0]]
+        seen.pool.workers = [0, 1]  # a node has joined
+        assert seen.hand_out() == [0], "before any other"
+    assert seen.jobs[0].deaths == 0 and seen.jobs[0].checkpoint.exists()
+    assert seen.pool.restarted == [0] * 5
+    assert seen.hears(0, Resumed(trial=0, results=(epoch_result(1),)))
+    assert seen.hears(0, Finished(trial=0, seconds=1.0)) == [JobFinished(seen.jobs[0])]
+    assert seen.hand_out() == [2]
+
+
+def test_an_idle_worker_may_be_lost_as_often_as_its_node_is(scene: MakeScene) -> None:
+    seen = scene()
+    seen.hears(0, Finished(trial=0, seconds=1.0))
+    for _ in range(MOST_DEATHS + 1):
+        (told,) = seen.hears(0, Lost("its node is gone"))
+        assert isinstance(told, WorkerReplaced) and "its node is gone" in told.text
+
+
+def test_jobs_of_lost_workers_are_interrupted_like_others(scene: MakeScene) -> None:
+    seen = scene()
+    seen.pool.workers = []
+    seen.hears(0, Lost("its node is gone"))
+    assert seen.supervisor.interrupt() == seen.jobs and not seen.supervisor.jobs
+
+
+def test_a_job_that_needs_a_machine_for_itself_holds_up_no_other_machine(
+    scene: MakeScene,
+) -> None:
+    devices, machines = ["a cpu", "a cpu", "b cpu"], ["a", "a", "b"]
+    seen = scene(workers=3, more=2, devices=devices, machines=machines)
+    assert texts(seen.hears(0, Died(-9, ""))) == [
+        "worker ended with exit code -9: killed, as the system does when memory is short; "
+        "tried again alone"
+    ]
+    assert seen.hand_out() == [3]
+    seen.hears(0, Finished(trial=3, seconds=1.0))
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [4], "what waits does so until nothing else is left"
+    seen.hears(0, Finished(trial=4, seconds=1.0))
+    assert seen.hand_out() == [0] and seen.jobs[0].alone_on == "a"
+    seen.add(2)
+    assert seen.hand_out() == [], "not beside it"
+    seen.hears(2, Finished(trial=2, seconds=1.0))
+    assert seen.hand_out() == [5], "but on the other machine"
+
+
+def test_a_job_that_was_to_have_a_machine_for_itself_goes_on_elsewhere_when_it_is_lost(
+    scene: MakeScene,
+) -> None:
+    seen = scene(workers=3, devices=["a", "a", "b"], machines=["a", "a", "b"])
+    seen.hears(0, no_memory(0))
+    assert seen.jobs[0].alone_on == "a"
+    seen.pool.workers = [1, 2]
+    seen.hears(0, Lost("gone"))
+    assert seen.jobs[0].alone_on == "a", "a worker of that machine is left"
+    seen.pool.workers = [2]
+    seen.hears(1, Lost("gone"))
+    seen.hears(2, Finished(trial=2, seconds=1.0))
+    assert [seen.hand_out(), seen.running] == [[1], [1]]
+    seen.hears(2, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [0] and seen.jobs[0].alone_on is None
