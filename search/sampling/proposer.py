@@ -79,10 +79,13 @@ class Proposer:
         cost_power: float = COST_POWER,
         first_batch: FirstBatch[TrainConfig] | None = None,
         prior: PriorAccuracy | None = None,
+        proposed: int = 0,
     ) -> None:
         """All from `target` on is used by the front sampler alone: the others are plain Optuna.
         `cost_power`: 1 for expected gain per second, 0 for gain per trial. `first_batch`: refuses
-        networks that do not tell images apart. `prior`: what earlier studies let expect."""
+        networks that do not tell images apart. `prior`: what earlier studies let expect.
+        `proposed`: proposals of earlier runs of the study that have ended, so that its start is
+        not repeated."""
         self._sampler, self._target, self._cost_power = sampler, target, cost_power
         self._rng = random.Random(seed)
         self._shadow = ShadowStudy(sampler, seed)
@@ -97,7 +100,7 @@ class Proposer:
         """Finished ones, the most accurate first."""
         self._largest_finished = 0
         self._growing = GrowingModel()
-        self._proposed = 0
+        self._proposed = proposed
         self._first_batch = first_batch if sampler == "front" else None
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.formatting import count_of
 from paretrain.interruption import raise_if_interrupted
@@ -27,7 +27,7 @@ from search.study.decisions import evidence_attributes
 from search.study.images import chance_on
 from search.study.owner import BEAT_EVERY_S
 from search.study.provenance import checkpoint_folder
-from search.study.records import TrialRecord
+from search.study.records import COUNTED, TrialRecord
 from search.study.storage import write_failed
 from search.study.writer import StudyWriter
 from search.workers.engine import Pool
@@ -90,7 +90,7 @@ class Coordinator:
         self._queue = TrialQueue(
             run.plan,
             run.constraints,
-            run.proposer(len(trials)),
+            run.proposer(len(trials), sum(_was_proposed(trial) for trial in trials)),
             self._writer,
             checkpoint_folder(study),
             lambda: pool.wake(ProposalReady()),
@@ -334,3 +334,9 @@ class Coordinator:
                 metric=self._plan.metric,
             )
         )
+
+
+def _was_proposed(trial: FrozenTrial) -> bool:
+    """Whether a trial of an earlier run has ended and was the sampler's own idea."""
+    by_hand = trial.user_attrs.get(attr.ORIGIN) in ("baseline", "enqueued")
+    return trial.state in COUNTED and not by_hand

@@ -52,9 +52,10 @@ class PreparedRun:
         speed = fitted(measured, limits.num_classes, limits.images, plan.speed)
         return replace(self, constraints=replace(limits, speed=speed))
 
-    def proposer(self, trials: int) -> Proposer:
+    def proposer(self, trials: int, proposed: int = 0) -> Proposer:
         """A proposer for a study that holds so many trials. A later run of the same study, which
-        finds other trials in it, must not repeat the draws of the one before."""
+        finds other trials in it, must not repeat the draws of the one before. `proposed`: trials of
+        earlier runs that have ended and were proposals."""
         plan = self.plan
         # In a run of so much time, seconds are the price of a trial; else each costs one of
         # --trials.
@@ -69,6 +70,7 @@ class PreparedRun:
             cost_power,
             self._first_batch(),
             self.prior,
+            proposed,
         )
 
     def _first_batch(self) -> FirstBatch[TrainConfig] | None:

@@ -17,6 +17,7 @@ from paretrain.data.noise import noise
 from search.problem.baselines import load_baselines
 from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.space import load_space
+from search.sampling.samplers import SamplerName
 from search.session.budget import Budget, Limits
 from search.session.coordinator import MAX_FAILURES, Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
@@ -61,6 +62,7 @@ class Session:
         baselines: str = "none",
         space: str = "vgg_reduce",
         max_params: int | None = None,
+        sampler: SamplerName = "random",
         **limits: int,
     ) -> Outcome:
         """As `runner.search` does it."""
@@ -71,7 +73,7 @@ class Session:
             epochs=EPOCHS,
             max_params=max_params,
             limits=Limits(trials, **limits),
-            sampler="random",
+            sampler=sampler,
             baselines=baselines,
         )
         constraints = plan.constraints(self._data)
@@ -372,6 +374,16 @@ def test_a_study_that_goes_on_continues_numbers_and_counts(session: Session) -> 
         ]
     spent = ledger(trials, EPOCHS)
     assert spent.kept.epochs == 6 * EPOCHS and spent.spent.epochs <= 6 * EPOCHS + 2
+
+
+@pytest.mark.slow
+def test_a_study_that_goes_on_begins_with_what_it_has_learned(session: Session) -> None:
+    """The start, eight proposals that nothing has been learned for, is not repeated."""
+    session.run(FakeTrainers(1, rising, 9), trials=9, sampler="front")
+    session.run(FakeTrainers(1, rising, 3), trials=12, sampler="front")
+    origins = [trial.user_attrs["origin"] for trial in session.study.trials]
+    assert origins[:8] == ["random"] * 8
+    assert "random" not in origins[9:]
 
 
 def test_epochs_that_are_trained_again_without_a_checkpoint_are_lost(session: Session) -> None:
