@@ -3,12 +3,13 @@
     python -m benchmarks.live --data digits --budget 20 --seeds 5 --jobs 2
 
 Ours is compared with Optuna's samplers, OptunaHub's pruner, Syne Tune's MO-ASHA and random search.
-All have the same space (vgg_reduce), images, limit on parameters, trainer and training seeds, and
-run one trial at a time with one thread.
+All have the same space, images, limit on parameters, trainer and training seeds, and run one trial
+at a time with one thread. `ours-prior-no-hints` has learned from the program's tables of the other
+data sets.
 
-Each search is recorded in OUT/live-DATA/METHOD-SEED.json. The command skips what is recorded, so it
-can be run in parts. It writes the table of all records to OUT/live-DATA.md, with the picture
-OUT/live-DATA.png.
+Each search is recorded in OUT/live-DATA/METHOD-SEED.json, with --space in live-SPACE-DATA. The
+command skips what is recorded, so it can be run in parts. It writes the table of all records to
+OUT/live-DATA.md, with the picture OUT/live-DATA.png.
 
 A method whose package is missing (pip install 'paretrain[bench]') is left out with a reason.
 """
@@ -30,7 +31,7 @@ from benchmarks.live.methods import DEFAULT, METHODS, available
 from benchmarks.live.picture import figure, save
 from benchmarks.live.records import read_runs, record_path
 from benchmarks.live.report import markdown
-from benchmarks.live.settings import Settings
+from benchmarks.live.settings import SPACE, Settings
 from benchmarks.live.volumes import growths
 from benchmarks.option_words import parse_known_words
 from paretrain.cli import UserError, help_text, run_command
@@ -49,6 +50,7 @@ def live(
     fraction: Annotated[float | None, Option(help="As for search.run.")] = None,
     epochs: Annotated[int | None, Option(min=1, help="As for search.run.")] = None,
     max_params: Annotated[str | None, Option(help="As for search.run, but not none.")] = None,
+    space: Annotated[str, Option(help="As for search.run.")] = SPACE,
     budget: Annotated[int, Option(min=1, help="Budget in full trainings, spent in epochs.")] = 20,
     seeds: Annotated[int, Option(min=1, help="Number of seeds, from 0 on.")] = 5,
     methods: Annotated[str, Option(help="Names of methods, separated by commas.")] = ",".join(
@@ -69,7 +71,7 @@ def live(
     if not out.is_dir():
         raise UserError(f"--out {out} is no folder: create it first")
     limit = None if max_params is None else parse_count(max_params, "--max-params")
-    settings = Settings(data, image_size, per_class, fraction, epochs, limit, budget)
+    settings = Settings(data, image_size, per_class, fraction, epochs, limit, budget, space)
     identity = settings.identity(load_data(settings.plan(0, Path()).data))
     folder = out / f"live-{settings.name}"
     read_runs(folder, identity)  # refuses records of other settings now, not after an hour

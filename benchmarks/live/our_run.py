@@ -3,11 +3,14 @@
 import contextlib
 import io
 import json
+from unittest import mock
 
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.live.clock import seconds
 from benchmarks.live.records import Ending, Run, Trained
+from paretrain.data.locate import short_name
+from search.prior.shipped import shipped_studies
 from search.session.plan import Plan
 from search.session.runner import search
 from search.study.attributes import CURVE, SIZE, SPENT
@@ -45,10 +48,16 @@ class _Stamped(io.TextIOBase):
 def run_ours(plan: Plan, method: str) -> Run:
     """Run a search until another full training could exceed the plan's epochs.
 
-    Raises UserError as the search does, and RuntimeError when it fails before its budget is spent.
+    With `--prior auto` it learns from the program's tables, but not from those of the images that
+    it searches. Raises UserError as the search does, and RuntimeError when it fails before
+    its budget is spent.
     """
     events = _Stamped()
-    with contextlib.redirect_stdout(events):
+    tables = shipped_studies(plan.space.name, without=short_name(plan.data.source))
+    with (
+        contextlib.redirect_stdout(events),
+        mock.patch("search.prior.choice.shipped_studies", return_value=tables),
+    ):
         code = search(plan, "json", dry_run=False)
     if code != 0 or events.begin is None:
         raise RuntimeError(f"the search ended with exit code {code}")

@@ -25,10 +25,10 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
     assert limit is not None
     trials: list[Trained] = []
     spent, refused = 0, 0
-    _warm_up(plan, constraints, data)
+    warm_up(plan, constraints, data)
     begin = seconds()
     while spent + plan.epochs <= limit:
-        config, size, more = _passing(peer, constraints)
+        config, size, more = passing(peer, constraints)
         refused += more
         config = config.model_copy(update={"seed": plan.trial_seed(len(trials))})
         ending, epochs, val_acc = _train(peer, config, size, data, plan)
@@ -37,7 +37,7 @@ def run_peer(peer: Peer, method: str, plan: Plan) -> Run:
     return Run(method, plan.seed, trials, refused, round(begin, 3))
 
 
-def _warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
+def warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
     """Train a few steps of a random network, as our forecast does.
 
     The first steps of a process take longer.
@@ -48,7 +48,7 @@ def _warm_up(plan: Plan, constraints: Constraints, data: ImageData) -> None:
     measure(proposer.propose().config, data, plan.device, 0.0)
 
 
-def _passing(peer: Peer, constraints: Constraints) -> tuple[TrainConfig, int, int]:
+def passing(peer: Peer, constraints: Constraints) -> tuple[TrainConfig, int, int]:
     """Return the first proposal that passes, its size, and how many did not pass.
 
     Raises UserError when too many in a row do not.

@@ -3,7 +3,6 @@
 They decide what to try next, and some of them whether a running trial goes on.
 """
 
-import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from benchmarks.live.flat_space import config_of, flat_space
 from benchmarks.replay.rivals import (
     MO_ASHA_METRICS,
     joint_median_pruner,
@@ -31,7 +31,6 @@ from benchmarks.replay.rivals import (
 from paretrain.config import TrainConfig
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import quiet_optuna
-from search.problem.random_trial import RandomTrial
 from search.problem.space import Suggest
 from search.study.records import COUNTED
 
@@ -132,25 +131,13 @@ class OptunaHub(Optuna):
         super().ended(epoch, val_acc, num_params)
 
 
-class MoAsha:
-    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler.
+class SyneTune:
+    """A scheduler of Syne Tune: it draws configurations, and may stop what it has begun."""
 
-    It has its defaults (grace 1, reduction factor 3) and its own random draws. `as_is`: see
-    `benchmarks.replay.rivals.MoAsha`.
-    """
-
-    def __init__(self, suggest: Suggest, epochs: int, seed: int, as_is: bool = False) -> None:
+    def __init__(self, suggest: Suggest, scheduler: Any, seed: int) -> None:
         """Raises Unavailable without syne-tune."""
-        self._suggest = suggest
-        moasha, self._new_trial = load_mo_asha()
-        self._scheduler = moasha.MOASHA(
-            _flat_space(suggest),
-            MO_ASHA_METRICS,
-            time_attr="epoch",
-            max_t=epochs,
-            multiobjective_priority=None if as_is else mo_asha_ranks,
-            random_seed=seed,
-        )
+        _, self._new_trial = load_mo_asha()
+        self._suggest, self._scheduler = suggest, scheduler
         np.random.seed(seed % 2**32)  # Syne Tune draws from NumPy's global generator
         self._config: dict[str, Any] = {}
         self._trial: Any = None
@@ -159,8 +146,7 @@ class MoAsha:
     def ask(self) -> TrainConfig:
         """See Peer."""
         self._config, self._trial = self._scheduler.suggest().config, None
-        # All parameters are there, so this takes them as they are and draws none.
-        return self._suggest(RandomTrial(random.Random(0), self._config))
+        return config_of(self._config, self._suggest)
 
     def refused(self) -> None:
         """Do nothing: Syne Tune is not told of a suggestion that never became a trial."""
@@ -185,18 +171,30 @@ class MoAsha:
         return self._trial, mo_asha_result(epoch, val_acc, num_params)
 
 
-def _flat_space(suggest: Suggest) -> dict[str, Any]:
-    """Return all parameters that `suggest` may ask for, as Syne Tune's domains.
+class MoAsha(SyneTune):
+    """Multi-objective ASHA (Schmucker et al. 2021, arXiv 2106.12639) in Syne Tune's scheduler.
 
-    Syne Tune knows no conditions, so it also draws parameters that a proposal does not use.
+    It has its defaults (grace 1, reduction factor 3) and its own random draws. `as_is`: see
+    `benchmarks.replay.rivals.MoAsha`.
     """
-    distributions: dict[str, BaseDistribution] = {}
-    rng = random.Random(0)
-    for _ in range(500):
-        trial = RandomTrial(rng)
-        suggest(trial)
-        distributions |= trial.distributions
-    return {name: _domain(distribution) for name, distribution in distributions.items()}
+
+    def __init__(self, suggest: Suggest, epochs: int, seed: int, as_is: bool = False) -> None:
+        """Raises Unavailable without syne-tune."""
+        moasha, _ = load_mo_asha()
+        scheduler = moasha.MOASHA(
+            syne_tune_space(suggest),
+            MO_ASHA_METRICS,
+            time_attr="epoch",
+            max_t=epochs,
+            multiobjective_priority=None if as_is else mo_asha_ranks,
+            random_seed=seed,
+        )
+        super().__init__(suggest, scheduler, seed)
+
+
+def syne_tune_space(suggest: Suggest) -> dict[str, Any]:
+    """Return all parameters that `suggest` may ask for, as Syne Tune's domains."""
+    return {name: _domain(each) for name, each in flat_space(suggest).items()}
 
 
 def _domain(distribution: BaseDistribution) -> Any:

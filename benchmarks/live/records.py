@@ -9,6 +9,9 @@ from typing import Any, Literal
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
 
+SINCE: dict[str, Any] = {"deterministic": False, "cuda_graphs": False}
+"""Settings that there are since the first records, and what they were before."""
+
 Ending = Literal["completed", "stopped", "diverged", "failed"]
 
 
@@ -94,7 +97,7 @@ def read_runs(folder: Path, settings: Mapping[str, Any]) -> list[Run]:
                 record["refused"],
                 record["startup_seconds"],
             )
-            theirs = record["settings"]
+            theirs = SINCE | record["settings"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is no record of this program ({error}): remove it") from None
         other = [key for key in settings if theirs.get(key) != settings[key]]

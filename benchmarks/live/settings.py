@@ -33,20 +33,29 @@ class Settings:
     max_params: int | None = None
     budget: int = 20
     """Full trainings that a search may spend, in epochs."""
+    space: str = SPACE
+    """A built-in space, or the path of a file."""
+
+    @property
+    def data_name(self) -> str:
+        """Name of the data."""
+        return short_name(resolve_source(self.source))
 
     @property
     def name(self) -> str:
-        """Name of the data, for files."""
-        return short_name(resolve_source(self.source))
+        """Name for files: that of the data, after that of the space where it is not vgg_reduce."""
+        if self.space == SPACE:
+            return self.data_name
+        return f"{load_space(self.space).name}-{self.data_name}"
 
-    def plan(self, seed: int, folder: Path, hints: bool = True) -> Plan:
+    def plan(self, seed: int, folder: Path, hints: bool = True, prior: str = "none") -> Plan:
         """Return the plan of a search with the default sampler and rule and without baselines.
 
         It has one worker with one thread on the CPU, and its database in `folder`. Peers take data,
         constraints, trainer and the trials' seeds from it. Raises UserError for data that is not
         there.
         """
-        space = load_space(SPACE)
+        space = load_space(self.space)
         if not hints:
             space = replace(space, hints={})
         options = Options(
@@ -63,6 +72,7 @@ class Settings:
             max_params=self.max_params,
             seed=seed,
             baselines="none",
+            prior=prior,
         )
         plan = replace(settle(options, None), threads=1)
         return replace(plan, limits=Limits(MOST_TRIALS, epochs=self.budget * plan.epochs))
@@ -72,7 +82,7 @@ class Settings:
         plan = self.plan(0, Path())
         return {
             **plan.identity(data.fingerprint),
-            "source": self.name,
+            "source": self.data_name,
             "max_params": plan.max_params,
             "budget": self.budget,
             "chance": 1 / len(data.classes),

@@ -1,9 +1,11 @@
 """The live benchmark: real trainings at a tiny size, what is charged, what is recorded."""
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 import torch
 
 from benchmarks.live import clock
+from benchmarks.live.flat_space import completed, config_of, flat_space
 from benchmarks.live.methods import DEFAULT, METHODS, available, run_method
+from benchmarks.live.pausing_run import Step, run_pausing
 from benchmarks.live.peer_run import run_peer
 from benchmarks.live.picture import figure, save
 from benchmarks.live.records import Run, Trained, read_runs, record_path, write_run
@@ -23,6 +27,8 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.load import load_data
 from paretrain.training import Training
+from search.problem.space import load_space
+from search.study.storage import load_study
 from tests.harness import ROOT, Finished, RunMain, run_process
 
 pytestmark = pytest.mark.slow
@@ -126,6 +132,75 @@ def test_a_peer_whose_proposals_are_all_refused_is_an_error(
         run_peer(Scripted(4000, 4000, 4000), "scripted", TINY.plan(0, tmp_path))
 
 
+class Pausing:
+    """Trains these widths until so many epochs, one step after the other."""
+
+    def __init__(self, *steps: tuple[int, int]) -> None:
+        self._steps = list(steps)
+        self.told_of: list[float] = []
+        self.refusals = 0
+
+    def ask(self) -> Step:
+        width, until = self._steps.pop(0)
+        return Step(str(width), network(width), until)
+
+    def refused(self, num_params: int | None) -> None:
+        self.refusals += 1
+
+    def told(self, val_acc: float, num_params: int) -> None:
+        self.told_of.append(val_acc)
+
+
+def test_a_paused_network_goes_on_as_if_it_had_never_waited(tmp_path: Path) -> None:
+    plan = TINY.plan(0, tmp_path)
+    peer = Pausing((8, 1), (4000, 1), (4, 1), (8, 2), (6, 2), (4, 2), (5, 2))
+    run = run_pausing(peer, "scripted", plan)
+    # 1 + 1 + 1 + 2 + 1 epochs: each is charged once, and the last step would be one too many.
+    assert [(t.ending, t.epochs) for t in run.trials] == [
+        *(("stopped", 1), ("stopped", 1), ("completed", 1)),
+        *(("completed", 2), ("completed", 1)),
+    ]
+    assert run.refused == peer.refusals == 1
+    config = plan.complete(network(8)).model_copy(update={"seed": plan.trial_seed(0)})
+    alone = list(Training(config, load_data(plan.data), torch.device("cpu")).epochs())
+    assert [peer.told_of[0], peer.told_of[2]] == [result.val_acc for result in alone]
+
+
+def test_other_libraries_get_every_parameter_whatever_a_network_uses() -> None:
+    space = load_space("vgg_reduce")
+    flat = flat_space(space.suggest)
+    assert {"sgd.lr", "adam.lr", "dropout_after.1", "dropout_after.2"} <= set(flat)
+    params = {name: value for name, value in space.baselines["VGG11/16"].items()}
+    whole = completed(params, flat, random.Random(0))
+    assert set(whole) == set(flat)
+    assert config_of(whole, space.suggest) == config_of(params, space.suggest)
+    numbers = {**whole, "batch_size": np.int64(32)}
+    assert config_of(numbers, space.suggest).batch_size == 32
+
+
+RIVALS = ["primo", "priorband", "syne-tune-box", "syne-tune-quantile"]
+
+
+def test_rivals_with_knowledge_need_packages_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("neps", "syne_tune", "syne_tune.optimizer.schedulers"):
+        monkeypatch.setitem(sys.modules, package, None)
+    there, left_out = available(RIVALS, TINY, None)
+    assert there == [] and set(left_out) == set(RIVALS) and not set(RIVALS) & set(DEFAULT)
+    assert all("in an environment of its own" in why for why in left_out.values())
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_with_knowledge_train_within_the_budget(name: str, tmp_path: Path) -> None:
+    there, left_out = available([name], TINY, None)
+    if not there:
+        pytest.skip(left_out[name])
+    longer = replace(TINY, epochs=4, budget=4)
+    run = run_method(name, 0, longer, None, tmp_path)
+    assert 8 < run.epochs <= 16 and any(t.ending == "completed" for t in run.trials)
+    assert all(t.num_params <= 50_000 for t in run.trials)
+
+
 @pytest.mark.parametrize("name", ["random", "optuna-tpe", "optuna-nsga2", "optuna-tpe-group"])
 def test_optuna_trains_within_cap_and_budget_and_repeats_itself(name: str, tmp_path: Path) -> None:
     first, second = (run_method(name, 1, TINY, None, tmp_path) for _ in range(2))
@@ -161,6 +236,12 @@ def test_ours_is_search_run_with_its_budget_in_epochs(tmp_path: Path) -> None:
 def test_hints_can_be_left_to_nobody(tmp_path: Path) -> None:
     assert TINY.plan(0, tmp_path).space.hints
     assert not TINY.plan(0, tmp_path, hints=False).space.hints
+
+
+def test_a_prior_is_of_other_images_than_those_that_are_searched(tmp_path: Path) -> None:
+    run_method("ours-prior-no-hints", 0, TINY, None, tmp_path)
+    stored = load_study(str(tmp_path / "studies.db"), "live").user_attrs["prior"]
+    assert "digits" not in str(stored) and "clothing10" in str(stored)
 
 
 def test_missing_packages_are_left_out_with_a_reason(
@@ -221,6 +302,14 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     write_run(tmp_path / "live", made_up(), SHARED)
     assert read_runs(tmp_path / "live", SHARED) == [made_up()]
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["random-0.json"]
+
+
+def test_records_from_before_a_setting_are_read(tmp_path: Path) -> None:
+    write_run(tmp_path, made_up(), SHARED)
+    now = {**SHARED, "deterministic": False, "cuda_graphs": False}
+    assert read_runs(tmp_path, now) == [made_up()]
+    with pytest.raises(UserError, match="deterministic False, now True"):
+        read_runs(tmp_path, {**now, "deterministic": True})
 
 
 @pytest.mark.parametrize(
