@@ -7,10 +7,10 @@ accuracy so far and d = final - l of the completed curves at the same progress:
 
     d_i = w0 + w1 (l_i - l) + w2 (log10 p_i - log10 p) / 10 + noise
 
-centred at the judged trial, so that w0 is its own gain. Prior deviations of the weights, relative
-to the noise: 0.3 for w0 (nothing is gained, give or take), 0.5 for w1 and w2. The noise's deviation
-has a prior guess worth one curve, 0.05 sqrt(1 - progress) + 0.01. So two completed curves already
-say something, and the twentieth outweighs every prior.
+centred at the judged trial, so that w0 is its own gain. The noise's deviation has a prior guess
+worth one curve, 0.05 sqrt(1 - progress) + 0.01. Prior deviations of the weights, were the noise as
+guessed: 0.3 of accuracy for w0 (nothing is gained, give or take), 0.5 for w1 and w2; they grow with
+the noise. So two completed curves already say something, and the twentieth outweighs every prior.
 """
 
 import math
@@ -30,7 +30,7 @@ GUESS, FLOOR = 0.05, 0.01
 GUESS_WORTH = 1.0
 """... and the guess is worth so many curves."""
 WEIGHT_DEVIATIONS = (0.3, 0.5, 0.5)
-"""Prior deviations of w0, w1 and w2, as multiples of the noise."""
+"""Prior deviations of w0, w1 and w2, where the noise is as guessed."""
 UNSEEN, UNSEEN_DEVIATIONS = 0.15, (0.3, 0.2)
 """The same before a network learns: the guess of the noise, and prior deviations in accuracy of
 what it gains above chance and of what ten times the size adds to that."""
