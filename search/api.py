@@ -65,6 +65,7 @@ def run_search(
     timeout: float | str | None = None,
     epochs_total: int | None = None,
     until_plateau: int | None = None,
+    join: bool = False,
     workers: int | Literal["auto"] = 1,
     mps: bool = False,
     threads: int | None = None,

@@ -6,6 +6,7 @@ runs on the embedded digits; --data FOLDER or FILE.csv on your own images. Runni
 on to --trials in total.
 """
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -76,6 +77,10 @@ def run(
     study_name: Annotated[
         str | None, Option(help="Name of the study. [default: SPACE-DATA]")
     ] = None,
+    join: Annotated[
+        bool,
+        Option("--join", help="Work beside other machines on one study in a server's database."),
+    ] = False,
     workers: Annotated[
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
@@ -182,7 +187,7 @@ def run(
     if not list_spaces and (data == "digits" or threads is not None):
         begin_early(threads or 1)  # before torch is loaded here
     from paretrain.device import pick_device
-    from search.session.open_study import stored_settings
+    from search.session.open_study import StudyAppearedError, stored_settings
     from search.session.options import Options
     from search.session.plan import settle, study_name_of
     from search.session.runner import Style, search
@@ -216,6 +221,7 @@ def run(
         skip_broken=skip_broken,
         storage=storage,
         study_name=study_name or "",
+        join=join,
         workers=None if workers.lower() == "auto" else parse_workers(workers),
         mps=mps,
         threads=threads,
@@ -241,11 +247,12 @@ def run(
         prior=_prior(prior),
     )
     style: Style = "json" if json_ else "quiet" if quiet else "person"
-    with one_line(storage):
-        stored = stored_settings(storage, study_name_of(options))
-    plan = settle(options, stored)
-    with one_line(storage):
-        return search(plan, style, dry_run)
+    while True:
+        with one_line(storage):
+            stored = stored_settings(storage, study_name_of(options))
+        plan = settle(options, stored)
+        with one_line(storage), contextlib.suppress(StudyAppearedError):
+            return search(plan, style, dry_run)
 
 
 def _prior(text: str | None) -> str | None:

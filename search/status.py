@@ -28,7 +28,7 @@ def status(
 
     from search.reporting.failures import diagnose
     from search.reporting.nothing_learned import nothing_learned_from
-    from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row
+    from search.reporting.status_table import COLUMNS, FOOTNOTE, status_row, who_runs
     from search.reporting.text import ledger_lines
     from search.study.checked_storage import damage_of
     from search.study.snapshot import snapshot_of
@@ -58,6 +58,8 @@ def status(
             for line in lines:
                 console.print(which + line, highlight=False, markup=False, soft_wrap=True)
     for snapshot in snapshots if study_name is not None else ():
+        for line in who_runs(snapshot):
+            console.print(line, highlight=False, markup=False)
         failures = [failure.sentence() for failure in diagnose(snapshot.trials)]
         for line in [*ledger_lines(snapshot.ledger), *failures]:
             console.print(line, highlight=False, markup=False)

@@ -33,7 +33,8 @@ def _table(model: Any) -> Table:
     return found
 
 
-STUDY_USER, TRIALS, PARAMS = map(_table, (StudyUserAttributeModel, TrialModel, TrialParamModel))
+STUDIES, STUDY_USER = map(_table, (StudyModel, StudyUserAttributeModel))
+TRIALS, PARAMS = map(_table, (TrialModel, TrialParamModel))
 TRIAL_USER, VALUES = map(_table, (TrialUserAttributeModel, TrialValueModel))
 """Optuna's tables with their types, to be written to. `study/tables.py` has them to be read."""
 

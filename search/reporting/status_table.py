@@ -6,6 +6,7 @@ from paretrain.data.locate import short_name
 from paretrain.metric import NAMES
 from search.reporting.control_arm import control_arm
 from search.study.attributes import PROVENANCE
+from search.study.owner import who
 from search.study.records import COUNTED
 from search.study.snapshot import StudySnapshot
 
@@ -28,7 +29,7 @@ def status_row(snapshot: StudySnapshot) -> list[str]:
     trials = f"{counted}" + (f" +{still_open} open" if still_open else "")
     return [
         snapshot.name,
-        "running" if snapshot.running else "idle",
+        _state(snapshot),
         trials + (f", {failed} failed" if failed else ""),
         str(len(front)),
         best,
@@ -44,9 +45,19 @@ def listed_row(snapshot: StudySnapshot) -> list[str]:
     data = str(snapshot.attrs.get(PROVENANCE, {}).get("data", ""))
     return [
         snapshot.name,
-        "running" if snapshot.running else "idle",
+        _state(snapshot),
         str(len(snapshot.trials)),
         str(snapshot.identity.get("space", "")) or "of another program",
         short_name(data) if data else "",
         f"{max(ended):%Y-%m-%d %H:%M}" if ended else "-",
     ]
+
+
+def _state(snapshot: StudySnapshot) -> str:
+    coordinators = len(snapshot.coordinators)
+    return {0: "idle", 1: "running"}.get(coordinators, f"running, {coordinators} together")
+
+
+def who_runs(snapshot: StudySnapshot) -> list[str]:
+    """A line for each process that runs the study."""
+    return [f"run by {who(last)}" for last in snapshot.coordinators]

@@ -17,7 +17,7 @@ from search.stopping.rule import Decision, Evidence
 from search.study import attributes as attr
 from search.study.decisions import read_decisions
 from search.study.images import chance_of
-from search.study.owner import is_at_work
+from search.study.owner import at_work
 from search.study.records import TrialRecord, read_record, read_records, size_of
 from search.study.snapshot import objective_of
 
@@ -36,7 +36,7 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
         objective,
         sizes_by_number(study.get_trials(deepcopy=False), objective),
         chance_of(study),
-        is_at_work(study.user_attrs.get(attr.OWNER)),
+        bool(at_work(study.user_attrs)),
     )
 
 

@@ -66,11 +66,11 @@ def train_repetitions(
 
     def show_life() -> None:
         if not renew(study):
-            refuse_unless_owned(study.study_name, study.user_attrs.get(OWNER))
+            refuse_unless_owned(study.study_name, study.user_attrs)
         file.refuse_if_moved()
 
     with sole_owner(storage, study.study_name), interruptible():
-        refuse_if_owned(study.study_name, study.user_attrs.get(OWNER))
+        refuse_if_owned(study.study_name, study.user_attrs)
         study.set_user_attr(OWNER, beat())
         print(
             f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "

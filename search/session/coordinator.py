@@ -14,20 +14,22 @@ from paretrain.interruption import raise_if_interrupted
 from paretrain.training import EpochResult, patience_is_over
 from search.problem.objective import in_database
 from search.session.budget import Budget, End
+from search.session.claiming import ClaimingQueue
 from search.session.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
 from search.session.history import History
+from search.session.others import Others, is_ours
 from search.session.outcome import Outcome
 from search.session.prepared_run import PreparedRun
 from search.session.running_trial import RunningTrial
-from search.session.trial_queue import TrialQueue
 from search.stopping.rule import DivergenceRule, Rule, expected_end
 from search.study import attributes as attr
 from search.study.database_file import DatabaseFile
 from search.study.decisions import evidence_attributes
 from search.study.images import chance_on
-from search.study.owner import BEAT_EVERY_S
+from search.study.owner import BEAT_EVERY_S, own_key, place_of, who
 from search.study.provenance import checkpoint_folder
-from search.study.records import COUNTED, TrialRecord
+from search.study.records import COUNTED, TrialRecord, read_record
+from search.study.sharing import LOOK_EVERY_S, News
 from search.study.storage import write_failed
 from search.study.writer import StudyWriter
 from search.workers.engine import Pool
@@ -64,6 +66,23 @@ class WriteFailed:
     error: Exception
 
 
+@dataclass(frozen=True)
+class OthersJoined:
+    """Other coordinators work on the study too."""
+
+
+@dataclass(frozen=True)
+class ClaimAnswered:
+    """The database has said whose a trial is."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the others have done; None where the database did not answer."""
+
+    news: News | None
+
+
 class Coordinator:
     """One run of a study over a pool of workers."""
 
@@ -79,33 +98,50 @@ class Coordinator:
     ) -> None:
         """`file`: the database as it was when the study was opened; None = as it is now."""
         self._plan, self._rule, self._budget, self._tell = run.plan, rule, budget, tell
-        trials = study.get_trials(deepcopy=False)
+        trials, key = study.get_trials(deepcopy=False), own_key(study.user_attrs)
+        self._trials: dict[int, RunningTrial] = {}
+        """Those that have begun here and not ended, by number."""
         self._writer = StudyWriter(
             study,
             lambda error: pool.wake(WriteFailed(error)),
             beats=True,
             patience_s=run.plan.storage_wait_s,
             waits=lambda text: pool.wake(Note(text)),
+            joined=lambda: pool.wake(OthersJoined()),
         )
-        self._queue = TrialQueue(
+        self._queue = ClaimingQueue(
             run.plan,
             run.constraints,
-            run.proposer(len(trials), sum(_was_proposed(trial) for trial in trials)),
+            run.proposer(
+                len(trials),
+                sum(_was_proposed(trial) for trial in trials),
+                0 if key is None else place_of(key),
+            ),
             self._writer,
             checkpoint_folder(study),
             lambda: pool.wake(ProposalReady()),
+            self._trials.keys,
         )
+        self._others, self._wake = Others(trials), pool.wake
+        self._shares = False
+        """Whether others work on the study too."""
+        self._asked, self._next_look = False, 0.0
+        """Whether it is being read what they have done, and when that is due."""
+        self._away = False
+        """Whether the database did not answer that the last time."""
+        self._known_others: set[str] = set()
+        self._waits = False
         self._supervisor = Supervisor(pool, run.plan.stall_s, " (--stall)", run.plan.microbatch)
         self._history = History(run.plan, run.constraints)
         self._chance = chance_on(run.data, run.plan.metric)
-        self._trials: dict[int, RunningTrial] = {}
-        """Those that have begun and not ended, by number."""
         self._failures_in_a_row, self._last_failure = 0, ""
         self._last_look = 0.0
         self._file = file or DatabaseFile(run.plan.storage)
         self._refused_before: dict[str, int] = dict(study.user_attrs.get(attr.REFUSED, {}))
         self._queue.recall(trials)
         self._history.recall(trials)
+        if run.plan.join:
+            self._share()
 
     @property
     def refused(self) -> dict[str, int]:
@@ -151,9 +187,10 @@ class Coordinator:
         while True:
             raise_if_interrupted()
             self._hand_out()
-            if not self._supervisor.jobs and (end := self._over()) is not None:
+            if (end := self._end_of_all()) is not None:
                 self._file.refuse_if_moved()
                 return Outcome(end)
+            self._look_at_others()
             left = self._budget.time_left()
             if left == 0:
                 self._interrupt("time is up")
@@ -177,28 +214,105 @@ class Coordinator:
 
     def _next_job(self) -> Job | None:
         """What an idle worker is to train, or None when there is nothing, or not yet."""
-        if self._over() is not None:
+        if not self._queue.claims and self._over() is not None:
             return None
         trial = self._queue.next()
         if trial is None:
             return None
         self._trials[trial.number] = trial
+        self._others.forget(trial.number)
         return trial.job
 
     def _over(self) -> End | None:
         """What keeps the next trial from beginning beside those under way."""
-        jobs = self._supervisor.jobs
-        to_come = sum(self._plan.epochs - len(job.results) for job in jobs)
-        return self._budget.end(len(jobs), to_come, self._queue.epochs_spared)
+        jobs, epochs = self._supervisor.jobs, self._plan.epochs
+        to_come = sum(epochs - len(job.results) for job in jobs)
+        to_come += self._others.epochs_to_come(epochs)
+        running = len(jobs) + self._others.running
+        return self._budget.end(running, to_come, self._queue.epochs_spared)
+
+    def _end_of_all(self) -> End | None:
+        """What ends the run, when nothing is under way."""
+        if self._supervisor.jobs or self._queue.claims:
+            return None
+        end = self._over()
+        if end is not None and self._others.running:
+            # What others train may fail, or they may be lost: then somebody must go on.
+            end = self._budget.end(0, 0, self._queue.epochs_spared)
+            if end is None and not self._waits:
+                left = count_of(self._others.running, "trial")
+                self._tell(Note(f"waits for {left} of other coordinators"))
+            self._waits = end is None
+        return end
+
+    def _share(self) -> None:
+        """Others work on the study too: from now on the database says whose a trial is."""
+        if not self._shares:
+            self._shares = True
+            self._queue.share(lambda claim: self._wake(ClaimAnswered()))
+            self._writer.share()
+
+    def _look_at_others(self) -> None:
+        now = time.monotonic()
+        due = now >= self._next_look or (self._queue.behind and not self._away)
+        if self._shares and not self._asked and due:
+            self._asked, self._next_look = True, now + LOOK_EVERY_S
+            self._writer.news(self._others.numbers, lambda news: self._wake(Heard(news)))
+
+    def _hear(self, news: News) -> None:
+        """What others have done counts, and is learned from, as if it had been done here."""
+        for line in news.lost:
+            self._tell(Note(line))
+        for last in news.others:
+            if (run := str(last.get("run"))) not in self._known_others:
+                self._known_others.add(run)
+                self._tell(Note(f"{who(last)} works on this study too"))
+        trials = [trial for trial in news.trials if not is_ours(trial)]
+        for trial in trials:
+            self._budget.epochs_spent += self._others.take_in(trial)
+        self._queue.learn_of(trials)
+        for number in news.gone:
+            self._others.forget(number)
+            self._queue.forget(number)
+        for trial in trials:
+            if trial.state.is_finished():
+                self._ended_elsewhere(trial)
+
+    def _ended_elsewhere(self, trial: FrozenTrial) -> None:
+        record, finished = read_record(trial), trial.state == TrialState.COMPLETE
+        if trial.state in COUNTED:
+            if record is not None:
+                self._history.add(record.curve, finished)
+            self._budget.count(record.curve if record is not None and finished else None)
+            ending: Ending = "finished" if finished else "stopped"
+        else:
+            record, ending = None, "failed"
+        attrs = trial.user_attrs
+        self._tell_end(
+            trial.number,
+            ending,
+            str(attrs.get(attr.VERDICT, "")),
+            int(attrs.get(attr.SIZE, 0)),
+            record.words if record else str(attrs.get(attr.WORDS, "")),
+            record,
+            elsewhere=True,
+        )
 
     def _handle(self, happening: Happening) -> None:
         if isinstance(happening, Woken):
             if isinstance(happening.message, WriteFailed):
                 self._file.refuse_if_moved()
                 raise write_failed(self._plan.storage, happening.message.error)
-            if isinstance(happening.message, Note):
-                self._tell(happening.message)
-            return  # a proposal is ready: it will be handed out
+            match happening.message:
+                case Note():
+                    self._tell(happening.message)
+                case OthersJoined():
+                    self._share()
+                case Heard(news=news):
+                    self._asked, self._away = False, news is None
+                    if news is not None:
+                        self._hear(news)
+            return  # a proposal is ready, or a trial is ours: it will be handed out
         if isinstance(happening, WorkerReplaced):
             self._tell(Note(happening.text))
             return
@@ -246,6 +360,7 @@ class Coordinator:
             for job in self._supervisor.training
             if job is not trial.job and job.results
         ]
+        others += self._others.curves
         curve = trial.curve
         decision = rule.decide(curve, self._history.view(curve, others))
         if decision.judged:
@@ -306,6 +421,7 @@ class Coordinator:
             verdict = {attr.VERDICT: f"interrupted: {why}; queued again"}
             self._writer.wait(trial.number, trial.attributes() | verdict)
             self._report(trial, "interrupted", f"{why}: queued again")
+        self._queue.give_back()
 
     def _report(self, trial: RunningTrial, ending: Ending, reason: str) -> None:
         record = None
@@ -320,18 +436,35 @@ class Coordinator:
                 reason,
                 trial.job.seconds,
             )
+        self._tell_end(trial.number, ending, reason, trial.num_params, trial.words, record)
+
+    def _tell_end(
+        self,
+        number: int,
+        ending: Ending,
+        reason: str,
+        num_params: int,
+        words: str,
+        record: TrialRecord | None,
+        elsewhere: bool = False,
+    ) -> None:
         self._tell(
             TrialEnded(
-                trial.number,
+                number,
                 ending,
                 reason,
-                trial.num_params,
-                trial.words,
+                num_params,
+                words,
                 record,
                 self._budget.done,
                 self._plan.trials,
-                guesses=ending == "finished" and not self._chance.beaten_by(trial.curve.val_acc),
+                guesses=(
+                    record is not None
+                    and ending == "finished"
+                    and not self._chance.beaten_by(record.val_acc)
+                ),
                 metric=self._plan.metric,
+                elsewhere=elsewhere,
             )
         )
 

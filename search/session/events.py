@@ -33,7 +33,8 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial is over. `done` of `trials` are counted (finished or stopped)."""
+    """A trial is over, here or, with `elsewhere`, at another coordinator of the study. `done` of
+    `trials` are counted (finished or stopped)."""
 
     number: int
     ending: Ending
@@ -47,6 +48,7 @@ class TrialEnded:
     """It finished no better than guessing."""
     metric: Metric = "acc"
     """What is meant by accuracy."""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

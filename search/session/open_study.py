@@ -1,5 +1,6 @@
 """Open or create the Optuna study of a plan, with a record of where its results come from."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +15,14 @@ from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
 from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import Space
-from search.session.plan import Plan, Stored, refuse_other_study
+from search.session.plan import Plan, Stored, refuse_other_settings, refuse_other_study
 from search.study import attributes as attr
 from search.study.image_place import place_of
 from search.study.images import images_of
 from search.study.metric import stored_name
-from search.study.owner import beat, refuse_if_owned
+from search.study.owner import at_work, refuse_if_owned, signs
 from search.study.provenance import environment
+from search.study.sharing import enter
 from search.study.storage import (
     exists,
     load_study,
@@ -29,6 +31,14 @@ from search.study.storage import (
     refuse_damaged_settings,
 )
 from search.study.storage_url import StorageUrl
+
+WHOLE_WITHIN_S = 20.0
+"""So long is waited for whoever is just making a study that is to be joined."""
+
+
+class StudyAppearedError(Exception):
+    """Somebody else has made the study that this run was to make and joins: its settings are to be
+    taken over."""
 
 
 def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
@@ -49,7 +59,7 @@ def stored_settings(storage: StorageUrl, name: str) -> Stored | None:
             identity=attrs.get(attr.IDENTITY, {}),
             threads=int(attrs.get(attr.THREADS, 1)),
             settings=_settings_of_runs(attrs),
-            owner=attrs.get(attr.OWNER),
+            signs=signs(attrs),
         )
     finally:
         opened.engine.dispose()
@@ -71,12 +81,17 @@ def _settings_of_runs(attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def admit(plan: Plan, fingerprint: str | None) -> None:
     """Raises UserError when this run of an existing study would be refused: somebody runs it, or it
-    was begun with other settings. Changes nothing. `fingerprint` is that of the images, None as
-    long as they have not been loaded."""
+    was begun with other settings; StudyAppearedError where the plan must be made anew. Changes
+    nothing. `fingerprint` is that of the images, None as long as they have not been loaded."""
     stored = stored_settings(plan.storage, plan.study_name)
     if stored is None:
         return
-    refuse_if_owned(plan.study_name, stored.owner)
+    if not plan.join:
+        refuse_if_owned(plan.study_name, stored.signs)
+    elif not plan.goes_on:
+        raise StudyAppearedError
+    elif at_work(stored.signs):
+        refuse_other_settings(plan.study_name, stored.settings, plan.settings())
     known = stored.identity.get("data", "") if fingerprint is None else fingerprint
     refuse_other_study(plan.study_name, stored.identity, plan.identity(known))
 
@@ -106,7 +121,8 @@ def _store_settings_of_runs(study: optuna.Study, settings: dict[str, Any]) -> No
 def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     """The study of this plan, created if need be.
 
-    Raises UserError when a study of that name was begun with other settings.
+    Raises UserError when a study of that name was begun with other settings, and StudyAppearedError
+    where another coordinator to be joined was faster.
     """
     storage: BaseStorage = open_storage(plan.storage)
     wanted = plan.identity(data.fingerprint)
@@ -114,11 +130,16 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     sampler = optuna.samplers.RandomSampler(seed=plan.seed)  # proposals come from `Proposer`
     if existing:
         study = optuna.load_study(study_name=plan.study_name, storage=storage, sampler=sampler)
-        refuse_if_owned(plan.study_name, study.user_attrs.get(attr.OWNER))
+        if plan.join and not plan.goes_on and _becomes_whole(study):
+            raise StudyAppearedError
+        if not plan.join:
+            refuse_if_owned(plan.study_name, study.user_attrs)
         if _half_made(study):
             return _completed(study, plan, data, wanted)
         refuse_other_study(plan.study_name, study.user_attrs.get(attr.IDENTITY, {}), wanted)
-        study.set_user_attr(attr.OWNER, beat())
+        if enter(study, plan.join):
+            _remember_space(plan)
+            return study
         if attr.UID not in study.user_attrs:  # damaged: it names the folder of the checkpoints
             study.set_user_attr(attr.UID, uuid.uuid4().hex)
         _store_settings(study, plan, data)
@@ -129,6 +150,9 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
                 study_name=plan.study_name, storage=storage, directions=DIRECTIONS, sampler=sampler
             )
         except optuna.exceptions.DuplicatedStudyError:
+            if plan.join:
+                _becomes_whole(optuna.load_study(study_name=plan.study_name, storage=storage))
+                raise StudyAppearedError from None
             raise UserError(
                 f"study '{plan.study_name}' has been created by another process at this moment: "
                 "run the command again, or use another --study-name"
@@ -145,10 +169,20 @@ def _half_made(study: optuna.Study) -> bool:
     )
 
 
+def _becomes_whole(study: optuna.Study) -> bool:
+    """Whether whoever is making the study has made it."""
+    until = time.monotonic() + WHOLE_WITHIN_S
+    while _half_made(study):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 def _completed(
     study: optuna.Study, plan: Plan, data: ImageData, identity: dict[str, Any]
 ) -> optuna.Study:
-    study.set_user_attr(attr.OWNER, beat())
+    enter(study)
     with quiet_optuna():
         study.set_metric_names([stored_name(plan.metric), METRICS[plan.objective]])
     study.set_user_attr(attr.UID, uuid.uuid4().hex)
@@ -165,10 +199,15 @@ def _store_settings(study: optuna.Study, plan: Plan, data: ImageData) -> None:
     _store_settings_of_runs(study, plan.settings())
     study.set_user_attr(attr.IMAGE_PLACE, place_of(plan.data))
     study.set_user_attr(attr.SPACE_FILE, None if plan.space.built_in else _space_file(plan.space))
+    _remember_space(plan)
     if not plan.space.built_in:
-        remember(plan.space)
         described = describe_space(plan.space, plan.constraints(data)).model_dump(mode="json")
         study.set_user_attr(attr.DESCRIPTION, described)
+
+
+def _remember_space(plan: Plan) -> None:
+    if not plan.space.built_in:
+        remember(plan.space)
 
 
 def _space_file(space: Space) -> dict[str, str]:

@@ -34,6 +34,8 @@ class Options:
     storage: StorageUrl = StorageUrl.of(DEFAULT)  # noqa: RUF009 (frozen)
     study_name: str = ""
     """Empty = after space and data."""
+    join: bool = False
+    """Work on the study beside those that run it already."""
     mps: bool = False
     """Start NVIDIA's Multi-Process Service where workers share a GPU."""
     workers: int | None = 1

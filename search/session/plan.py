@@ -26,7 +26,13 @@ from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
 from search.session.options import Options
-from search.session.remembered import LIFTABLE, OF_ITS_RUNS, OF_THE_STUDY, Kept
+from search.session.remembered import (
+    LIFTABLE,
+    OF_ALL_RUNS,
+    OF_ITS_RUNS,
+    OF_THE_STUDY,
+    Kept,
+)
 from search.stopping.pruners import PrunerName
 from search.study.metric import metric_of, stored_name
 from search.study.snapshot import objective_of
@@ -69,8 +75,8 @@ class Stored:
     threads: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What its last run was given or took over; see `remembered.OF_ITS_RUNS`."""
-    owner: dict[str, Any] | None = None
-    """The last sign of life of whoever runs it."""
+    signs: Mapping[str, Any] = field(default_factory=dict)
+    """The last signs of life of those who run it; see `study.owner.signs`."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,10 @@ class Plan:
     """Whether `precision` is settled: by the study, by --precision, or by the device."""
     auto_workers: bool = False
     """Find the number of workers (and their threads, in a new study) by measuring."""
+    join: bool = False
+    """Work on the study beside those that run it already."""
+    goes_on: bool = False
+    """Whether there was a study, from which settings were taken over."""
     mps: bool = False
     """Start NVIDIA's Multi-Process Service where workers share a GPU."""
     sharing: Mapping[str, str] = field(default_factory=dict)
@@ -243,6 +253,12 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         raise UserError(
             f"--cuda-graphs yes: {device_name(options.device)} has none: leave the option out"
         )
+    if options.join and options.storage.path is not None:
+        raise UserError(
+            f"--join is for machines that share a study, which cannot share the file "
+            f"{options.storage}: on one machine use more --workers, on several a --storage on a "
+            "server (docs/scale.md)"
+        )
     workers = options.workers or 1
     of_runs = {name: choice.of_its_runs(name) for name in OF_ITS_RUNS if name != "max_params"}
     return Plan(
@@ -265,6 +281,8 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         ),
         limits=options.limits,
         auto_workers=options.workers is None,
+        join=options.join,
+        goes_on=stored is not None,
         mps=options.mps,
         objective=choice.objective(),
         metric=choice.metric(),
@@ -455,6 +473,20 @@ def _by_option(identity: dict[str, Any]) -> dict[str, Any]:
         return identity
     chosen = {"objective": objective_of(identity), "metric": metric_of(identity)}
     return {key: value for key, value in identity.items() if key != "objectives"} | chosen
+
+
+def refuse_other_settings(name: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises UserError when those that run a study search it with other settings."""
+    differing = [
+        f"{key.replace('_', '-')} (study: {stored[key]}, now: {wanted[key]})"
+        for key in OF_ALL_RUNS
+        if key in stored and stored[key] != wanted[key]
+    ]
+    if differing:
+        raise UserError(
+            f"study '{name}' is being run with other settings: {', '.join(differing)}: leave them "
+            "out, or use another --study-name"
+        )
 
 
 def refuse_other_study(name: str, stored: dict[str, Any], wanted: dict[str, Any]) -> None:

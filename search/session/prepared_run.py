@@ -18,6 +18,9 @@ from search.sampling.proposer import COST_POWER, Proposer
 from search.sampling.start_spread import measure_on
 from search.session.plan import Plan
 
+PLACE_SEED = 1_610_612_741
+"""A prime so large that the seeds of joined coordinators are nobody else's."""
+
 
 @dataclass(frozen=True)
 class PreparedRun:
@@ -52,10 +55,11 @@ class PreparedRun:
         speed = fitted(measured, limits.num_classes, limits.images, plan.speed)
         return replace(self, constraints=replace(limits, speed=speed))
 
-    def proposer(self, trials: int, proposed: int = 0) -> Proposer:
+    def proposer(self, trials: int, proposed: int = 0, place: int = 0) -> Proposer:
         """A proposer for a study that holds so many trials. A later run of the same study, which
-        finds other trials in it, must not repeat the draws of the one before. `proposed`: trials of
-        earlier runs that have ended and were proposals."""
+        finds other trials in it, must not repeat the draws of the one before, nor one that has
+        joined, at its `place`, those of the others. `proposed`: trials of earlier runs that have
+        ended and were proposals."""
         plan = self.plan
         # In a run of so much time, seconds are the price of a trial; else each costs one of
         # --trials.
@@ -64,7 +68,7 @@ class PreparedRun:
             plan.space.suggest,
             self.constraints,
             plan.sampler,
-            plan.seed * 1_000_003 + trials,
+            plan.seed * 1_000_003 + trials + place * PLACE_SEED,
             self.target,
             plan.space.hints,
             cost_power,

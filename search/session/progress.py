@@ -156,6 +156,7 @@ def _fields(event: Event) -> dict[str, Any]:
             "network": event.network,
             "done": event.done,
             "trials": event.trials,
+            **({"elsewhere": True} if event.elsewhere else {}),
         }
     return {"event": "note", "text": event.text}
 

@@ -27,6 +27,7 @@ from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.enqueue import enqueue, requeue_interrupted
 from search.session.gpu_choice import choose_graphs, choose_precision
+from search.session.joining import wait_for_others
 from search.session.open_study import (
     admit,
     existing_study,
@@ -53,7 +54,14 @@ from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
 from search.study.images import chance_on
 from search.study.ledger import ledger
-from search.study.owner import beating, refuse_unless_owned, released_at_the_end, sole_owner
+from search.study.owner import (
+    at_work,
+    beating,
+    own_key,
+    refuse_unless_owned,
+    released_at_the_end,
+    sole_owner,
+)
 from search.study.records import COUNTED, read_ends, read_records
 from search.workers.devices import gpu_uuids
 from search.workers.engine import Pool
@@ -69,7 +77,8 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
 def search(plan: Plan, style: Style, dry_run: bool) -> int:
-    """Carry the plan out; returns the exit code. Raises UserError before anything is created."""
+    """Carry the plan out; returns the exit code. Raises UserError before anything is created, and
+    StudyAppearedError where the plan must be made anew."""
     try:
         return _search_through(plan, style, dry_run)
     except KeyboardInterrupt:  # before its first trial; later the coordinator ends it well
@@ -82,7 +91,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
     with contextlib.ExitStack() as held:
         held.enter_context(interruptible())
         with contextlib.ExitStack() as owned:
-            owned.enter_context(sole_owner(plan.storage, plan.study_name))
+            owned.enter_context(sole_owner(plan.storage, plan.study_name, plan.join))
             admit(plan, None)
             if not dry_run:
                 held.enter_context(owned.pop_all())  # a dry run lets others begin while it measures
@@ -231,15 +240,20 @@ def _search(
     beats: contextlib.ExitStack,
 ) -> tuple[Outcome, dict[str, int]]:
     plan = run.plan
-    refuse_unless_owned(plan.study_name, study.user_attrs.get(OWNER))
+    attrs = study.user_attrs
+    refuse_unless_owned(plan.study_name, attrs)
+    first = own_key(attrs) == OWNER
+    if not first:
+        first = wait_for_others(study, lambda text: _note(style, screen, text))
     for line in damage_of(study):
         _note(style, screen, line)
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
-    if left := requeue_interrupted(study):
-        screen.print(f"{count_of(left, 'interrupted trial')} queued again")
-    for line in enqueue(study, run):
-        _note(style, screen, line)
+    if first:
+        if left := requeue_interrupted(study):
+            screen.print(f"{count_of(left, 'interrupted trial')} queued again")
+        for line in enqueue(study, run):
+            _note(style, screen, line)
     trials, done = study.get_trials(deepcopy=False), _count(study)
     limited = plan.limits.seconds is not None or plan.limits.epochs is not None
     recalled = read_memory(trials, plan.min_acc)
@@ -270,7 +284,7 @@ def _finish(
         read_records(study, TrialState.COMPLETE),
         outcome,
         refused,
-        ledger(trials, run.plan.epochs),
+        ledger(trials, run.plan.epochs, searching=bool(at_work(study.user_attrs))),
         control_arm(trials),
         chance_on(run.data, run.plan.metric),
         nothing_learned(study),

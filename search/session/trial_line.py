@@ -7,7 +7,8 @@ from search.session.events import TrialEnded
 def trial_line(event: TrialEnded) -> str:
     """One line a trial: number, size, how it ended, and accuracy with network, or the reason."""
     head = f"{event.done}/{event.trials} #{event.number:<3} {short_count(event.num_params):>6}"
+    where = " (elsewhere)" if event.elsewhere else ""
     if event.ending == "finished" and event.record is not None:
         guesses = " (no better than guessing)" if event.guesses else ""
-        return f"{head} finished {event.record.val_acc:.1%}{guesses}  {event.network}"
-    return f"{head} {event.ending:<8} {event.reason}"
+        return f"{head} finished {event.record.val_acc:.1%}{guesses}{where}  {event.network}"
+    return f"{head} {event.ending:<8} {event.reason}{where}"

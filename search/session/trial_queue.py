@@ -2,7 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -11,11 +13,12 @@ from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from search.problem.constraints import Constraints
 from search.sampling.background import BackgroundProposer
-from search.sampling.proposer import Proposer
+from search.sampling.proposer import Proposal, Proposer
 from search.session.plan import Plan
 from search.session.running_trial import RunningTrial
 from search.stopping.rule import expected_end
 from search.study import attributes as attr
+from search.study.batch import NewTrial
 from search.study.decisions import read_decisions, read_evidence
 from search.study.records import COUNTED, config_of, read_record, size_attributes, size_of
 from search.study.writer import StudyWriter
@@ -41,6 +44,9 @@ class TrialQueue:
         self._proposer, self._background = proposer, BackgroundProposer(proposer, ready)
         self._waiting: deque[RunningTrial] = deque()
         self._next_number = 0
+        self._elsewhere: dict[int, int | Future[int] | None] = {}
+        """Trials that others run, by number: the number in the sampler's own study, or None of one
+        that no search has made."""
 
     @property
     def refused(self) -> dict[str, int]:
@@ -58,7 +64,8 @@ class TrialQueue:
         return self._waiting[0].epochs_spared if self._waiting else 0
 
     def recall(self, trials: Iterable[FrozenTrial]) -> None:
-        """Take in what earlier runs of the study left, in the order of the trials' numbers."""
+        """Take in what earlier runs of the study left, in the order of the trials' numbers, and
+        what others run."""
         for trial in trials:
             self._next_number = trial.number + 1
             if trial.state == TrialState.FAIL and attr.INFEASIBLE in trial.user_attrs:
@@ -66,16 +73,27 @@ class TrialQueue:
                 self._background.learn_memory(config)
             elif trial.state == TrialState.WAITING:
                 self._waiting.append(self._interrupted(trial))
+            elif trial.state == TrialState.RUNNING:
+                self._note_running(trial)
             elif trial.state in COUNTED:
                 self._teach(trial)
+
+    def _note_running(self, trial: FrozenTrial) -> None:
+        ours = attr.CONFIG in trial.user_attrs
+        self._elsewhere[trial.number] = self._shadow_of(trial) if ours else None
+
+    def _shadow_of(self, trial: FrozenTrial) -> "int | Future[int]":
+        """Its number in the sampler's own study."""
+        if (known := self._elsewhere.pop(trial.number, None)) is not None:
+            return known
+        config, size = config_of(trial), size_of(trial)
+        return self._background.know(config, size, trial.params, trial.distributions)
 
     def _teach(self, trial: FrozenTrial) -> None:
         record = read_record(trial)
         if record is None:
             return
-        shadow = self._background.know(
-            record.config, record.size, trial.params, trial.distributions
-        )
+        shadow = self._shadow_of(trial)
         self._background.learn_latency(record.config, record.size)
         finished = trial.state == TrialState.COMPLETE
         end, deviation = record.val_acc, 0.0
@@ -97,7 +115,7 @@ class TrialQueue:
         return RunningTrial(
             job,
             num_params=int(attrs[attr.SIZE]),
-            shadow=self._background.know(config, size, trial.params, trial.distributions),
+            shadow=self._shadow_of(trial),
             baseline=attrs.get(attr.BASELINE),
             axis=None if self._plan.objective == "params" else size,
             measured=measured,
@@ -115,20 +133,29 @@ class TrialQueue:
         while self._waiting:
             trial = self._waiting.popleft()
             obstacle = self._constraints.obstacle(trial.config, trial.num_params)
-            self._writer.begin(trial.number, {})  # Optuna ends no trial that has not begun
+            self._writer.begin(trial.number)  # Optuna ends no trial that has not begun
             if obstacle is None:
                 return trial
-            verdict = {attr.VERDICT: f"not run: {obstacle}, {trial.num_params} parameters"}
-            self._writer.end(trial.number, verdict, TrialState.FAIL)
-            self.learn_failure(trial)
+            self._refuse(trial, obstacle)
         return self._proposed()
+
+    def _refuse(self, trial: RunningTrial, obstacle: str) -> None:
+        verdict = {attr.VERDICT: f"not run: {obstacle}, {trial.num_params} parameters"}
+        self._writer.end(trial.number, verdict, TrialState.FAIL)
+        self.learn_failure(trial)
 
     def _proposed(self) -> RunningTrial | None:
         proposal = self._background.take()
         if proposal is None:
             return None
         number, self._next_number = self._next_number, self._next_number + 1
-        config = proposal.config.model_copy(update={"seed": self._plan.trial_seed(number)})
+        trial, attributes = self._trial_of(proposal, number)
+        self._writer.add(number, trial.params, trial.distributions, attributes)
+        return self._running(proposal, number)
+
+    def _trial_of(self, proposal: Proposal, number: int) -> tuple[NewTrial, dict[str, Any]]:
+        """A trial and its attributes, as they are stored."""
+        config = self._config(proposal, number)
         attributes = {
             attr.CONFIG: config.to_dict(),
             attr.WORDS: describe(config),
@@ -137,7 +164,14 @@ class TrialQueue:
         }
         if proposal.prior is not None:
             attributes[attr.PRIOR_SCORE] = round(proposal.prior, 3)
-        self._writer.add(number, proposal.params, proposal.distributions, attributes)
+        params, distributions = proposal.params, proposal.distributions
+        return NewTrial(number, TrialState.RUNNING, params, distributions), attributes
+
+    def _config(self, proposal: Proposal, number: int) -> TrainConfig:
+        return proposal.config.model_copy(update={"seed": self._plan.trial_seed(number)})
+
+    def _running(self, proposal: Proposal, number: int) -> RunningTrial:
+        config = self._config(proposal, number)
         return RunningTrial(
             self._job(number, config),
             num_params=self._constraints.params(config),

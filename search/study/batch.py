@@ -1,6 +1,7 @@
 """Changes of a study that are written together: one transaction, however many there are. Optuna's
 own interface takes a transaction for every attribute."""
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,8 @@ from search.problem.optuna_internals import (
     backend_of,
     stored_value,
 )
-from search.study.attributes import OWNER
-from search.study.owner import refuse_unless_owned
+from search.study.attributes import JOINED, OWNER
+from search.study.owner import Beat, own_key, refuse_unless_owned, signs
 from search.study.reader import study_attribute
 
 
@@ -52,6 +53,11 @@ class Batch:
     """Attributes of the study."""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be written."""
+        return not (self.new or self.attributes or self.states or self.study)
+
+    @property
     def ends_a_trial(self) -> bool:
         """Whether a trial has ended."""
         return any(state.is_finished() for _, state, _ in self.states)
@@ -62,54 +68,58 @@ class BatchWriter:
     `owned`: only as long as the study says that this process runs it."""
 
     def __init__(self, study: optuna.Study, ids: Mapping[int, int], owned: bool = False) -> None:
-        storage, self._study_id = backend_of(study)
+        storage, self.study_id = backend_of(study)
         assert isinstance(storage, RDBStorage)
-        self._engine, self._ids = storage.engine, dict(ids)
-        self._study_name, self._owned = study.study_name, owned
+        self.engine, self.ids = storage.engine, dict(ids)
+        self.study_name = study.study_name
+        self.key = (own_key(study.user_attrs) or OWNER) if owned else None
+        """The attribute with this process's sign of life."""
+        self.others: dict[str, Beat] = {}
+        """The signs of life of the others who run the study, as the last transaction saw them."""
 
     def write(self, batch: Batch, again: bool = False) -> None:
         """All of it, or nothing when this raises what the database raises. `again`: it may be
         stored already. RuntimeError: somebody else has added trials. UserError: another process
         runs the study now."""
-        now = datetime.now(UTC).replace(tzinfo=None)  # as Optuna stores times
-        with self._engine.begin() as connection:
-            if self._owned:
-                refuse_unless_owned(self._study_name, self._owner(connection))
+        now = time_now()
+        with self.engine.begin() as connection:
+            self.refuse_unless_owned(connection)
             if again and batch.new and (stored := self._stored(connection, batch.new)):
-                self._ids.update(stored)
+                self.ids.update(stored)
                 batch.new.clear()
-            added = self._add(connection, batch.new, now) if batch.new else {}
-            ids = {**self._ids, **added} if added else self._ids
+            added = self.add(connection, batch.new, now) if batch.new else {}
+            ids = {**self.ids, **added} if added else self.ids
             of_trials = [
                 (ids[number], key, value, number not in added)
                 for number, attributes in batch.attributes.items()
                 for key, value in attributes.items()
             ]
-            of_study = [(self._study_id, key, value, True) for key, value in batch.study.items()]
-            _put(connection, TRIAL_USER, "trial_id", of_trials)
-            _put(connection, STUDY_USER, "study_id", of_study)
+            of_study = [(self.study_id, key, value, True) for key, value in batch.study.items()]
+            put(connection, TRIAL_USER, "trial_id", of_trials)
+            put(connection, STUDY_USER, "study_id", of_study)
             for number, state, values in batch.states:
-                _change_state(connection, ids[number], state, values, now)
-        self._ids.update(added)
+                change_state(connection, ids[number], state, values, now)
+        self.ids.update(added)
 
-    def _owner(self, connection: Connection) -> dict[str, Any] | None:
-        """Locked where the database can: who takes the study over waits for what is written."""
-        mine = (STUDY_USER.c.study_id == self._study_id) & (STUDY_USER.c.key == OWNER)
-        stored = connection.scalar(select(STUDY_USER.c.value_json).where(mine).with_for_update())
-        return None if stored is None else study_attribute(OWNER, stored)
+    def refuse_unless_owned(self, connection: Connection) -> None:
+        """Raises UserError where the study does not say any more that this process runs it. What
+        says so is locked: who takes it over waits until the transaction is over."""
+        if self.key is not None:
+            last = read_beat(connection, self.study_id, self.key)
+            refuse_unless_owned(self.study_name, {self.key: last})
+            found = signs(read_signs(connection, self.study_id))
+            self.others = {key: beat for key, beat in found.items() if key != self.key}
 
     def _stored(self, connection: Connection, new: Sequence[NewTrial]) -> dict[int, int]:
         """Those of them that are stored, as ids by number: all of them, or none."""
         numbers = [trial.number for trial in new]
-        mine = (TRIALS.c.study_id == self._study_id) & TRIALS.c.number.in_(numbers)
+        mine = (TRIALS.c.study_id == self.study_id) & TRIALS.c.number.in_(numbers)
         rows = connection.execute(select(TRIALS.c.number, TRIALS.c.trial_id).where(mine))
         return {number: id_ for number, id_ in rows}
 
-    def _add(
-        self, connection: Connection, new: Sequence[NewTrial], now: datetime
-    ) -> dict[int, int]:
-        """Their ids, by number."""
-        mine = select(TRIALS.c.number).where(TRIALS.c.study_id == self._study_id)
+    def add(self, connection: Connection, new: Sequence[NewTrial], now: datetime) -> dict[int, int]:
+        """Adds trials; gives their ids, by number."""
+        mine = select(TRIALS.c.number).where(TRIALS.c.study_id == self.study_id)
         last = connection.scalar(mine.order_by(TRIALS.c.trial_id.desc()).limit(1))
         there = 0 if last is None else int(last) + 1
         if there != new[0].number:
@@ -119,7 +129,7 @@ class BatchWriter:
         ids: dict[int, int] = {}
         for trial in new:
             begun = None if trial.state == TrialState.WAITING else now
-            row = {"number": trial.number, "study_id": self._study_id, "state": trial.state}
+            row = {"number": trial.number, "study_id": self.study_id, "state": trial.state}
             made = connection.execute(insert(TRIALS).values(**row, datetime_start=begun))
             ids[trial.number] = made.inserted_primary_key[0]  # type: ignore[index]
         rows = [
@@ -137,7 +147,30 @@ class BatchWriter:
         return ids
 
 
-def _put(
+def time_now() -> datetime:
+    """As Optuna stores times."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def read_beat(connection: Connection, study_id: int, key: str) -> Beat | None:
+    """A sign of life, locked where the database can."""
+    this = (STUDY_USER.c.study_id == study_id) & (STUDY_USER.c.key == key)
+    stored = connection.scalar(select(STUDY_USER.c.value_json).where(this).with_for_update())
+    return None if stored is None else study_attribute(key, stored)
+
+
+def read_signs(connection: Connection, study_id: int) -> dict[str, Any]:
+    """The attributes with all signs of life, not locked."""
+    columns, key = select(STUDY_USER.c.key, STUDY_USER.c.value_json), STUDY_USER.c.key
+    these = (STUDY_USER.c.study_id == study_id) & ((key == OWNER) | key.startswith(JOINED))
+    found = {}
+    for name, text in connection.execute(columns.where(these)):
+        with contextlib.suppress(ValueError):  # damaged
+            found[name] = study_attribute(name, text)
+    return found
+
+
+def put(
     connection: Connection,
     table: Table,
     of: str,
@@ -153,9 +186,10 @@ def _put(
         connection.execute(insert(table), stored)
 
 
-def _change_state(
+def change_state(
     connection: Connection, id_: int, state: TrialState, values: Sequence[float], now: datetime
 ) -> None:
+    """A trial is in another state since then; `values` are those of its objectives, if any."""
     changed: dict[str, Any] = {"state": state}
     if state == TrialState.RUNNING:
         changed["datetime_start"] = now

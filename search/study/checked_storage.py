@@ -100,14 +100,10 @@ class CheckedStorage(OwnReading):
         """Of all studies, damaged or not."""
         return [study_id for study_id, _ in self._names()]
 
-    def setting(self, study_id: int, key: str) -> Any:
-        """An attribute of a study, damaged or not; None where there is none, or it cannot be
-        read."""
-        for row in self._rows(tables.STUDY_USER, "study_id", study_id):
-            if row.key == key:
-                with contextlib.suppress(ValueError):
-                    return study_attribute(key, row.value_json)
-        return None
+    def settings(self, study_id: int) -> dict[str, Any]:
+        """The attributes of a study, damaged or not, that can be read."""
+        rows = self._rows(tables.STUDY_USER, "study_id", study_id)
+        return self._attributes(study_id, rows, study_attribute, said=False)
 
     def trial_count(self, study_id: int) -> int:
         """Trials of a study, damaged or not."""
@@ -208,9 +204,7 @@ class CheckedStorage(OwnReading):
         chosen = (tables.TRIALS.c.study_id == study_id) & which
         with self._reading() as read:
             ids = [row.trial_id for row in read(tables.TRIALS, chosen)]
-        ours = bool(ids) and any(
-            row.key == attr.IDENTITY for row in self._rows(tables.STUDY_USER, "study_id", study_id)
-        )
+        ours = bool(ids) and self._is_ours(study_id)
         found: dict[int, FrozenTrial] = {}
         for first in range(0, len(ids), AT_ONCE):
             block = ids[first : first + AT_ONCE]
@@ -222,6 +216,12 @@ class CheckedStorage(OwnReading):
                 elif trial is not None:
                     found[trial.number] = trial
         return list(found.values())
+
+    def _is_ours(self, study_id: int) -> bool:
+        settings = tables.STUDY_USER.c
+        which = (settings.study_id == study_id) & (settings.key == attr.IDENTITY)
+        with self._reading() as read:
+            return bool(read(tables.STUDY_USER, which))
 
     def _trial_rows(self, chosen: ColumnElement[bool]) -> dict[Any, TrialRows]:
         """All rows of these trials, by their ids, as they are at one moment."""

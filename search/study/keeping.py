@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from paretrain.cli import UserError
 from paretrain.formatting import count_of
 from search.problem.optuna_internals import rename
-from search.study.attributes import OWNER, UID
+from search.study.attributes import UID
 from search.study.checked_storage import CheckedStorage
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
@@ -60,11 +60,11 @@ class Belongings:
 
 
 @contextlib.contextmanager
-def _unused(storage: StorageUrl, name: str, last: dict[str, Any] | None) -> Iterator[None]:
-    """Nobody runs the study, nor can begin to run it meanwhile. `last`: its owner's sign of
-    life."""
+def _unused(storage: StorageUrl, name: str, attrs: Mapping[str, Any]) -> Iterator[None]:
+    """Nobody runs the study, nor can begin to run it meanwhile. `attrs`: its attributes, as far as
+    they can be read."""
     with sole_owner(storage, name):
-        refuse_if_owned(name, last)
+        refuse_if_owned(name, attrs)
         with one_line(storage):
             yield
 
@@ -84,7 +84,7 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
         raise taken
     check_writable(storage)
     study = load_study(storage, name)
-    with _unused(storage, name, study.user_attrs.get(OWNER)), sole_owner(storage, new):
+    with _unused(storage, name, study.user_attrs), sole_owner(storage, new):
         try:
             rename(study, new)
         except IntegrityError:
@@ -103,7 +103,7 @@ def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
     reports and results stay. Raises UserError when it is in use."""
     check_writable(storage)
     opened, study_id = _found(storage, name)
-    with _unused(storage, name, opened.setting(study_id, OWNER)):
+    with _unused(storage, name, opened.settings(study_id)):
         gone = _belongings(opened, study_id, folder)
         opened.delete_study(study_id)
     if gone.checkpoints is not None:
@@ -128,11 +128,11 @@ def _belongings(opened: CheckedStorage, study_id: int, folder: Path) -> Belongin
     # A copy, by Optuna's copy_study, has the same uid and uploads.
     others = [other for other in opened.ids() if other != study_id]
     uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
-    uid = opened.setting(study_id, UID)
-    shared = uid is None or uid in {opened.setting(other, UID) for other in others}
+    uid = opened.settings(study_id).get(UID)
+    shared = uid is None or uid in {opened.settings(other).get(UID) for other in others}
     return Belongings(
         study_id,
         opened.trial_count(study_id),
         [path for id_ in sorted(uploads) if (path := folder / id_).is_file()],
-        None if shared else checkpoints_of(uid),
+        None if shared else checkpoints_of(str(uid)),
     )

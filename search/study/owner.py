@@ -1,4 +1,5 @@
-"""One coordinator a study: a second one would repeat trials and break the count."""
+"""Who runs a study: one coordinator, and those that were asked to join it. Another one would repeat
+trials and break the count."""
 
 import contextlib
 import os
@@ -7,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -16,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from paretrain.cli import UserError
 from paretrain.locks import LockedError, locked
-from search.study.attributes import OWNER
+from search.study.attributes import JOINED, OWNER
 from search.study.storage_url import StorageUrl
 
 BEAT_EVERY_S = 15.0
@@ -24,32 +26,62 @@ STALE_AFTER_S = 60.0
 RUN = uuid.uuid4().hex
 """Tells this process from any other: two containers may have the same host name and process id."""
 
+Beat = dict[str, Any]
+"""A sign of life."""
+
 
 @contextlib.contextmanager
-def sole_owner(storage: StorageUrl, study_name: str) -> Iterator[None]:
+def sole_owner(storage: StorageUrl, study_name: str, join: bool = False) -> Iterator[None]:
     """Holds a lock on the study for this machine, which the system frees even after a kill -9.
 
-    Raises UserError when another process holds it.
+    Raises UserError when another process holds it, but not to one that asks to `join`.
     """
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked(f"{storage.place}\0{study_name}"))
         except LockedError as error:
-            raise UserError(_busy(study_name, str(error))) from None
+            if not join:
+                raise UserError(_busy(study_name, str(error))) from None
         yield
 
 
-def beat() -> dict[str, Any]:
-    """What the owner writes into the study every BEAT_EVERY_S, for other machines to see."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "run": RUN}
+def beat(shares: bool | None = None) -> Beat:
+    """What a coordinator writes into the study every BEAT_EVERY_S, for other machines to see.
+    `shares`: whether it asks the database for its next trial, as it must beside others; None for
+    whoever cannot."""
+    signs = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "run": RUN}
+    signs |= {} if (pids := _pids()) is None else {"pids": pids}
+    return signs if shares is None else signs | {"shares": shares}
+
+
+def signs(attrs: Mapping[str, Any]) -> dict[str, Beat]:
+    """The last signs of life of all who run a study, by the names of its attributes."""
+    keys = [key for key in attrs if key == OWNER or key.startswith(JOINED)]
+    return {key: attrs[key] for key in sorted(keys) if attrs[key]}
+
+
+def own_key(attrs: Mapping[str, Any]) -> str | None:
+    """The attribute with the sign of life of this process; None where it does not run the study."""
+    return next((key for key, last in signs(attrs).items() if is_ours(last)), None)
+
+
+def place_of(key: str) -> int:
+    """0 for the attribute of the first coordinator of a study, else 1 and up."""
+    return 0 if key == OWNER else int(key.removeprefix(JOINED))
+
+
+def who(last: Beat) -> str:
+    """A coordinator in words."""
+    return f"process {last['pid']} on {last['host']}"
 
 
 def renew(study: optuna.Study) -> bool:
     """Write a new beat in place of the last one; False, and nothing is written, where that is not
     this process's."""
-    if not is_ours(study.user_attrs.get(OWNER)):
+    attrs = study.user_attrs
+    if (key := own_key(attrs)) is None:
         return False
-    study.set_user_attr(OWNER, beat())
+    study.set_user_attr(key, beat(attrs[key].get("shares")))
     return True
 
 
@@ -81,8 +113,8 @@ def released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
-            if study is not None and is_ours(study.user_attrs.get(OWNER)):
-                study.set_user_attr(OWNER, None)
+            if study is not None and (key := own_key(study.user_attrs)) is not None:
+                study.set_user_attr(key, None)
 
 
 def is_fresh(last: Mapping[str, Any]) -> bool:
@@ -91,47 +123,60 @@ def is_fresh(last: Mapping[str, Any]) -> bool:
     return abs(time.time() - float(last["time"])) <= STALE_AFTER_S
 
 
-def is_at_work(last: Mapping[str, Any] | None) -> bool:
-    """Whether a search goes on: its last beat is fresh and its process is not known to be dead."""
-    if not last or not is_fresh(last):
-        return False
-    return last["host"] != socket.gethostname() or _alive(last["pid"])
+def at_work(attrs: Mapping[str, Any]) -> list[Beat]:
+    """Those of whom the last beat is fresh and the process is not known to be dead."""
+    return [last for last in signs(attrs).values() if is_fresh(last) and not is_dead(last)]
 
 
-def refuse_if_owned(study_name: str, last: dict[str, Any] | None) -> None:
-    """Raises UserError when the last beat is fresh and its process is not known to be dead."""
-    if not last or not is_fresh(last):
-        return
-    here = last["host"] == socket.gethostname()
-    if here and (last["pid"] == os.getpid() or not _alive(last["pid"])):
-        return
-    who = f"process {last['pid']}" + ("" if here else f" on {last['host']}")
-    raise UserError(_busy(study_name, who))
+def refuse_if_owned(study_name: str, attrs: Mapping[str, Any]) -> None:
+    """Raises UserError when somebody else is at work."""
+    here = socket.gethostname()
+    for last in at_work(attrs):
+        if last["host"] != here:
+            raise UserError(_busy(study_name, who(last)))
+        if last["pid"] != os.getpid():
+            raise UserError(_busy(study_name, f"process {last['pid']}"))
 
 
-def is_ours(last: dict[str, Any] | None) -> bool:
+def is_ours(last: Beat | None) -> bool:
     """Whether the last beat is this process's."""
     return last is not None and last.get("run") == RUN
 
 
-def refuse_unless_owned(study_name: str, last: dict[str, Any] | None) -> None:
+def refuse_unless_owned(study_name: str, attrs: Mapping[str, Any]) -> None:
     """Raises UserError when another process has the study, or has had it, since this one wrote its
     beat: both had found it free at the same moment, or this one was silent for so long, as on a
     machine that slept, that it was taken for dead."""
-    if last is None:
-        raise UserError(
-            f"study '{study_name}' has been run by another process meanwhile: the same command "
-            "goes on from what is stored"
-        )
-    if not is_ours(last):
-        raise UserError(_busy(study_name, f"process {last['pid']} on {last['host']}"))
+    if own_key(attrs) is not None:
+        return
+    if last := next(iter(signs(attrs).values()), None):
+        raise UserError(_busy(study_name, who(last)))
+    raise UserError(
+        f"study '{study_name}' has been run by another process meanwhile: the same command goes on "
+        "from what is stored"
+    )
 
 
-def _busy(study_name: str, who: str) -> str:
+def _busy(study_name: str, by: str) -> str:
     return (
-        f"study '{study_name}' is being run by {who}: wait for it, give that run more --workers, "
+        f"study '{study_name}' is being run by {by}: wait for it, give that run more --workers, "
         "or use another --study-name"
     )
+
+
+def is_dead(last: Beat) -> bool:
+    """Whether a process is known to have ended: one of this machine, and of this container."""
+    here = last["host"] == socket.gethostname() and last.get("pids", _pids()) == _pids()
+    return here and not _alive(last["pid"])
+
+
+def _pids() -> int | None:
+    """Tells which processes can be seen from here: containers of one host name may have numbers of
+    their own. None where the system has no such thing."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return None
 
 
 def _alive(pid: int) -> bool:

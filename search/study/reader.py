@@ -83,6 +83,8 @@ def study_attribute(key: str, text: object) -> Any:
     value = read_json(text)
     if key in STUDY:
         return typed(STUDY[key], value)
+    if key.startswith(attr.JOINED):
+        return typed(STUDY[attr.OWNER], value)
     if key.startswith(attr.REPEAT):
         repeat = typed(REPEAT, value)
         if key != f"{attr.REPEAT}{repeat['trial']}:{repeat['seed']}":

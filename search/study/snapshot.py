@@ -23,7 +23,7 @@ from search.study.checked_storage import damage_of
 from search.study.images import read_chance
 from search.study.ledger import Ledger, ledger
 from search.study.metric import metric_of
-from search.study.owner import is_at_work
+from search.study.owner import Beat, at_work
 from search.study.records import TrialRecord, read_record
 from search.study.storage import Given, load_study
 from search.study.storage_url import StorageUrl
@@ -78,7 +78,12 @@ class StudySnapshot:
     @property
     def running(self) -> bool:
         """Whether a search goes on in it."""
-        return is_at_work(self.attrs.get(attr.OWNER))
+        return bool(self.coordinators)
+
+    @property
+    def coordinators(self) -> list[Beat]:
+        """The last signs of life of those who run it."""
+        return at_work(self.attrs)
 
     @property
     def objective(self) -> Objective:

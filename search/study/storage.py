@@ -23,6 +23,8 @@ from search.study.checked_storage import CheckedStorage, cause_of, damage_of
 from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
+IDLE_S = 30
+"""A server of PostgreSQL ends a transaction in which nothing has happened for so long."""
 TRIES = 10
 """So often tables are created that another program creates at the same moment."""
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
@@ -123,6 +125,8 @@ def open_storage(given: Given) -> CheckedStorage:
     with _refusals(storage, new):
         opened = _opened(*connection(storage))
     opened.url = str(storage)  # only the engine needs the other one, and has it
+    if opened.engine.name == "postgresql":
+        _free_locks(opened)
     if path is not None and (new or _is_writable(path)):
         # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
         opened.scoped_session.remove()
@@ -191,6 +195,21 @@ def _write_ahead(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _free_locks(opened: CheckedStorage) -> None:
+    """A process that is frozen, or whose machine is lost, in the middle of a transaction would keep
+    what that has locked from all others for hours."""
+
+    @event.listens_for(opened.engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        before, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_S * 1000}")
+        connection.autocommit = before
+
+    opened.scoped_session.remove()
+    opened.engine.dispose()  # for connections that were made before
 
 
 def load_study(storage: Given, name: str) -> optuna.Study:

@@ -202,6 +202,8 @@ class StoredOwner(TypedDict):
     pid: Annotated[int, Field(ge=1, lt=2**31)]
     time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
     run: NotRequired[Line]
+    pids: NotRequired[Number]
+    shares: NotRequired[bool]
 
 
 @with_config(_STRICT)
@@ -317,6 +319,7 @@ _TRIAL: dict[str, Any] = {
     attr.TRAINABLE: Count,
     attr.WORDS: Line,
     attr.ORIGIN: Line,
+    attr.RUN_BY: Line,
     attr.BASELINE: Line | None,
     attr.PRIOR_SCORE: Real,
     attr.CURVE: StoredCurve,

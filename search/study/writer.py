@@ -13,15 +13,26 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from paretrain.cli import UserError
 from paretrain.formatting import duration
 from search.problem.optuna_internals import id_of
 from search.study import owner
-from search.study.attributes import OWNER
-from search.study.batch import Batch, BatchWriter, NewTrial
+from search.study.attributes import OWNER, RUN_BY
+from search.study.batch import Batch, NewTrial
 from search.study.checked_storage import cause_of
 from search.study.database_file import make_whole
+from search.study.sharing import Claim, News, SharedWriter
 
 Change = Callable[[Batch], None]
+
+
+class Request:
+    """Something else than a change, which is carried out between those before and after it."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+
+
 MOST_AT_ONCE = 1000
 """Changes in one transaction."""
 TRY_EVERY_S = 1.0
@@ -29,9 +40,9 @@ TRY_EVERY_S = 1.0
 
 
 class StudyWriter:
-    """The only writer of a study while a run lasts. What has come while it wrote is written next,
-    in one transaction. After a write has failed, nothing more is written, and `failed` is called
-    once, from the writer's thread."""
+    """All that a run writes into its study. What has come while it wrote is written next, in one
+    transaction. After a write has failed, nothing more is written, and `failed` is called once,
+    from the writer's thread."""
 
     def __init__(
         self,
@@ -40,21 +51,25 @@ class StudyWriter:
         beats: bool = False,
         patience_s: float = 0.0,
         waits: Callable[[str], None] = lambda text: None,
+        joined: Callable[[], None] = lambda: None,
     ) -> None:
         """`beats`: also tells other machines, until `release`, that this process runs the study.
         Here, because whoever decides may be busy for longer than a sign of life holds. And writes
         nothing once another process has taken the study over.
 
         `patience_s`: a server that does not answer is asked again for so long. `waits` is told, in
-        a line, when that begins and ends, from the writer's thread.
+        a line, when that begins and ends, from the writer's thread. `joined` is called there when
+        others are seen to run the study too, until `share`.
         """
         self._study, self._failed = study, failed
-        self._patience_s, self._waits = patience_s, waits
+        self._patience_s, self._waits, self._joined = patience_s, waits, joined
+        self._shares, self._told = False, False
         self._hurry = threading.Event()
         self._next_beat = 0.0 if beats else math.inf
-        self._changes: queue.Queue[Change | None] = queue.Queue()
+        self._changes: queue.Queue[Change | Request | None] = queue.Queue()
         ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
-        self._writer = BatchWriter(study, ids, owned=beats)
+        self._writer = SharedWriter(study, ids, owned=beats)
+        self._by_me = {RUN_BY: owner.RUN} if beats else {}
         self.error: Exception | None = None
         """What ended the writing, if anything did."""
         # A daemon: a second Ctrl-C need not wait for it. SQLite drops what is half written.
@@ -75,12 +90,58 @@ class StudyWriter:
         def change(batch: Batch) -> None:
             batch.new.append(trial)
             batch.attributes[number].update(attributes)
+            if state == TrialState.RUNNING:
+                batch.attributes[number].update(self._by_me)
 
         self._changes.put(change)
 
-    def begin(self, number: int, attributes: Mapping[str, Any]) -> None:
+    def begin(self, number: int) -> None:
         """A waiting trial is running now."""
-        self._change(number, attributes, TrialState.RUNNING)
+        self._change(number, self._by_me, TrialState.RUNNING)
+
+    def share(self) -> None:
+        """Tell the others, once all so far is written, that numbers and trials come from the
+        database from now on: from `claim`."""
+
+        def change(batch: Batch) -> None:
+            self._shares = True
+            self._beat(batch)
+
+        self._changes.put(change)
+
+    def claim(self, claim: Claim, answer: Callable[[Claim], None]) -> None:
+        """Ask for a trial that no other coordinator has. `answer` is called with what came of it,
+        from the writer's thread; never where writing has failed."""
+
+        def work() -> None:
+            self._patiently(lambda again: self._writer.claim(claim, again))
+            claim.answered = True
+            answer(claim)
+
+        self._changes.put(Request(work))
+
+    def give_back(self, claim: Claim) -> None:
+        """The trial that a claim got, if any, waits again."""
+
+        def change(batch: Batch) -> None:
+            if claim.number is not None:
+                batch.states.append((claim.number, TrialState.WAITING, ()))
+
+        self._changes.put(change)
+
+    def news(self, open_: Iterable[int], answer: Callable[[News | None], None]) -> None:
+        """Ask what the others have done: see `SharedWriter.news`. `answer` is called from the
+        writer's thread, with None where the database does not answer."""
+        numbers = list(open_)
+
+        def work() -> None:
+            try:
+                found = self._writer.news(numbers)
+            except (DBAPIError, UserError):
+                found = None
+            answer(found)
+
+        self._changes.put(Request(work))
 
     def note(self, number: int, attributes: Mapping[str, Any]) -> None:
         """Attributes of a running trial."""
@@ -109,7 +170,7 @@ class StudyWriter:
 
         def change(batch: Batch) -> None:
             self._next_beat = math.inf
-            batch.study[OWNER] = None
+            batch.study[self._writer.key or OWNER] = None
 
         self._changes.put(change)
 
@@ -154,10 +215,10 @@ class StudyWriter:
                 for _ in changes:
                     self._changes.task_done()
 
-    def _next(self) -> list[Change] | None:
+    def _next(self) -> list[Change | Request] | None:
         """All that waits to be written, nothing when a sign of life is due; None at the end."""
         wait = max(0.0, min(self._next_beat - time.monotonic(), threading.TIMEOUT_MAX))
-        changes: list[Change] = []
+        changes: list[Change | Request] = []
         try:
             while len(changes) < MOST_AT_ONCE:
                 change = self._changes.get(timeout=0.0 if changes else wait)
@@ -172,23 +233,40 @@ class StudyWriter:
             pass
         return changes
 
-    def _write(self, changes: Iterable[Change]) -> None:
+    def _write(self, changes: Iterable[Change | Request]) -> None:
         batch = Batch()
         if time.monotonic() >= self._next_beat:
-            self._next_beat = time.monotonic() + owner.BEAT_EVERY_S
-            batch.study[OWNER] = owner.beat()
+            self._beat(batch)
         for change in changes:
-            change(batch)
-        self._write_patiently(batch)
+            if isinstance(change, Request):
+                self._write_batch(batch)
+                batch = Batch()
+                change.work()
+            else:
+                change(batch)
+        self._write_batch(batch)
+
+    def _beat(self, batch: Batch) -> None:
+        self._next_beat = time.monotonic() + owner.BEAT_EVERY_S
+        batch.study[self._writer.key or OWNER] = owner.beat(self._shares)
+
+    def _write_batch(self, batch: Batch) -> None:
+        if batch.is_empty:
+            return
+        self._patiently(lambda again: self._writer.write(batch, again))
+        if self._writer.others and not self._shares and not self._told:
+            self._told = True
+            self._joined()
         if batch.ends_a_trial:
             make_whole(self._study)
 
-    def _write_patiently(self, batch: Batch) -> None:
+    def _patiently(self, work: Callable[[bool], None]) -> None:
+        """`work` is told whether it was tried before: where an answer was lost, it may be stored
+        already."""
         began: float | None = None
         while True:
             try:
-                # Where an answer was lost, the batch may be stored already.
-                self._writer.write(batch, again=began is not None)
+                work(began is not None)
                 break
             except DBAPIError as error:
                 first = began is None

@@ -22,7 +22,8 @@ from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
 from search.reporting.importance import LEAST_TRIALS
 from search.reporting.notes import TrialNotes, study_note
-from search.study.attributes import CURVE, IDENTITY, OWNER
+from search.study.attributes import CURVE, IDENTITY
+from search.study.owner import signs
 from search.study.snapshot import StudySnapshot, snapshot_of
 from search.study.storage import Given
 
@@ -123,8 +124,9 @@ class Refresher:
             drawn.lock.release()
 
     def _draw(self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn) -> None:
-        # The owner's sign of life changes all the time, and nothing shows it.
-        attrs = {key: value for key, value in snapshot.attrs.items() if key != OWNER}
+        # Signs of life change all the time, and nothing shows them.
+        alive = signs(snapshot.attrs)
+        attrs = {key: value for key, value in snapshot.attrs.items() if key not in alive}
         epochs = [len(t.user_attrs.get(CURVE, {}).get("val_acc", ())) for t in snapshot.trials]
         now = (snapshot.running, [trial.state for trial in snapshot.trials], epochs, attrs)
         finished = [record.number for record in snapshot.finished]

@@ -278,11 +278,11 @@ def test_what_a_rule_remembers_is_read_as_it_was_written(storage: str) -> None:
 def test_a_beat_of_the_future_does_not_hold_a_study() -> None:
     other = beat() | {"host": "elsewhere"}
     with pytest.raises(UserError, match="is being run by"):
-        refuse_if_owned("x", other)
+        refuse_if_owned("x", {"owner": other})
     for seconds in (-3600.0, 61.0 + 60, 3600.0, 1e10):
         wrong = other | {"time": time.time() + seconds}
         assert not is_fresh(wrong)
-        refuse_if_owned("x", wrong)
+        refuse_if_owned("x", {"owner": wrong})
 
 
 def test_a_cut_database_is_one_line(command: RunMain) -> None:

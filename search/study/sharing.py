@@ -1,0 +1,275 @@
+"""Several coordinators on one study: how one enters it, takes a trial that no other has, hears of
+the others' trials, and takes over what a lost one has left.
+
+Two transactions that concern all of them lock the study's row. It is the lock that still lets
+others write into the tables that refer to it (in PostgreSQL FOR NO KEY UPDATE).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, select
+
+from paretrain.cli import UserError
+from paretrain.formatting import count_of, duration
+from search.problem.optuna_internals import (
+    STUDIES,
+    STUDY_USER,
+    TRIAL_USER,
+    TRIALS,
+    backend_of,
+    id_of,
+)
+from search.study import attributes as attr
+from search.study import owner
+from search.study.batch import (
+    BatchWriter,
+    NewTrial,
+    change_state,
+    put,
+    read_beat,
+    read_signs,
+    time_now,
+)
+from search.study.checked_storage import CheckedStorage
+from search.study.owner import Beat
+
+LOOK_EVERY_S = 2.0
+"""Coordinators that share a study look so often for what the others have done."""
+MAY_LIVE_S = 600.0
+"""One whose last sign of life is older than this, by the clock, is not asked whether it lives."""
+
+
+def enter(study: optuna.Study, join: bool = False) -> int:
+    """Write this process's sign of life into a study. Returns 0 where it runs the study from now
+    on; with `join`, where others do already, its place beside them, 1 and up. Raises UserError when
+    others run it who cannot be joined."""
+    database, id_ = backend_of(study)
+    assert isinstance(database, RDBStorage)
+    with database.engine.begin() as connection:
+        _lock(connection, id_)
+        attrs = read_signs(connection, id_)
+        others = {k: last for k, last in owner.signs(attrs).items() if not owner.is_ours(last)}
+        if not join:
+            owner.refuse_if_owned(study.study_name, others)
+        # Clocks differ. Whoever lives will be seen to.
+        elif living := [last for last in others.values() if _may_live(last)]:
+            _refuse_unless_joinable(study.study_name, living)
+            place = next(n for n in range(1, len(attrs) + 2) if not attrs.get(f"{attr.JOINED}{n}"))
+            _put_study(connection, id_, {f"{attr.JOINED}{place}": owner.beat(shares=True)})
+            return place
+        lost = dict.fromkeys(others)  # what they write now is refused
+        _put_study(connection, id_, {**lost, attr.OWNER: owner.beat(shares=False)})
+    return 0
+
+
+def _may_live(last: Beat) -> bool:
+    return abs(time.time() - float(last["time"])) <= MAY_LIVE_S and not owner.is_dead(last)
+
+
+def _refuse_unless_joinable(study_name: str, others: Iterable[Beat]) -> None:
+    for last in others:
+        if "shares" not in last:
+            raise UserError(
+                f"study '{study_name}' is in use by {owner.who(last)}, which cannot be joined: it "
+                "confirms trials, or is of an earlier version: wait for it"
+            )
+
+
+def _lock(connection: Connection, study_id: int) -> None:
+    this = select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id)
+    connection.execute(this.with_for_update(key_share=True)).all()
+
+
+def _put_study(connection: Connection, study_id: int, attributes: Mapping[str, Any]) -> None:
+    rows = [(study_id, key, value, True) for key, value in attributes.items()]
+    put(connection, STUDY_USER, "study_id", rows)
+
+
+class Watch:
+    """How long others have shown no new sign of life while somebody looked. No clock of another
+    machine is asked, and time in which nobody looked, or the database was away, does not count."""
+
+    MOST_BETWEEN_S = 2.5 * LOOK_EVERY_S
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[Beat, float]] = {}
+        self._looked = time.monotonic()
+
+    def silent(self, others: Mapping[str, Beat]) -> dict[str, tuple[Beat, float]]:
+        """Those of them that are lost, with the seconds of silence."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, self.MOST_BETWEEN_S), now
+        before, self._seen = self._seen, {}
+        for key, last in others.items():
+            seen, silent = before.get(key, (None, 0.0))
+            self._seen[key] = last, silent + passed if seen == last else 0.0
+        return {
+            key: (last, silent)
+            for key, (last, silent) in self._seen.items()
+            if silent > owner.STALE_AFTER_S or owner.is_dead(last)
+        }
+
+
+def _run_by(connection: Connection, study_id: int, run: str) -> dict[int, int]:
+    """Numbers of the running trials of a coordinator, by their ids."""
+    running = (TRIALS.c.study_id == study_id) & (TRIALS.c.state == TrialState.RUNNING)
+    rows = connection.execute(
+        select(TRIALS.c.trial_id, TRIALS.c.number, TRIAL_USER.c.value_json)
+        .join(TRIAL_USER, TRIAL_USER.c.trial_id == TRIALS.c.trial_id)
+        .where(running & (TRIAL_USER.c.key == attr.RUN_BY))
+        .order_by(TRIALS.c.trial_id)
+    )
+    return {id_: number for id_, number, text in rows if text == f'"{run}"'}
+
+
+def lost_words(last: Beat, silent: float, trials: int) -> str:
+    """What the user is told of a lost coordinator, in a line."""
+    queued = f", and its {count_of(trials, 'trial')} queued again" if trials else ""
+    how = "has ended" if owner.is_dead(last) else f"has been silent for {duration(silent)}"
+    return f"{owner.who(last)} {how}: it is taken for lost{queued}"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a coordinator knows of a study when it asks for a trial."""
+
+    newest: int
+    """The largest number of a trial; -1 where there is none."""
+    running: frozenset[int]
+    """Numbers of the running trials, its own and others'."""
+    waiting: frozenset[int]
+    """Numbers of those that wait."""
+
+
+@dataclass
+class Claim:
+    """A coordinator asks for a trial that no other one has."""
+
+    known: Known
+    waiting: int | None
+    """Number of the one that waits, and is to run."""
+    new: Callable[[int], tuple[NewTrial, dict[str, Any]]] | None = None
+    """Where it is a new one: the trial of a number, and its attributes."""
+    number: int | None = None
+    """The trial that it got; None where others have done something that it does not know yet."""
+    answered: bool = False
+
+
+@dataclass(frozen=True)
+class News:
+    """What the others have done."""
+
+    trials: list[FrozenTrial]
+    """Those that have changed, or may have, as they are now."""
+    others: list[Beat]
+    """Who they are."""
+    gone: list[int] = field(default_factory=list)
+    """Numbers of trials that somebody has deleted."""
+    lost: list[str] = field(default_factory=list)
+    """What the user must be told of those who were lost, a line each."""
+
+
+class SharedWriter(BatchWriter):
+    """Also does what coordinators that share a study need."""
+
+    def __init__(self, study: optuna.Study, ids: Mapping[int, int], owned: bool = False) -> None:
+        super().__init__(study, ids, owned)
+        self._storage, _ = backend_of(study)
+        self._watch = Watch()
+
+    def claim(self, claim: Claim, again: bool = False) -> None:
+        """Give the claim its trial, running from now on, or nothing where what it knows is of
+        yesterday. So all that was decided with that knowledge (how many trials there may be, which
+        configurations are new) holds. `again`: it may be stored already."""
+        known = claim.known
+        with self.engine.begin() as connection:
+            _lock(connection, self.study_id)
+            self.refuse_unless_owned(connection)
+            if again:
+                mine = _run_by(connection, self.study_id, owner.RUN)
+                stored = {n: id_ for id_, n in mine.items() if n not in known.running}
+                if stored:
+                    self.ids.update(stored)
+                    claim.number = next(iter(stored))
+                    return
+            if not self._is_up_to_date(connection, known):
+                return
+            added: dict[int, int] = {}
+            if claim.waiting is not None:
+                number, attributes = claim.waiting, {attr.RUN_BY: owner.RUN}
+                id_ = self.ids[number]
+                change_state(connection, id_, TrialState.RUNNING, (), time_now())
+            else:
+                assert claim.new is not None
+                number = known.newest + 1
+                trial, attributes = claim.new(number)
+                added = self.add(connection, [trial], time_now())
+                id_ = added[number]
+            rows = ((id_, key, value, not added) for key, value in attributes.items())
+            put(connection, TRIAL_USER, "trial_id", rows)
+        self.ids.update(added)
+        claim.number = number
+
+    def _is_up_to_date(self, connection: Connection, known: Known) -> bool:
+        """Whether nobody has added, begun or ended a trial that would count twice."""
+        open_ = TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
+        of_interest = (TRIALS.c.number > known.newest) | open_
+        rows = connection.execute(
+            select(TRIALS.c.number, TRIALS.c.state).where(
+                (TRIALS.c.study_id == self.study_id) & of_interest
+            )
+        ).all()
+        waiting = {number for number, state in rows if state == TrialState.WAITING}
+        return known.waiting <= waiting and all(
+            number <= known.newest and (state == TrialState.WAITING or number in known.running)
+            for number, state in rows
+        )
+
+    def news(self, open_: Iterable[int]) -> News:
+        """What the others have done since the last time. `open_`: numbers of the trials that had
+        not ended then and are not this coordinator's."""
+        assert isinstance(self._storage, CheckedStorage)
+        others, lost = self.look()
+        newest = max(self.ids.values(), default=-1)
+        also = {number: self.ids[number] for number in open_}
+        trials = self._storage.read_trials(self.study_id, newest, set(also.values()))
+        self.ids.update((trial.number, id_of(trial)) for trial in trials)
+        gone = sorted(also.keys() - {trial.number for trial in trials})
+        return News(trials, others, gone, lost)
+
+    def look(self) -> tuple[list[Beat], list[str]]:
+        """Who else runs the study; and lines for the user on those of them who were lost since the
+        last look, and whose trials were queued again."""
+        with self.engine.begin() as connection:
+            self.refuse_unless_owned(connection)
+        lost, others = [], dict(self.others)
+        for key, (last, silent) in self._watch.silent(others).items():
+            left = self._take_over(key, last)
+            if left is not None:
+                lost.append(lost_words(last, silent, left))
+                del others[key]
+        return list(others.values()), lost
+
+    def _take_over(self, key: str, last: Beat) -> int | None:
+        """Put the running trials of a lost coordinator back into the queue, and let it write
+        nothing any more. Returns how many they were; None where it has shown life again, or
+        somebody else was faster. `last`: the sign of life after which it was silent."""
+        with self.engine.begin() as connection:
+            _lock(connection, self.study_id)
+            self.refuse_unless_owned(connection)
+            if read_beat(connection, self.study_id, key) != last:
+                return None
+            _put_study(connection, self.study_id, {key: None})
+            left = _run_by(connection, self.study_id, str(last.get("run")))
+            verdict = "interrupted: the process that ran it was lost; queued again"
+            rows = ((id_, attr.VERDICT, verdict, True) for id_ in left)
+            put(connection, TRIAL_USER, "trial_id", rows)
+            for id_ in left:
+                change_state(connection, id_, TrialState.WAITING, (), time_now())
+        return len(left)

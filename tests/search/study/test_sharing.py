@@ -1,0 +1,205 @@
+"""Who runs a study beside whom, whose a trial is, and who is lost. Two processes are one here,
+which takes turns at being them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from paretrain.cli import UserError
+from search.problem.objective import DIRECTIONS
+from search.study import attributes as attr
+from search.study import owner
+from search.study.batch import Batch, NewTrial
+from search.study.owner import beat, own_key, renew, signs
+from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
+from search.study.storage import open_storage
+
+A, B = "a" * 32, "b" * 32
+ELSEWHERE = {"host": "elsewhere", "pid": 7}
+
+
+@contextmanager
+def process(run: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, "RUN", run)
+        patch.setattr("socket.gethostname", lambda: f"host of {run[0]}")
+        yield
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> optuna.Study:
+    storage = open_storage(tmp_path / "s.db")
+    return optuna.create_study(study_name="s", storage=storage, directions=DIRECTIONS)
+
+
+class Coordinator:
+    """One of two that share a study."""
+
+    def __init__(self, study: optuna.Study, run: str) -> None:
+        self._run = run
+        with process(run):
+            self.place = enter(study, join=True)
+            self._writer = SharedWriter(study, {}, owned=True)
+            self._writer.news([])
+        self.known = Known(-1, frozenset(), frozenset())
+
+    def learn(self) -> None:
+        """Know all that the other has done."""
+        with process(self._run):
+            self._writer.news(list(self._writer.ids))
+        states = {trial.number: trial.state for trial in study_of(self._writer).trials}
+        self.known = Known(
+            max(states, default=-1),
+            frozenset(n for n, state in states.items() if state == TrialState.RUNNING),
+            frozenset(n for n, state in states.items() if state == TrialState.WAITING),
+        )
+
+    def claim(self, waiting: int | None = None, again: bool = False) -> int | None:
+        """The number of the trial that it gets."""
+        claim = Claim(self.known, waiting, new if waiting is None else None)
+        with process(self._run):
+            self._writer.claim(claim, again)
+        return claim.number
+
+    def ends(self, number: int, state: TrialState) -> None:
+        """A trial of its own."""
+        with process(self._run):
+            batch = Batch()
+            batch.states.append((number, state, ()))
+            self._writer.write(batch)
+
+
+def study_of(writer: SharedWriter) -> optuna.Study:
+    return optuna.load_study(study_name="s", storage=open_storage(str(writer.engine.url.database)))
+
+
+def new(number: int) -> tuple[NewTrial, dict[str, Any]]:
+    return NewTrial(number, TrialState.RUNNING, {}, {}), {attr.RUN_BY: owner.RUN}
+
+
+def test_one_runs_a_study_and_others_only_join(study: optuna.Study) -> None:
+    with process(A):
+        assert enter(study) == 0
+    with process(B):
+        with pytest.raises(UserError, match=r"is being run by process \d+ on host of a"):
+            enter(study)
+        assert enter(study, join=True) == 1
+        assert own_key(study.user_attrs) == "owner:1"
+    with process("c" * 32):
+        assert enter(study, join=True) == 2
+    study.set_user_attr("owner:1", None)
+    with process("d" * 32):
+        assert enter(study, join=True) == 1, "a place that is free again"
+        assert renew(study)
+    found = signs(study.user_attrs)
+    assert {key: last["run"][0] for key, last in found.items()} == {
+        "owner": "a",
+        "owner:1": "d",
+        "owner:2": "c",
+    }
+    assert [found[key]["shares"] for key in sorted(found)] == [False, True, True]
+
+
+def test_who_joins_where_nobody_is_left_is_the_first(study: optuna.Study) -> None:
+    study.set_user_attr(attr.OWNER, beat(True) | ELSEWHERE | {"time": 0.0, "run": A})
+    with process(B):
+        ended = beat(True) | {"pid": 2**31 - 1, "run": A}
+        study.set_user_attr("owner:3", ended)
+        assert enter(study, join=True) == 0
+    assert list(signs(study.user_attrs)) == ["owner"]
+
+
+def test_what_confirms_trials_cannot_be_joined(study: optuna.Study) -> None:
+    study.set_user_attr(attr.OWNER, beat() | ELSEWHERE | {"run": A})
+    with pytest.raises(UserError, match="process 7 on elsewhere, which cannot be joined"):
+        enter(study, join=True)
+
+
+def test_trials_are_claimed_by_one_and_only_with_knowledge_of_all(study: optuna.Study) -> None:
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert (a.place, b.place) == (0, 1)
+    assert a.claim() == 0
+    assert b.claim() is None, "it does not know of trial 0"
+    b.learn()
+    assert b.claim() == 1
+    a.learn()
+    a.ends(0, TrialState.WAITING)
+    b.learn()
+    a.learn()
+    assert b.claim(waiting=0) == 0
+    assert a.claim(waiting=0) is None, "another has it"
+    assert a.claim() is None, "which counts for the total"
+    a.learn()
+    a.ends(0, TrialState.WAITING)
+    a.learn()
+    b.learn()
+    assert b.claim(waiting=0) == 0
+    b.ends(0, TrialState.PRUNED)
+    assert a.claim() is None, "begun and ended meanwhile: it counts too"
+    a.learn()
+    assert a.claim() == 2
+    assert [trial.user_attrs[attr.RUN_BY][0] for trial in study.trials] == ["b", "b", "a"]
+    assert study.trials[0].state == TrialState.PRUNED
+
+
+def test_a_claim_whose_answer_was_lost_gives_its_trial(study: optuna.Study) -> None:
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert b.claim() == 0
+    a.learn()
+    assert a.claim() == 1
+    assert a.claim(again=True) == 1
+    assert len(study.trials) == 2
+
+
+def test_the_trials_of_one_that_is_lost_are_queued_again_and_it_stores_nothing(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert a.claim() == 0
+    b.learn()
+    assert b.claim() == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "STALE_AFTER_S", -1.0)
+        b.learn()
+    assert [trial.state.name for trial in study.trials] == ["WAITING", "RUNNING"]
+    assert "was lost; queued again" in study.trials[0].user_attrs[attr.VERDICT]
+    for act in (lambda: a.ends(0, TrialState.PRUNED), a.claim):
+        with pytest.raises(UserError, match="has been run by another process meanwhile"):
+            act()
+    b.learn()
+    assert b.claim(waiting=0) == 0
+    assert list(signs(study.user_attrs)) == ["owner:1"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets time pass."""
+    now = [1000.0]
+    monkeypatch.setattr("search.study.sharing.time.monotonic", lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return sleep
+
+
+def test_silence_counts_only_while_somebody_looks(clock: Callable[[float], None]) -> None:
+    last: dict[str, Any] = {**beat(True), **ELSEWHERE, "run": A}
+    watch = Watch()
+    for _ in range(31):  # up to a minute
+        assert not watch.silent({"owner": last})
+        clock(2.0)
+    assert list(watch.silent({"owner": last})) == ["owner"]
+    assert not watch.silent({"owner": last | {"time": 1.0}}), "its clock may say what it likes"
+    for _ in range(10):  # this machine has slept, or the server was away
+        clock(3600.0)
+        assert not watch.silent({"owner": last | {"time": 1.0}})
+    ended = beat(True) | {"pid": 2**31 - 1, "run": A}
+    assert list(watch.silent({"owner": ended})) == ["owner"], "a process of this machine"
+    elsewhere = ended | {"pids": 1}
+    assert not watch.silent({"owner": elsewhere}), "but not one of another container's numbers"
