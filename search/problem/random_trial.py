@@ -4,6 +4,7 @@ microseconds."""
 import math
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from optuna.distributions import (
@@ -24,6 +25,9 @@ TRUST = 0.6
 """Probability that a hinted value is taken instead of a random one."""
 LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""
+
+REMEMBERED = 4096
+"""Distributions that are kept at a time, of each kind."""
 
 
 class RandomTrial:
@@ -52,17 +56,17 @@ class RandomTrial:
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """See `paretrain.choices.Trial`."""
-        return float(self._take(name, FloatDistribution(low, high, log=log, step=step)))
+        return float(self._take(name, _floats(low, high, log, step)))
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
         """See `paretrain.choices.Trial`."""
-        return int(self._take(name, IntDistribution(low, high, log=log, step=step)))
+        return int(self._take(name, _integers(low, high, log, step)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """See `paretrain.choices.Trial`."""
-        return self._take(name, CategoricalDistribution(choices))
+        return self._take(name, _categories(tuple(choices), tuple(map(type, choices))))
 
     def _take(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self.params:
@@ -85,6 +89,25 @@ class RandomTrial:
             place = _place(given, numeric(distribution)) + self._rng.gauss(0, STEP)
             return _value_at(min(1.0, max(0.0, place)), numeric(distribution))
         return _value_at(self._rng.random(), numeric(distribution))
+
+
+# A distribution that was asked for is asked for again by most trials of its space, and none is ever
+# changed. Types belong to the key: 1, 1.0 and True are equal.
+
+
+@lru_cache(REMEMBERED, typed=True)
+def _floats(low: float, high: float, log: bool, step: float | None) -> FloatDistribution:
+    return FloatDistribution(low, high, log=log, step=step)
+
+
+@lru_cache(REMEMBERED, typed=True)
+def _integers(low: int, high: int, log: bool, step: int) -> IntDistribution:
+    return IntDistribution(low, high, log=log, step=step)
+
+
+@lru_cache(REMEMBERED)
+def _categories(choices: tuple[Any, ...], types: tuple[type, ...]) -> CategoricalDistribution:
+    return CategoricalDistribution(choices)
 
 
 def _ends(distribution: Numeric) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -62,6 +63,11 @@ class Candidate:
     def log_size(self) -> float:
         """Only for candidates that passed."""
         return math.log(self.size)
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for candidates of which one tells what the other would."""
+        return canonical_key(self.config)
 
 
 class Source:
@@ -140,7 +146,7 @@ class Source:
             return obstacle
         if limit is not None and self.constraints.memory(config) >= limit:
             return TOO_MUCH_MEMORY
-        return DUPLICATE if canonical_key(config) in self._tried else None
+        return DUPLICATE if candidate.key in self._tried else None
 
     def refuse(self, candidate: Candidate, reason: str) -> None:
         """Count and drop it."""

@@ -105,13 +105,18 @@ def random_trees(table: Floats, outcomes: Floats, weights: Floats, seed: int) ->
 
     rng, rows = np.random.RandomState(seed), len(table)
     seeds = [rng.randint(np.iinfo(np.int32).max) for _ in range(TREES)]
-    table, chances, trees = table.astype(np.float32), weights / weights.sum(), []
+    table, trees = table.astype(np.float32), list[Any]()
+    up_to = np.cumsum(weights / weights.sum())
+    up_to /= up_to[-1]
     with config_context(skip_parameter_validation=True):  # 64 times the same ones
         for own in seeds:
-            drawn = np.random.RandomState(own).choice(rows, min(rows, MOST_FITTED), p=chances)
-            counts = np.bincount(drawn, minlength=rows).astype(float)
-            tree = ExtraTreeRegressor(random_state=own)
-            trees.append(tree.fit(table, outcomes, counts, check_input=False))
+            rng.seed(own)  # a new RandomState takes 70 times as long
+            # What `choice(rows, ..., p=weights)` draws, without its checks of the weights.
+            drawn = rng.random_sample(min(rows, MOST_FITTED))
+            counts = np.bincount(up_to.searchsorted(drawn, side="right"), minlength=rows)
+            rng.seed(own)
+            tree = ExtraTreeRegressor(random_state=rng)
+            trees.append(tree.fit(table, outcomes, counts.astype(float), check_input=False))
     return trees
 
 
