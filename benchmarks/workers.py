@@ -20,7 +20,8 @@ from typing import Any
 from benchmarks.markdown import page, publish
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
-from paretrain.data.locate import resolve_source, short_name
+from paretrain.data.locate import resolve_source
+from paretrain.data.names import short_name
 from paretrain.device import pick_device
 from search.problem.space import load_space
 from search.session.budget import Limits

@@ -303,7 +303,8 @@ def _max_params(text: str | None) -> int | Literal["none"] | None:
 
 
 def _data(data: str, columns: str | None, images: str | None) -> DataConfig:
-    from paretrain.data.locate import is_csv, resolve_source
+    from paretrain.data.locate import resolve_source
+    from paretrain.data.names import is_csv
 
     source = resolve_source(data)
     for option, value in (("--columns", columns), ("--images", images)):

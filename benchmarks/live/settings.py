@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.live.clock import CLOCK
 from paretrain.config import DataConfig
-from paretrain.data.locate import resolve_source, short_name
+from paretrain.data.locate import resolve_source
+from paretrain.data.names import short_name
 from paretrain.data.parts import ImageData
 from search.problem.space import load_space
 from search.session.budget import Limits

@@ -1,17 +1,20 @@
 """What is shown of a space beside its trials: words, claims and the sizes of baselines. A study of
 a space file stores it, so that the file need not be run again to show the study."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from paretrain.cli import UserError
 from paretrain.safe_text import visible
-from search.problem.baselines import load_baselines
-from search.problem.constraints import Constraints
 from search.problem.space import Space
+
+if TYPE_CHECKING:
+    from search.problem.constraints import Constraints
 
 Words = Annotated[str, Field(max_length=2_000), AfterValidator(visible)]
 Size = Annotated[int, Field(ge=0, le=10**18)]
@@ -60,6 +63,8 @@ class SpaceDescription(_Frozen):
 def describe_space(space: Space, constraints: Constraints | None) -> SpaceDescription:
     """What is shown of a space. `constraints` give baselines their sizes; without them, and where
     sizes must be measured, they have names only."""
+    from search.problem.baselines import load_baselines  # counts networks, which takes torch
+
     names = [*space.baselines, *space.baseline_settings]
     baselines = [DescribedBaseline(name=str(name)) for name in names]
     if constraints is not None and constraints.objective != "latency":

@@ -155,7 +155,7 @@ _DID = {
 
 
 def _resolution(finished: Sequence[TrialRecord]) -> list[str]:
-    from paretrain.data.published import SIDES
+    from paretrain.data.names import SIDES
 
     data = finished[0].config.data
     if data.source == "digits" or data.source in SIDES or data.image_size >= SMALL_SIDE:

@@ -2,7 +2,7 @@
 
 from optuna.trial import TrialState
 
-from paretrain.data.locate import short_name
+from paretrain.data.names import short_name
 from paretrain.metric import NAMES
 from search.reporting.control_arm import control_arm
 from search.study.attributes import PROVENANCE

@@ -9,10 +9,9 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, Metric, Precision, StartConfig, TrainConfig
-from paretrain.data.locate import short_name
+from paretrain.data.names import SIDES, short_name
 from paretrain.data.native import native_side
 from paretrain.data.parts import ImageData
-from paretrain.data.published import SIDES
 from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
 from paretrain.metric import NAMES

@@ -1,21 +1,25 @@
 """What a study stores of its images, and what it says of guessing on them."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import optuna
 from optuna.trial import FrozenTrial
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from paretrain.config import Metric
-from paretrain.data.parts import ImageData, Part
 from paretrain.metric import TOP, guess_among
 from paretrain.safe_text import visible
 from search.problem.chance import LEVEL, Chance
 from search.problem.class_means import highest_by_luck
 from search.study import attributes as attr
 from search.study.metric import metric_of
+
+if TYPE_CHECKING:
+    from paretrain.data.parts import ImageData, Part
 
 Count = Annotated[int, Field(ge=0)]
 Some = Annotated[int, Field(gt=0, le=10**12)]
@@ -39,7 +43,7 @@ class PartOfImages(BaseModel):
     """Pairs of a number of images and the number of classes that have so many; None = not known."""
 
     @model_validator(mode="after")
-    def _no_class_has_more_than_all(self) -> "PartOfImages":
+    def _no_class_has_more_than_all(self) -> PartOfImages:
         if not self.fewest <= self.most <= self.images:
             raise ValueError(f"classes of {self.fewest} to {self.most} among {self.images} images")
         if self.sizes is not None and sum(n * classes for n, classes in self.sizes) != self.images:

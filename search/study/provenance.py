@@ -11,8 +11,8 @@ import torch
 
 import paretrain
 from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
 from paretrain.device import device_name, libraries
+from paretrain.paths import cache_folder
 from search.study.attributes import UID
 
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy", "pillow", "scikit-learn")

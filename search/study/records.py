@@ -1,9 +1,11 @@
 """What the database says of a trial, typed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -11,11 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
-from paretrain.training import EpochResult
-from search.problem.constraints import Constraints
 from search.stopping.curve import Curve
 from search.study import attributes as attr
 from search.study.stored import StoredConfig
+
+if TYPE_CHECKING:
+    from paretrain.training import EpochResult
+    from search.problem.constraints import Constraints
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 """Only these use up `--trials`."""

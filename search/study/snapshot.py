@@ -1,10 +1,12 @@
 """What a study holds, read once, for everything that shows it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -12,7 +14,6 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.config import Metric
 from paretrain.result.places import from_here, handed_over
 from search.problem.chance import Chance
-from search.problem.constraints import Constraints
 from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
 from search.problem.front import pareto_front
 from search.problem.known_spaces import known_space
@@ -27,6 +28,9 @@ from search.study.owner import Beat, at_work
 from search.study.records import TrialRecord, read_record
 from search.study.storage import Given, load_study
 from search.study.storage_url import StorageUrl
+
+if TYPE_CHECKING:
+    from search.problem.constraints import Constraints
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class StudySnapshot:
         """A path as it may be shown."""
         return from_here(path) if self.private else handed_over(path)
 
-    def handed_over(self) -> "StudySnapshot":
+    def handed_over(self) -> StudySnapshot:
         """The same for what is passed on: folders of this machine are left out."""
         return replace(self, storage=self.storage.handed_over(), private=False)
 
@@ -201,6 +205,8 @@ class StudySnapshot:
 
     def constraints(self) -> Constraints:
         """No limits: what sizes networks have on images as they are here."""
+        from search.problem.constraints import Constraints  # counts networks, which takes torch
+
         image_size = int(self.identity.get("image_size", 32))
         return Constraints.of_images(self.classes, image_size, self.objective)
 

@@ -190,7 +190,8 @@ def _beside(data: DataConfig, folder: Path) -> DataConfig:
 
 def _data_now(config: DataConfig, source: str | None, images: Path | None) -> DataConfig:
     """Return which images to use, some of them in another place than the configuration says."""
-    from paretrain.data.locate import is_csv, resolve_source
+    from paretrain.data.locate import resolve_source
+    from paretrain.data.names import is_csv
 
     if source is not None:
         config = config.model_copy(update={"source": resolve_source(source)})

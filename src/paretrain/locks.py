@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
+from paretrain.paths import cache_folder
 
 
 class LockedError(Exception):

@@ -1,6 +1,8 @@
-"""Questions about paths that come from outside, and names for files. None raises OSError."""
+"""The folder of the cache, questions about paths that come from outside, and names for files. None
+raises OSError."""
 
 import errno
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,21 @@ from pathlib import Path
 from paretrain.cli import UserError
 
 _NOT_THERE = {errno.ENAMETOOLONG, errno.EINVAL}
+
+
+def cache_folder() -> Path:
+    """Return $PARETRAIN_CACHE, or paretrain/ in the user's cache folder.
+
+    Raises UserError where the system knows no home folder of this user.
+    """
+    try:
+        if chosen := os.environ.get("PARETRAIN_CACHE"):
+            return Path(chosen).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paretrain"
+    except RuntimeError as error:
+        raise UserError(
+            f"no place for the cache: {str(error).rstrip('.')}: set PARETRAIN_CACHE to a folder"
+        ) from None
 
 
 def user_path(text: str | Path) -> Path:

@@ -1,13 +1,15 @@
 """How many CPU threads a training takes: no more than pay, measured."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
-
-import torch
+from typing import TYPE_CHECKING
 
 from paretrain.config import TrainConfig
-from paretrain.data.parts import ImageData
-from paretrain.pace import measure
+
+if TYPE_CHECKING:
+    from paretrain.data.parts import ImageData
 
 GAIN = 1.1
 """More threads must train so many times as many images a second as fewer. On a busy machine threads
@@ -53,6 +55,10 @@ def measured_words(measured: dict[int, float]) -> str:
 
 def fastest_here(config: TrainConfig, data: ImageData) -> tuple[int, dict[int, float]]:
     """Return the same for one configuration in this process, whose number of threads stays."""
+    import torch
+
+    from paretrain.pace import measure
+
     before = torch.get_num_threads()
 
     def speed(threads: int) -> float | None:

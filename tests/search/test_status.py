@@ -1,5 +1,7 @@
 """`python -m search.status`: how studies stand."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,25 @@ def test_status_has_a_row_a_study_and_the_details_of_one(
     assert code == 0 and "vgg_reduce-clothing idle 4, 2 failed 2 90.00% #1 6 6 -" in lines
     code, out, _ = run_main(status, "--storage", storage, "--study-name", "b")
     assert code == 0 and "Diverged at once: 1 trial (#3)" in out
+
+
+def test_looking_at_a_study_and_choosing_from_it_load_no_torch(
+    tmp_path: Path,
+) -> None:
+    """They would take three times as long."""
+    storage = str(tmp_path / "s.db")
+    mixed_study(storage, "b")
+    code = f"""
+import sys
+from search import export, status, studies
+named = ["--storage", {storage!r}, "--study-name", "b"]
+status.app(named[:2], standalone_mode=False)
+status.app(named, standalone_mode=False)
+studies.app(["list", *named[:2]], standalone_mode=False)
+export.app([*named, "--trial", "1", "--out", {str(tmp_path / "net.yaml")!r}], standalone_mode=False)
+slow = {{"torch", "torchvision", "pandas", "plotly", "sklearn"}}
+sys.exit(" ".join(sys.modules.keys() & slow) or None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "idle" in done.stdout and (tmp_path / "net.yaml").exists()

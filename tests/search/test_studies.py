@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from paretrain.data.cache import cache_folder
+from paretrain.paths import cache_folder
 from search.export import main as export
 from search.run import main as run
 from search.studies import main as studies

@@ -23,6 +23,7 @@ from paretrain.config import DataConfig
 from paretrain.data.decoder import Decoded, decoding
 from paretrain.data.parts import Part
 from paretrain.data.pixels import BrokenImage
+from paretrain.paths import cache_folder
 from paretrain.safe_text import one_line
 
 _DECODER = "4"
@@ -75,21 +76,6 @@ class _Record(BaseModel):
     """Images with more than eight bits a channel."""
     check_sum: NonNegativeInt
     """CRC-32 of the pixels."""
-
-
-def cache_folder() -> Path:
-    """Return $PARETRAIN_CACHE, or paretrain/ in the user's cache folder.
-
-    Raises UserError where the system knows no home folder of this user.
-    """
-    try:
-        if chosen := os.environ.get("PARETRAIN_CACHE"):
-            return Path(chosen).expanduser()
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paretrain"
-    except RuntimeError as error:
-        raise UserError(
-            f"no place for the cache: {str(error).rstrip('.')}: set PARETRAIN_CACHE to a folder"
-        ) from None
 
 
 def decoded(items: Readable, config: DataConfig) -> tuple[Part, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
+from paretrain.paths import cache_folder
 
 TIMEOUT_S = 30
 """Seconds without an answer after which a server counts as out of reach."""

@@ -14,10 +14,10 @@ import numpy as np
 import PIL.Image
 
 from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
 from paretrain.data.decoder import decoding, upright
 from paretrain.data.part_names import SPLITS, Split
 from paretrain.data.pixels import BrokenImage
+from paretrain.paths import cache_folder
 
 FOLDER = "arrays"
 PER_FOLDER = 1000

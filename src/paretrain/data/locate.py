@@ -8,12 +8,10 @@ from paretrain.data.arrays import PublishedSet
 from paretrain.data.csv_file import open_csv
 from paretrain.data.digits import Digits
 from paretrain.data.folder import open_folder
-from paretrain.data.published import SIDES
+from paretrain.data.names import DIGITS, SIDES, is_csv
 from paretrain.data.source import Source
 from paretrain.paths import is_file, is_folder, is_there, user_path
 from paretrain.safe_text import as_text
-
-DIGITS = "digits"
 
 
 def open_source(config: DataConfig) -> Source:
@@ -63,15 +61,3 @@ def resolve_source(text: str, option: str = "--data") -> str:
     hint = nearest(text, names)
     kind = "file" if is_csv(text) else "folder or data set"
     raise UserError(f"no {kind} {text}{hint}: {allowed}")
-
-
-def is_csv(source: str) -> bool:
-    """Whether a source is a CSV file."""
-    return source.lower().endswith(".csv")
-
-
-def short_name(source: str) -> str:
-    """Return a short name for studies and files: `cifar10`, a CSV file's stem, a folder's name."""
-    if source in SIDES:
-        return source.lower()
-    return Path(source).stem if is_csv(source) else Path(source).name

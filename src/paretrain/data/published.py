@@ -13,21 +13,9 @@ import numpy as np
 
 from paretrain.atomic import whole_or_not
 from paretrain.cli import UserError
-from paretrain.data.cache import cache_folder
 from paretrain.data.downloads import downloads_folder, fetch
 from paretrain.data.formats import BatchFields, read_idx, read_mat
-
-SIDES = {
-    "CIFAR10": 32,
-    "CIFAR100": 32,
-    "MNIST": 32,
-    "FashionMNIST": 32,
-    "KMNIST": 32,
-    "SVHN": 32,
-    "STL10": 96,
-}
-"""Names, and the image size that suits them, in pixels. It is their own size, but 32 for sets of 28
-pixels, because 32 can be halved five times."""
+from paretrain.paths import cache_folder
 
 Split = Literal["train", "test"]
 Arrays = tuple[np.ndarray, np.ndarray, list[str]]

@@ -10,8 +10,7 @@ import yaml
 
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.amount import amount_used, leaves_out
-from paretrain.data.locate import is_csv, short_name
-from paretrain.data.published import SIDES
+from paretrain.data.names import SIDES, is_csv, short_name
 from paretrain.describe import describe
 from paretrain.formatting import count_of
 from paretrain.metric import NAMES

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from paretrain.config import TrainConfig
-from paretrain.data.locate import DIGITS
-from paretrain.data.published import SIDES
+from paretrain.data.names import DIGITS, SIDES
 
 
 def without_places(config: TrainConfig) -> TrainConfig:

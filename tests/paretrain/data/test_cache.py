@@ -14,10 +14,10 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
-from paretrain.data.cache import cache_folder
 from paretrain.data.files import ImageFiles
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
+from paretrain.paths import cache_folder
 
 FolderMaker = Callable[..., Path]
 DECODED_AGAIN = "cached images were damaged or not readable, and were decoded again: "

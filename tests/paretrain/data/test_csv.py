@@ -11,7 +11,8 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data import csv_table
 from paretrain.data.load import load_data
-from paretrain.data.locate import open_source, short_name
+from paretrain.data.locate import open_source
+from paretrain.data.names import short_name
 from paretrain.data.parts import ImageData, Part
 from paretrain.testset import load_test
 

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
-from paretrain.data.cache import cache_folder
 from paretrain.data.decoder import Decoded
 from paretrain.data.digits import digit_images, digit_indices, digit_labels
 from paretrain.data.files import ImageFiles
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part, channel_statistics
 from paretrain.data.quality import skipped_images
+from paretrain.paths import cache_folder
 from paretrain.testset import load_test
 
 FolderMaker = Callable[..., Path]

@@ -19,12 +19,12 @@ from torchvision import datasets
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
-from paretrain.data.cache import cache_folder
 from paretrain.data.formats import BatchFields
 from paretrain.data.load import load_data
-from paretrain.data.locate import resolve_source, short_name
+from paretrain.data.locate import resolve_source
+from paretrain.data.names import SIDES, short_name
 from paretrain.data.parts import Part
-from paretrain.data.published import SIDES
+from paretrain.paths import cache_folder
 from paretrain.testset import load_test
 
 CLASSES = 10
