@@ -66,7 +66,7 @@ PARETRAIN: dict[str, set[str]] = {
     "networks": {
         *("cli", "config", "network_config", "own_files", "own_network", "paths", "torch_files"),
     },
-    "locks": {"cli", "data"},
+    "locks": {"cli", "paths"},
     "memory": {"config", "networks"},
     "step_graph": {"labels", "memory"},
     "training": {
