@@ -7,18 +7,15 @@ from typing import Protocol
 
 from benchmarks.replay.features import described
 from benchmarks.replay.front import Front
-from benchmarks.replay.size_model import MIN_COMPLETED, SizeModel, spread
 from benchmarks.replay.tables import Row, Table
 from search.problem.expected_gain import expected_volume_gain
 from search.sampling.acquisition import expected_gains
 from search.sampling.proposer import RANDOM_START
+from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, spread
 from search.sampling.surrogate import Features, Observation
 
 CANDIDATES = 16
 """Candidates for one start, as many as search.sampling.candidates.BATCH."""
-SHARPNESS = 4
-"""Power of the expected gain in proportion to which `BySize` draws. 0 is random order, infinity the
-largest gain."""
 
 
 @dataclass(frozen=True)
@@ -113,21 +110,20 @@ class BySize:
         gains = expected_volume_gain(
             sizes, *model.predict(sizes), front.sizes, front.accs, self._chance, self._largest
         )
-        most = float(gains.max())
-        if most <= 0:  # only networks of the largest size
-            return rows[0]
-        weights = (gains / most) ** SHARPNESS
-        return random.Random(1000 * order + started).choices(rows, weights.tolist())[0]
+        drawn = draw(gains, random.Random(1000 * order + started))
+        return rows[0 if drawn is None else drawn]  # None: only networks of the largest size
 
 
 class ByModel:
     """Takes the candidate that the front sampler of a search would take.
 
-    It uses the same `search.sampling.acquisition`, and begins after as many random trials.
+    It uses the same `search.sampling.acquisition`, and begins after as many trials that are chosen
+    by size.
     """
 
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
+        self._by_size = BySize(draws, table)
         self._inputs: dict[int, Features] = {
             id(row): Features(params, distributions, (row.num_params,))
             for row, (params, distributions) in zip(table.rows, described(table.rows), strict=True)
@@ -144,7 +140,7 @@ class ByModel:
         """See Selection."""
         rows = self._draws.candidates(order, started)
         if started < RANDOM_START or not any(e.completed for e in ended):
-            return rows[spread([row.num_params for row in rows], started)]
+            return self._by_size.choose(order, started, ended, front, running)
         gains = expected_gains(
             [self._inputs[id(row)] for row in rows],
             [

@@ -14,14 +14,16 @@ from optuna.distributions import BaseDistribution
 
 from paretrain.config import TrainConfig
 from search.problem.constraints import Constraints
+from search.problem.expected_gain import expected_volume_gain
 from search.problem.front import GrowingFront
 from search.problem.space import Suggest
 from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
-from search.sampling.candidates import ALIKE, Candidate, Source
+from search.sampling.candidates import ALIKE, BATCH, Candidate, Source
 from search.sampling.first_batch import MOST_REFUSED, FirstBatch
 from search.sampling.prior_accuracy import PriorAccuracy, agreement, trust
 from search.sampling.samplers import SamplerName, ShadowStudy
+from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, van_der_corput
 from search.sampling.surrogate import Features, GrowingModel, Observation, is_long
 
 RANDOM_START = 8
@@ -91,6 +93,7 @@ class Proposer:
         self._shadow = ShadowStudy(sampler, seed)
         hints = dict(hints or {}) if sampler == "front" else {}
         self._prior = prior if sampler == "front" else None
+        self._knows_nothing = not hints and self._prior is None
         self._source = Source(suggest, constraints, self._shadow, self._rng, hints, self._prior)
         self._running: dict[int, Features] = {}
         self._observations: list[Observation] = []
@@ -210,7 +213,11 @@ class Proposer:
         if self._proposed < RANDOM_START or not self._finished:
             believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
             # One in four is proposed as if nothing was known, as later on.
-            return self._as_expected() if believed and self._proposed % 4 else self._evenly_spread()
+            if believed and self._proposed % 4:
+                return self._as_expected()
+            if self._knows_nothing and len(self._observations) >= MIN_COMPLETED:
+                return self._by_size()
+            return self._evenly_spread()
         return self._most_promising()
 
     def _evenly_spread(self) -> Candidate:
@@ -225,6 +232,27 @@ class Proposer:
         drawn = low + (high - low) * van_der_corput(self._proposed + 1)
         batch.sort(key=lambda candidate: abs(candidate.log_size - drawn))
         return min(batch[:SIBLINGS], key=self._source.cost)
+
+    def _by_size(self) -> Candidate:
+        """One of as many random candidates as a batch has, drawn by what its size alone lets
+        expect. Hints and a prior know more than sizes, so they do without."""
+        batch = [c for _ in range(PARENTS // 2) for c in self._source.batch()][:BATCH]
+        if not batch:
+            return self._source.random()
+        front, chance = self._front.points, self._target.chance
+        sizes = [candidate.size for candidate in batch]
+        model = SizeModel([(o.size, max(chance, o.val_acc)) for o in self._observations])
+        gains = expected_volume_gain(
+            sizes,
+            *model.predict(sizes),
+            [point.size for point in front],
+            [point.val_acc for point in front],
+            self._target.reference_point(front),
+            self._largest() or max(sizes),
+            self._target.bonus,
+        )
+        drawn = draw(gains, self._rng)
+        return batch[0 if drawn is None else drawn]
 
     def _as_expected(self) -> Candidate:
         """The candidate near an evenly spread size of which earlier studies let expect most for its
@@ -307,14 +335,3 @@ class Proposer:
         """The largest size that counts."""
         limit = self._source.constraints.largest
         return limit or 4 * self._largest_finished
-
-
-def van_der_corput(n: int) -> float:
-    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
-    whenever it ends."""
-    value, step = 0.0, 0.5
-    while n:
-        n, bit = divmod(n, 2)
-        value += bit * step
-        step /= 2
-    return value

@@ -1,6 +1,7 @@
 """What is proposed, for each sampler."""
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from search.problem.canonical import canonical_key
 from search.problem.constraints import OVER_MAX_PARAMS, UNBUILDABLE, Constraints
 from search.problem.optuna_internals import quiet_optuna
+from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.problem.target import Target
 from search.sampling.candidates import DUPLICATE
@@ -88,6 +90,30 @@ def test_the_front_sampler_spreads_its_sizes() -> None:
     proposer = Proposer(SPACE.suggest, constraints(), "front", seed=0, target=TARGET)
     sizes = sorted(constraints().size(config) or 0 for config in play(proposer, 30))
     assert sizes[-5] > 4 * sizes[4]
+
+
+def first_sizes(learns: str, hints: dict[str, Any] | None = None) -> list[int]:
+    """Sizes of first proposals beside twenty baselines, of which the large or the small ones end
+    at 95 %, and the others at chance."""
+    sizes = []
+    for seed in range(5):
+        proposer = Proposer(SPACE.suggest, constraints(), "front", seed, TARGET, hints)
+        for exponent in range(20):
+            size = round(1000 * 1.2**exponent)
+            shadow = proposer.know(one_width(RandomTrial(random.Random(exponent))), size, {}, {})
+            proposer.learn(shadow, 0.95 if (size > 5000) == (learns == "large") else 0.1, True)
+        sizes += [proposer.propose().size for _ in range(7)]
+    return sizes
+
+
+def test_without_hints_the_first_proposals_go_to_sizes_that_have_something_to_gain() -> None:
+    large, small = first_sizes("large"), first_sizes("small")
+    assert sum(size > 6000 for size in large) > 2 * sum(size > 6000 for size in small)
+
+
+def test_with_hints_the_first_sizes_are_spread_whatever_came_of_the_others() -> None:
+    assert SPACE.hints
+    assert first_sizes("large", dict(SPACE.hints)) == first_sizes("small", dict(SPACE.hints))
 
 
 def test_what_nothing_can_meet_is_said_with_the_smallest_size() -> None:

@@ -1,14 +1,18 @@
-"""A model of accuracy that knows only sizes."""
+"""A model of accuracy that knows only sizes, for choices that come too early for trees over all
+parameters."""
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
 
 from search.problem.arrays import Floats
-from search.sampling.proposer import van_der_corput
 
 MIN_COMPLETED = 3
 """Completed trials that the model needs."""
+SHARPNESS = 4
+"""Power of the expected gain in proportion to which a candidate is drawn. 0 is random order,
+infinity the largest gain."""
 
 
 class SizeModel:
@@ -61,3 +65,28 @@ def spread(sizes: Sequence[int], started: int) -> int:
     """
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     return order[int(van_der_corput(started + 1) * len(order))]
+
+
+def draw(gains: Floats, rng: random.Random) -> int | None:
+    """Draw an index in proportion to the fourth power of its expected gain; None where nothing is
+    gained. `gains`: of shape (n,), at least 0.
+
+    The largest gain every time would stall where training settings decide more than size: the model
+    then promises as much at the sizes that have been tried most, and other sizes are never tried
+    (docs/log.md).
+    """
+    most = float(gains.max())
+    if most <= 0:
+        return None
+    return rng.choices(range(len(gains)), ((gains / most) ** SHARPNESS).tolist())[0]
+
+
+def van_der_corput(n: int) -> float:
+    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
+    whenever it ends."""
+    value, step = 0.0, 0.5
+    while n:
+        n, bit = divmod(n, 2)
+        value += bit * step
+        step /= 2
+    return value

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from benchmarks.replay.size_model import SizeModel, spread
 from search.problem.expected_gain import expected_volume_gain
 from search.problem.front import hypervolume
+from search.sampling.size_model import SizeModel, draw, spread
 from tests.makers import Net
 
 
@@ -73,3 +73,11 @@ def test_the_start_is_spread_over_the_sizes() -> None:
     sizes = [40, 10, 30, 20]
     assert [sizes[spread(sizes, started)] for started in range(4)] == [30, 20, 40, 10]
     assert spread([7], 5) == 0
+
+
+def test_a_draw_is_in_proportion_to_the_fourth_power_and_nothing_gained_is_no_draw() -> None:
+    rng = random.Random(0)
+    drawn = [draw(np.array([0.0, 1.0, 2.0]), rng) for _ in range(1700)]
+    assert drawn.count(0) == 0
+    assert drawn.count(1) == pytest.approx(100, abs=40)  # 1 in 17; four standard deviations
+    assert draw(np.zeros(3), rng) is None
