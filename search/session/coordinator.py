@@ -171,7 +171,7 @@ class Coordinator:
             raise
         finally:
             self._queue.close()
-            self._writer.study(attr.REFUSED, self.refused)
+            self._writer.add_refused(self._queue.refused)
             if (agreement := self._queue.prior_agreement) is not None:
                 correlation, trials = agreement
                 stored = {"correlation": round(correlation, 3), "trials": trials}

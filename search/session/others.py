@@ -15,8 +15,10 @@ class Others:
     """What is known of them, as of the last look."""
 
     def __init__(self, trials: Iterable[FrozenTrial]) -> None:
-        self._open = {trial.number: trial for trial in trials if not trial.state.is_finished()}
+        self._open: dict[int, FrozenTrial] = {}
         self._curves: dict[int, Curve] = {}
+        for trial in trials:
+            self.take_in(trial)
 
     @property
     def numbers(self) -> list[int]:

@@ -5,6 +5,7 @@ Two transactions that concern all of them lock the study's row. It is the lock t
 others write into the tables that refer to it (in PostgreSQL FOR NO KEY UPDATE).
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ from search.study.batch import (
 )
 from search.study.checked_storage import CheckedStorage
 from search.study.owner import Beat
+from search.study.reader import study_attribute
 
 LOOK_EVERY_S = 2.0
 """Coordinators that share a study look so often for what the others have done."""
@@ -89,6 +91,15 @@ def _lock(connection: Connection, study_id: int) -> None:
 def _put_study(connection: Connection, study_id: int, attributes: Mapping[str, Any]) -> None:
     rows = [(study_id, key, value, True) for key, value in attributes.items()]
     put(connection, STUDY_USER, "study_id", rows)
+
+
+def _stored(connection: Connection, study_id: int, key: str) -> Any:
+    """An attribute of the study; None where it has none, or a damaged one."""
+    this = (STUDY_USER.c.study_id == study_id) & (STUDY_USER.c.key == key)
+    text = connection.scalar(select(STUDY_USER.c.value_json).where(this))
+    with contextlib.suppress(ValueError):
+        return None if text is None else study_attribute(key, text)
+    return None
 
 
 class Watch:
@@ -230,6 +241,25 @@ class SharedWriter(BatchWriter):
             number <= known.newest and (state == TrialState.WAITING or number in known.running)
             for number, state in rows
         )
+
+    def adding_refused(self, counts: Mapping[str, int]) -> Callable[[bool], None]:
+        """What adds to the stored counts of proposals that did not pass. It may be tried again, and
+        is told so."""
+        wanted: dict[str, int] | None = None
+
+        def work(again: bool) -> None:
+            nonlocal wanted
+            with self.engine.begin() as connection:
+                _lock(connection, self.study_id)
+                self.refuse_unless_owned(connection)
+                before = _stored(connection, self.study_id, attr.REFUSED) or {}
+                if again and before == wanted:
+                    return
+                keys = sorted({*before, *counts})
+                wanted = {key: before.get(key, 0) + counts.get(key, 0) for key in keys}
+                _put_study(connection, self.study_id, {attr.REFUSED: wanted})
+
+        return work
 
     def news(self, open_: Iterable[int]) -> News:
         """What the others have done since the last time. `open_`: numbers of the trials that had

@@ -165,6 +165,12 @@ class StudyWriter:
         """An attribute of the study."""
         self._changes.put(lambda batch: batch.study.update({key: value}))
 
+    def add_refused(self, counts: Mapping[str, int]) -> None:
+        """Count proposals that did not pass, by reason, with those of other runs."""
+        now = dict(counts)
+        work = self._writer.adding_refused(now)
+        self._changes.put(Request(lambda: self._patiently(work)))
+
     def release(self) -> None:
         """Nobody runs the study any more."""
 

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from search.problem.canonical import canonical_key
 from search.run import main as run
 from search.status import main as status
+from search.study import storage
 from search.study.attributes import OWNER
 from search.study.owner import beat
 from search.study.records import config_of
+from search.study.storage import open_storage
 from search.study.storage_url import VARIABLE
 from tests.harness import SMALL, RunMain, SearchProcess, study
 from tests.postgres import PostgresServer, binaries
@@ -171,6 +175,21 @@ def test_the_same_command_on_all_machines_at_once(machines: Callable[..., Machin
         assert machine.process.returncode == 0, err
     checked("at once", 5)
     assert sorted(both[0].begun + both[1].begun) == list(range(5))
+
+
+def test_who_is_frozen_in_a_transaction_holds_up_the_others_for_a_while_only(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen: nothing follows on its lock."""
+    monkeypatch.setattr(storage, "IDLE_S", 1)
+    opened = open_storage(os.environ[VARIABLE])
+    lock = text("SELECT * FROM version_info FOR UPDATE")
+    with opened.engine.connect() as frozen, opened.engine.connect() as other:
+        frozen.execute(lock)
+        other.execute(text("SET lock_timeout = '60s'"))
+        other.execute(lock)
+        with pytest.raises(DBAPIError, match="idle-in-transaction timeout"):
+            frozen.execute(text("SELECT 1"))
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ SCALE = ["--space", "data_scale", "--weights-dir"]
 SEARCH = [
     (["--space", "vgg_redcue"], "did you mean 'vgg_reduce'"),
     (["--space", "nowhere/mine.py"], "no space file"),
+    (["--join"], "cannot share the file studies.db: on one machine use more --workers"),
     (["--space", "syntax.py"], "space syntax.py:6 does not import: SyntaxError"),
     (["--space", "imports.py"], "space imports.py:5 does not import: ModuleNotFoundError"),
     (["--space", "lacks.py"], "lacks.py has no function suggest(trial) (did you mean 'sugest'?)"),

@@ -63,6 +63,7 @@ class Session:
         space: str = "vgg_reduce",
         max_params: int | None = None,
         sampler: SamplerName = "random",
+        join: bool = False,
         **limits: int,
     ) -> Outcome:
         """As `runner.search` does it."""
@@ -75,13 +76,16 @@ class Session:
             limits=Limits(trials, **limits),
             sampler=sampler,
             baselines=baselines,
+            join=join,
+            goes_on=join,
         )
         constraints = plan.constraints(self._data)
         found = load_baselines(plan.space, constraints, plan.baselines)
         prepared = PreparedRun(plan, self._data, constraints, tuple(found))
         study = open_study(plan, self._data)
-        requeue_interrupted(study)
-        self.notes = enqueue(study, prepared)
+        if not join:
+            requeue_interrupted(study)
+            self.notes = enqueue(study, prepared)
         spent = ledger(study.trials, EPOCHS).spent.epochs
         done = len(study.get_trials(states=COUNTED))
         budget = Budget(plan.limits, EPOCHS, prepared.target.chance, done, spent)
