@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.live.clock import seconds
 from benchmarks.live.records import Ending, Run, Trained
-from paretrain.data.locate import short_name
+from paretrain.data.names import short_name
 from search.prior.shipped import shipped_studies
 from search.session.plan import Plan
 from search.session.runner import search

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.live.flat_space import completed, flat_space
 from benchmarks.live.peers import SyneTune, syne_tune_space
 from benchmarks.replay.rivals import MO_ASHA_METRICS, Unavailable, load_mo_asha, mo_asha_ranks
-from paretrain.data.locate import short_name
+from paretrain.data.names import short_name
 from search.prior.shipped import shipped_studies
 from search.problem.past_study import PastStudy
 from search.session.plan import Plan
