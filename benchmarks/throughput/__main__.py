@@ -115,7 +115,8 @@ def coordinate(device: torch.device, options: argparse.Namespace) -> Found:
         coordinator.measure(workers, trials, epochs, device.type)
         for workers in ((1,) if options.quick else (1, 2))
     ]
-    return "The coordinator's share", ["Digits, vgg_reduce, no stopping."], rows
+    words = f"Digits, vgg_reduce, no stopping; after the first {coordinator.SETTLED} trials."
+    return "The coordinator's share", [words], rows
 
 
 PARTS: dict[str, list[tuple[str, Callable[[torch.device, argparse.Namespace], Found]]]] = {

@@ -68,3 +68,9 @@ def test_mutation_changes_some_values_by_little_and_keeps_most() -> None:
     assert max(ratios) > math.log(1.5)
     assert sorted(ratios)[950] < math.log(2.5)
     assert kinds["b"] > 50 and kinds["c"] > 50 and kinds["a"] > 700
+
+
+def test_ranges_that_are_equal_but_for_their_types_are_not_taken_for_one_another() -> None:
+    for choices in ([True, False], [1, 0], [1.0, 0.0]):
+        value = RandomTrial(random.Random(0)).suggest_categorical("x", choices)
+        assert type(value) is type(choices[0])
