@@ -30,6 +30,7 @@ from search.option_values import (
 from search.problem.option_words import (
     MOST_MB,
     Choice,
+    EngineName,
     Metric,
     Objective,
     PrunerName,
@@ -81,6 +82,17 @@ def run(
         bool,
         Option("--join", help="Work beside other machines on one study in a server's database."),
     ] = False,
+    engine: Annotated[
+        EngineName, Option(help="Who runs the workers: this machine, or a Ray cluster.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        Option(help="HOST:PORT of the cluster. [default: that which this machine belongs to]"),
+    ] = None,
+    checkpoints: Annotated[
+        str | None,
+        Option(help="Folder for the state of running trials. [default: in the cache]"),
+    ] = None,
     workers: Annotated[
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
@@ -184,9 +196,10 @@ def run(
     """Typed options to a plan; the plan is carried out by search.session.runner."""
     from search.workers.process import begin_early
 
-    if not list_spaces and (data == "digits" or threads is not None):
+    if engine == "local" and not list_spaces and (data == "digits" or threads is not None):
         begin_early(threads or 1)  # before torch is loaded here
     from paretrain.device import pick_device
+    from search.session.engine import refuse_engine
     from search.session.open_study import StudyAppearedError, stored_settings
     from search.session.options import Options
     from search.session.plan import settle, study_name_of
@@ -202,6 +215,7 @@ def run(
         raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
     if study_name is not None:
         refuse_unreadable_name(study_name, "--study-name")
+    refuse_engine(engine, ray_address, mps)
     limit = _max_params(max_params)
     accuracy: float | Literal["none"] | None = None
     if min_acc is not None:
@@ -222,6 +236,9 @@ def run(
         storage=storage,
         study_name=study_name or "",
         join=join,
+        engine=engine,
+        ray_address=ray_address,
+        checkpoints=_checkpoints(checkpoints),
         workers=None if workers.lower() == "auto" else parse_workers(workers),
         mps=mps,
         threads=threads,
@@ -271,6 +288,15 @@ def _prior(text: str | None) -> str | None:
             "file, or let the database's own settings file hold it"
         )
     return text
+
+
+def _checkpoints(path: str | None) -> str | None:
+    if path is None:
+        return None
+    folder = user_path(path)
+    if not path.strip() or (is_there(folder) and not is_folder(folder)):
+        raise UserError(f"--checkpoints '{path}': is no folder: give one")
+    return str(folder.resolve())
 
 
 def _weights_dir(path: Path | None) -> str | None:

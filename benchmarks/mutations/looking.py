@@ -32,7 +32,7 @@ from search.reporting.dashboard.refresh import ORDER, Refresher
 from search.reporting.dashboard.server import refreshing
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.dashboard.theme import themed
-from search.session import confirming, rerun, runner
+from search.session import confirming, engine, rerun
 from search.study.keeping import uploads_folder
 from search.study.snapshot import StudySnapshot, read_snapshot
 from search.workers.pool import WorkerPool
@@ -92,7 +92,7 @@ def _nobody(_devices: object, threads: int, *_: object) -> WorkerPool:
 def nothing_trains() -> Iterator[None]:
     """Commands go on to the point where something would be trained, and end there."""
     with contextlib.ExitStack() as stack:
-        for module in (runner, confirming):
+        for module in (engine, confirming):
             stack.enter_context(patch.object(module, "WorkerPool", _nobody))
         stack.enter_context(patch.object(confirming, "Repeating", _Idle))
         stack.enter_context(patch.object(rerun, "compare_epochs", lambda *_: iter(())))

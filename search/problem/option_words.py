@@ -13,6 +13,8 @@ PrunerName = Literal["front", "none"]
 """Values of `--pruner`."""
 SamplerName = Literal["front", "tpe", "nsga2", "gp", "random"]
 """Values of `--sampler`."""
+EngineName = Literal["local", "ray"]
+"""Values of `--engine`: who runs the workers."""
 
 MOST_COUNT, MOST_SECONDS, MOST_MB = 10**12, 1e9, 1e9
 """What an option may say at most, and so what a study may hold of it."""

@@ -118,7 +118,7 @@ class Coordinator:
                 0 if key is None else place_of(key),
             ),
             self._writer,
-            checkpoint_folder(study),
+            checkpoint_folder(study, run.plan.checkpoints),
             lambda: pool.wake(ProposalReady()),
             self._trials.keys,
         )

@@ -8,6 +8,7 @@ import torch
 from paretrain.config import DataConfig, Metric, Precision
 from search.problem.baselines import Choice
 from search.problem.objective import Objective
+from search.problem.option_words import EngineName
 from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
@@ -38,6 +39,12 @@ class Options:
     """Work on the study beside those that run it already."""
     mps: bool = False
     """Start NVIDIA's Multi-Process Service where workers share a GPU."""
+    engine: EngineName = "local"
+    """Who runs the workers."""
+    ray_address: str | None = None
+    """None = the cluster that this machine belongs to."""
+    checkpoints: str | None = None
+    """Folder for the state of running trials; None = in the cache."""
     workers: int | None = 1
     """None = as many as measuring shows to pay."""
     threads: int | None = None

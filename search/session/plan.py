@@ -21,6 +21,7 @@ from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
 from search.problem.latency_model import LatencyModel
 from search.problem.objective import Objective
+from search.problem.option_words import EngineName
 from search.problem.space import Space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Limits
@@ -111,6 +112,12 @@ class Plan:
     """Work on the study beside those that run it already."""
     goes_on: bool = False
     """Whether there was a study, from which settings were taken over."""
+    engine: EngineName = "local"
+    """Who runs the workers: this machine, or a Ray cluster."""
+    ray_address: str | None = None
+    """Which one; None = that which this machine belongs to."""
+    checkpoints: str | None = None
+    """Folder for the state of running trials; None = in the cache."""
     mps: bool = False
     """Start NVIDIA's Multi-Process Service where workers share a GPU."""
     sharing: Mapping[str, str] = field(default_factory=dict)
@@ -282,6 +289,9 @@ def settle(options: Options, stored: Stored | None) -> Plan:
         auto_workers=options.workers is None,
         join=options.join,
         goes_on=stored is not None,
+        engine=options.engine,
+        ray_address=options.ray_address,
+        checkpoints=options.checkpoints,
         mps=options.mps,
         objective=choice.objective(),
         metric=choice.metric(),

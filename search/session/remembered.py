@@ -28,7 +28,9 @@ OF_ITS_RUNS: Mapping[str, Any] = {
 }
 """What a run may change, with what a new study has; the next run goes on with the last value. What
 `max_params` is in a new study depends on images and device."""
-OF_ONE_RUN = ("limits", "workers", "device", "mps", "join")
+OF_ONE_RUN = (
+    *("limits", "workers", "device", "mps", "join", "engine", "ray_address", "checkpoints"),
+)
 """When to stop, and what the machine has to spare: said anew each time."""
 OF_ALL_RUNS = (
     *("max_params", "max_size_mb", "min_acc", "seed", "pruner", "sampler", "baselines", "prior"),

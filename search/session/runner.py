@@ -25,6 +25,7 @@ from search.reporting.nothing_learned import nothing_learned
 from search.reporting.prior_text import agreement_words
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
+from search.session.engine import begun_workers
 from search.session.enqueue import enqueue, requeue_interrupted
 from search.session.gpu_choice import choose_graphs, choose_precision
 from search.session.joining import wait_for_others
@@ -67,7 +68,6 @@ from search.workers.devices import gpu_uuids
 from search.workers.engine import Pool
 from search.workers.forecast import Forecast
 from search.workers.mps import multi_process_service, shares
-from search.workers.pool import WorkerPool
 
 Style = Literal["person", "json", "quiet"]
 
@@ -113,9 +113,8 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         run = replace(run, plan=held.enter_context(_sharing(run.plan)))
         doing.say("measuring numbers of workers")
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
-        environment = run.plan.worker_environment
-        with WorkerPool(run.plan.worker_devices, run.plan.threads, environment) as pool:
-            doing.say("starting workers and measuring threads")
+        doing.say("starting workers and measuring threads")
+        with begun_workers(run, lambda text: _note(style, screen, text)) as (run, pool):
             run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
             run = choose_graphs(run, examples[:SIZED], pool)
             run = choose_precision(run, examples[:SIZED], pool)
@@ -217,6 +216,8 @@ def _examples(run: PreparedRun) -> list[TrainConfig]:
 
 
 def _with_workers(plan: Plan, examples: Sequence[TrainConfig], screen: Console) -> Plan:
+    if plan.engine != "local":
+        return plan
     if not plan.auto_workers:
         if plan.objective != "latency" or not shares(plan.worker_devices):
             return plan

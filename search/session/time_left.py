@@ -48,7 +48,7 @@ def expected_time(
         share,
         later=LATER if plan.sampler == "front" else 1.0,
         fresh=not trials,
-        crowded=plan.workers * plan.threads >= cores(),
+        crowded=plan.engine == "local" and plan.workers * plan.threads >= cores(),
     )
     expected, limits = forecast(pool, baselines, examples, course, tell), plan.limits
     if expected is None or limits.epochs is None:

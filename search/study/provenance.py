@@ -31,19 +31,24 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def checkpoint_folder(study: optuna.Study) -> Path:
-    """Where the running trials of this study keep their state: in the cache, because it is worth
-    nothing once they have ended. Its name was checked when it was read, so it is no path elsewhere.
-    Raises UserError for a study without a name for it."""
+def running_folder(chosen: str | None = None) -> Path:
+    """Where the running trials of all studies keep their state: in the chosen folder, else in the
+    cache, because it is worth nothing once they have ended."""
+    return cache_folder() / "running" if chosen is None else Path(chosen)
+
+
+def checkpoint_folder(study: optuna.Study, chosen: str | None = None) -> Path:
+    """Where the running trials of this study keep their state. Its name was checked when it was
+    read, so it is no path elsewhere. Raises UserError for a study without a name for it."""
     name = study.user_attrs.get(UID)
     if name is None:
         raise UserError(
             f"study '{study.study_name}' has no valid '{UID}', so no place for checkpoints: go on "
             "with it once by python -m search.run, which gives it a new one"
         )
-    return checkpoints_of(str(name))
+    return checkpoints_of(str(name), chosen)
 
 
-def checkpoints_of(uid: str) -> Path:
+def checkpoints_of(uid: str, chosen: str | None = None) -> Path:
     """The same by what the study stores as its UID."""
-    return cache_folder() / "running" / uid
+    return running_folder(chosen) / uid

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from search.workers.engine import Died
-from search.workers.process import begin
+from search.workers.process import begin, last_words
 from search.workers.protocol import FROM_WORKER, Go, Probe, Stop, Train, line
 
-STDERR_LINES = 20
 LEAVING_S = 15.0
 """Time for a worker to end by itself; it takes `worker.LEAVING_S` at most."""
 NOTHING: Mapping[str, str] = {}
@@ -128,9 +127,7 @@ class WorkerPool:
                 self._inbox.put((worker, process, FROM_WORKER.validate_json(text)))
         code = process.wait()
         with contextlib.suppress(ValueError, OSError):  # closed: the pool ended this process
-            log.seek(0)
-            tail = log.read().decode(errors="replace").strip().splitlines()[-STDERR_LINES:]
-            self._inbox.put((worker, process, Died(code, "\n".join(tail))))
+            self._inbox.put((worker, process, Died(code, last_words(log))))
 
     def _end(self, worker: int) -> None:
         process, log = self._processes.pop(worker), self._logs.pop(worker)

@@ -52,6 +52,16 @@ def begin(device: str, threads: int, extra: Mapping[str, str]) -> WorkerProcess:
     return process
 
 
+STDERR_LINES = 20
+
+
+def last_words(log: BinaryIO) -> str:
+    """The last lines of what a process wrote to standard error. Raises ValueError or OSError when
+    the file is closed."""
+    log.seek(0)
+    return "\n".join(log.read().decode(errors="replace").strip().splitlines()[-STDERR_LINES:])
+
+
 def end(process: WorkerProcess) -> None:
     """End a process at once."""
     process.popen.kill()

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.training import Confusion, EpochResult
 
 
@@ -38,6 +38,19 @@ class Probe(_Message):
     """Go on with steps for at least this long."""
     threads: int | None = None
     """Instead of the worker's own number, for this measurement alone."""
+
+
+class Prepare(_Message):
+    """Coordinator -> worker on another machine: load the images, and say what is there."""
+
+    say: Literal["prepare"] = "prepare"
+    data: DataConfig
+    paths: tuple[str, ...] = ()
+    """Files and folders that configurations name."""
+    checkpoints: str
+    """Folder for checkpoints."""
+    token: str
+    """A file in that folder, where it is the coordinator's."""
 
 
 class Go(_Message):
@@ -140,12 +153,30 @@ class Probed(_Message):
     """Most memory the process has used so far: on a GPU there, else resident on the CPU."""
 
 
-ToWorker = Annotated[Train | Probe | Go | Stop, Field(discriminator="say")]
-Said = Ready | Resumed | Measured | Alive | Epoch | Finished | Failed | Warned | Probed
+class Prepared(_Message):
+    """Worker -> coordinator: what it has found."""
+
+    say: Literal["prepared"] = "prepared"
+    fingerprint: str | None = None
+    """Of the images; None where they cannot be had."""
+    error: str = ""
+    """Why they cannot."""
+    missing: tuple[str, ...] = ()
+    """Which of the paths are not there."""
+    shared: bool = False
+    """The folder for checkpoints is the coordinator's, and can be written."""
+    computes: str = ""
+    """Device, and what of the CPU torch uses: curves are equal to the last bit where this is."""
+
+
+Order = Train | Probe | Prepare | Go | Stop
+"""What a worker is told."""
+ToWorker = Annotated[Order, Field(discriminator="say")]
+Said = Ready | Resumed | Measured | Alive | Epoch | Finished | Failed | Warned | Probed | Prepared
 """What a worker says."""
 FromWorker = Annotated[Said, Field(discriminator="say")]
 
-TO_WORKER: TypeAdapter[Train | Probe | Go | Stop] = TypeAdapter(ToWorker)
+TO_WORKER: TypeAdapter[Order] = TypeAdapter(ToWorker)
 FROM_WORKER: TypeAdapter[Said] = TypeAdapter(FromWorker)
 
 

@@ -331,7 +331,11 @@ class Supervisor:
         else:
             without = ", without MPS" if unshared else ""
             yield JobNote(job, f"{died}; tried once more{without}")
-            self._train(worker, job)
+            if worker in self._pool.workers:
+                self._train(worker, job)
+            else:  # until it has a place, another one may be idle
+                del self._busy[worker]
+                self._returned.append(job)
 
     def _worker_lost(self, worker: int, lost: Lost) -> JobNote | WorkerReplaced:
         gone, job = self._places(worker), self._busy.pop(worker, None)

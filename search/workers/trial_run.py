@@ -11,9 +11,9 @@ from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.data.parts import ImageData
 from paretrain.training import Confusion, Training
 from search.workers.latency import latency
-from search.workers.protocol import Alive, Epoch, Go, Measured, Probe, Resumed, Stop, Train, Warned
+from search.workers.protocol import Alive, Epoch, Go, Measured, Order, Resumed, Stop, Train, Warned
 
-Orders = queue.SimpleQueue[Train | Probe | Go | Stop]
+Orders = queue.SimpleQueue[Order]
 Say = Callable[[Resumed | Measured | Alive | Epoch | Warned], None]
 
 ALIVE_EVERY_S = 2.0
@@ -82,7 +82,7 @@ class TrialRun:
             self._sign = now
             self._say(Alive(trial=self._number))
 
-    def _take(self, order: Train | Probe | Go | Stop) -> None:
+    def _take(self, order: Order) -> None:
         if isinstance(order, Stop) and order.trial == self._number:
             raise Stopped
         if isinstance(order, Go) and order.trial == self._number:

@@ -13,9 +13,11 @@ import functools
 import gc
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
+from pathlib import Path
 from typing import BinaryIO
 
 import torch
@@ -33,6 +35,8 @@ from search.workers.protocol import (
     TO_WORKER,
     Failed,
     Finished,
+    Prepare,
+    Prepared,
     Probe,
     Probed,
     Ready,
@@ -48,6 +52,16 @@ from search.workers.trial_run import Orders, Stopped, TrialRun
 def _data(config: DataConfig, device: torch.device) -> ImageData:
     """Loaded once, not once a trial: all trials of a study share their data."""
     return load_data(config).to(device)
+
+
+def _is_shared(folder: Path, token: str) -> bool:
+    """Whether the folder has this file, and can be written. Makes it where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return (folder / token).exists()
+    except OSError:
+        return False
 
 
 LEAVING_S = 10.0
@@ -79,6 +93,8 @@ class Worker:
                 self._say(self._train(order))
             elif isinstance(order, Probe):
                 self._say(self._probe(order))
+            elif isinstance(order, Prepare):
+                self._say(self._prepare(order))
             # Any other is the answer to a trial that has ended meanwhile.
 
     def _listen(self) -> None:
@@ -152,6 +168,21 @@ class Worker:
             images_per_second=None if pace is None else pace.images_per_second,
             steps_as=None if pace is None else pace.steps_as,
             peak_bytes=peak_memory(self._device),
+        )
+
+    def _prepare(self, order: Prepare) -> Prepared:
+        fingerprint, error = None, ""
+        try:
+            fingerprint = _data(order.data, self._device).fingerprint
+        except Exception as raised:  # a machine that lacks them is not used
+            error = str(raised) or type(raised).__name__
+        cpu = torch.backends.cpu.get_cpu_capability()
+        return Prepared(
+            fingerprint=fingerprint,
+            error=" ".join(error.split()),
+            missing=tuple(path for path in order.paths if not Path(path).exists()),
+            shared=_is_shared(Path(order.checkpoints), order.token),
+            computes=f"{device_name(self._device)}, {cpu}",
         )
 
     def _free_memory(self) -> None:

@@ -9,15 +9,17 @@ import psutil
 import pytest
 import torch
 
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.training import EpochResult, Training
+from search.workers.cluster.pool import ClusterPool, Needs
 from search.workers.engine import Died, Pool
 from search.workers.forecast import probe_all
 from search.workers.job import Job
 from search.workers.pool import WorkerPool
 from search.workers.protocol import Alive, Epoch, Finished, Go, Ready, Resumed, Stop, Train
 from search.workers.supervisor import EpochOver, JobFinished, JobNote, Supervisor
+from tests.ray_cluster import RayCluster
 
 MakeConfig = Callable[..., TrainConfig]
 LONG = 10_000
@@ -27,33 +29,65 @@ WAIT_S = 120.0
 
 
 class Engine:
-    """Pools of one kind."""
+    """One pool of a kind, with two workers, for all tests: processes take long to begin."""
 
-    workers = 2
+    pool: Pool | None = None
 
-    @contextlib.contextmanager
-    def pool(self) -> Iterator[Pool]:
-        """With two workers, on places of their own."""
+    def opened(self) -> Pool:
+        if self.pool is None:
+            self.pool = self.open()
+        return self.pool
+
+    def close(self) -> None:
+        if self.pool is not None:
+            self.pool.close()
+            self.pool.close()  # does nothing
+        self.pool = None
+
+    def open(self) -> Pool:
         raise NotImplementedError
 
 
 class Local(Engine):
-    @contextlib.contextmanager
-    def pool(self) -> Iterator[Pool]:
-        with WorkerPool(["cpu"] * self.workers, threads=1) as pool:
-            yield pool
+    def open(self) -> Pool:
+        return WorkerPool(["cpu", "cpu"], threads=1)
 
 
-@pytest.fixture(scope="module", params=["local"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return Local()
+class OnRay(Engine):
+    """Two nodes of one CPU each."""
+
+    def __init__(self, cluster: RayCluster, checkpoints: Path) -> None:
+        self._address = cluster.address
+        data = DataConfig(source="digits", image_size=8, fraction=0.1)
+        self._needs = Needs(data, load_data(data).fingerprint, checkpoints, must_be_shared=True)
+
+    def open(self) -> Pool:
+        pool = ClusterPool(self._address)
+        pool.begin(2, 1, 0.0, self._needs)
+        assert pool.checkpoints_shared and pool.nodes_of_workers == 2
+        return pool
 
 
-@pytest.fixture(scope="module")
-def shared(engine: Engine) -> Iterator[Pool]:
+@pytest.fixture(scope="module", params=["local", "ray"])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    if request.param == "local":
+        with contextlib.closing(Local()) as made:
+            yield made
+        return
+    pytest.importorskip("ray")
+    with (
+        RayCluster(nodes=1) as cluster,
+        contextlib.closing(OnRay(cluster, tmp_path_factory.mktemp("checkpoints"))) as on_ray,
+    ):
+        yield on_ray
+
+
+@pytest.fixture
+def shared(engine: Engine) -> Pool:
     """For tests that leave its workers idle."""
-    with engine.pool() as pool:
-        yield pool
+    return engine.opened()
 
 
 def processes() -> list[psutil.Process]:
@@ -64,6 +98,12 @@ def processes() -> list[psutil.Process]:
             if "search.workers.worker" in process.cmdline():
                 found.append(process)
     return found
+
+
+def wait_for_the_end_of(those: list[psutil.Process]) -> None:
+    """Where they run on other machines, they end a little later than they are asked to."""
+    _, left = psutil.wait_procs(those, WAIT_S)
+    assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def hear(pool: Pool, worker: int) -> object:
@@ -164,72 +204,70 @@ def test_all_workers_measure_at_once(shared: Pool, tiny_config: MakeConfig) -> N
 def test_deaths_restarts_and_the_end(
     engine: Engine, tiny_config: MakeConfig, tmp_path: Path
 ) -> None:
-    """One pool for all of it, since processes take long to begin."""
-    before = processes()
-    with engine.pool() as pool:
-        config, checkpoint = tiny_config(epochs=6), tmp_path / "0.pt"
-        for worker in pool.workers:  # so that it is known which process is whose
-            pool.send(worker, Train(trial=worker, config=tiny_config(epochs=LONG)))
-            assert isinstance(hear(pool, worker), Epoch)
-        own = [one for one in processes() if one not in before]
-        assert len(own) == 2
+    pool = engine.opened()
+    config, checkpoint = tiny_config(epochs=6), tmp_path / "0.pt"
+    for worker in pool.workers:  # so that it is known which process is whose
+        pool.send(worker, Train(trial=worker, config=tiny_config(epochs=LONG)))
+        assert isinstance(hear(pool, worker), Epoch)
+    own = processes()
+    assert len(own) == 2
 
-        # What a former self has said is not heard, and the fresh one works.
-        pool.restart(0)
-        pool.send(0, Train(trial=1, config=config, checkpoint=str(checkpoint)))
-        for number in (1, 2):
-            said = hear(pool, 0)
-            assert isinstance(said, Epoch) and said.trial == 1 and said.result.epoch == number
+    # What a former self has said is not heard, and the fresh one works.
+    pool.restart(0)
+    pool.send(0, Train(trial=1, config=config, checkpoint=str(checkpoint)))
+    for number in (1, 2):
+        said = hear(pool, 0)
+        assert isinstance(said, Epoch) and said.trial == 1 and said.result.epoch == number
 
-        # A process that is killed is said to have died; until then it may be sent anything.
-        (victim,) = [one for one in processes() if one not in [*before, *own]]
-        victim.kill()
-        while not isinstance(died := hear(pool, 0), Died):
-            pass
-        assert died.killed and "killed" in str(died)
-        pool.send(0, Go(trial=1, epoch=1))
+    # A process that is killed is said to have died; until then it may be sent anything.
+    (victim,) = [one for one in processes() if one not in own]
+    victim.kill()
+    while not isinstance(died := hear(pool, 0), Died):
+        pass
+    assert died.killed and "killed" in str(died)
+    pool.send(0, Go(trial=1, epoch=1))
 
-        # The next one goes on from the checkpoint, to the same curve.
-        pool.restart(0, lost=True)
-        pool.send(0, Train(trial=1, config=config, checkpoint=str(checkpoint)))
-        resumed = hear(pool, 0)
-        assert isinstance(resumed, Resumed)
-        first = [without_time(result) for result in resumed.results]
-        assert first and first + curve(pool, 0, 1) == in_this_process(config)
+    # The next one goes on from the checkpoint, to the same curve.
+    pool.restart(0, lost=True)
+    pool.send(0, Train(trial=1, config=config, checkpoint=str(checkpoint)))
+    resumed = hear(pool, 0)
+    assert isinstance(resumed, Resumed)
+    first = [without_time(result) for result in resumed.results]
+    assert first and first + curve(pool, 0, 1) == in_this_process(config)
 
-        # The other one was not touched, until both begin anew.
-        assert own[1].is_running() or own[0].is_running()
-        pool.use_threads(2)
-        assert list(pool.workers) == [0, 1]
-        probed = probe_all(pool, config)
-        assert probed is not None and len(probed) == 2
-        assert not {*own} & {*processes()}
-        pool.close()
-    assert not {*processes()} - {*before}
+    # The other one was not touched, until both begin anew.
+    assert own[1].is_running() or own[0].is_running()
+    pool.use_threads(1)
+    assert list(pool.workers) == [0, 1]
+    probed = probe_all(pool, config)
+    assert probed is not None and len(probed) == 2
+    wait_for_the_end_of(own)
+    own = processes()
+    engine.close()
+    wait_for_the_end_of(own)
 
 
 @pytest.mark.slow
 def test_a_supervisor_brings_a_job_through_the_death_of_its_worker(
-    engine: Engine, tiny_config: MakeConfig, tmp_path: Path
+    shared: Pool, tiny_config: MakeConfig, tmp_path: Path
 ) -> None:
-    before, killed = processes(), False
+    others, killed = processes(), False
     jobs = [Job(n, tiny_config(epochs=5, seed=n), tmp_path / f"{n}.pt") for n in range(3)]
     waiting = list(jobs)
-    with engine.pool() as pool:
-        supervisor, notes, done = Supervisor(pool), [], 0
-        while done < len(jobs):
-            for _ in supervisor.hand_out(lambda: waiting.pop(0) if waiting else None):
-                pass
-            for happened in supervisor.receive(1.0):
-                if isinstance(happened, EpochOver):
-                    supervisor.go_on(happened.job, happened.result.epoch)
-                    if not killed and happened.job.number == 1 and happened.result.epoch == 2:
-                        killed = True
-                        for process in [one for one in processes() if one not in before]:
-                            process.kill()
-                if isinstance(happened, JobNote):
-                    notes.append(happened.text)
-                done += isinstance(happened, JobFinished)
+    supervisor, notes, done = Supervisor(shared), [], 0
+    while done < len(jobs):
+        for _ in supervisor.hand_out(lambda: waiting.pop(0) if waiting else None):
+            pass
+        for happened in supervisor.receive(1.0):
+            if isinstance(happened, EpochOver):
+                supervisor.go_on(happened.job, happened.result.epoch)
+                if not killed and happened.job.number == 1 and happened.result.epoch == 2:
+                    killed = True
+                    for process in others:
+                        process.kill()
+            if isinstance(happened, JobNote):
+                notes.append(happened.text)
+            done += isinstance(happened, JobFinished)
     assert notes and all("killed" in note for note in notes)
     for job in jobs:
         assert [without_time(result) for result in job.results] == in_this_process(job.config)

@@ -721,3 +721,14 @@ def test_a_job_that_was_to_have_a_machine_for_itself_goes_on_elsewhere_when_it_i
     assert [seen.hand_out(), seen.running] == [[1], [1]]
     seen.hears(2, Finished(trial=1, seconds=1.0))
     assert seen.hand_out() == [0] and seen.jobs[0].alone_on is None
+
+
+def test_a_job_whose_worker_died_need_not_wait_for_its_next_place(scene: MakeScene) -> None:
+    seen = scene(workers=2)
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    seen.pool.workers = [1]  # the other one begins anew, and has no place yet
+    assert texts(seen.hears(0, Died(1, "boom"))) == [
+        "worker ended with exit code 1: boom; tried once more"
+    ]
+    assert seen.jobs[0].deaths == 1 and seen.hand_out() == [0]
+    assert seen.pool.trained[-1] == (1, 0)

@@ -3,16 +3,18 @@
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from paretrain import step_graph
-from paretrain.config import TrainConfig
+from paretrain.config import DataConfig, TrainConfig
+from paretrain.data.load import load_data
 from search.session.running_trial import RunningTrial
 from search.study.attributes import STEPS
 from search.workers.job import Job
-from search.workers.protocol import Finished, Go, Probe, Stop, Train
+from search.workers.protocol import Finished, Go, Prepare, Prepared, Probe, Stop, Train
 from search.workers.worker import Worker
 from tests.fake_graph import FakeCapture
 
@@ -59,3 +61,29 @@ def test_a_probe_measures_steps_once_they_are_replayed(
     for asked, said in ((True, "CUDA graph"), (False, None)):
         probed = worker._probe(Probe(config=tiny_config(cuda_graphs=asked)))
         assert probed.steps_as == said and probed.images_per_second
+
+
+def test_a_worker_on_another_machine_says_what_is_there(
+    worker: Worker, tiny_config: MakeConfig, tmp_path: Path
+) -> None:
+    data, here = tiny_config().data, tmp_path / "here"
+    here.touch()
+
+    def prepared(**changes: Any) -> Prepared:
+        words: dict[str, Any] = {"checkpoints": str(tmp_path / "running"), "token": "seen"}
+        return worker._prepare(Prepare(data=data, **(words | changes)))
+
+    found = prepared()
+    assert found.fingerprint == load_data(data).fingerprint and not found.error
+    assert found.computes.startswith("cpu, ")
+    assert not found.shared and (tmp_path / "running").is_dir(), "it may lie on each by itself"
+    (tmp_path / "running" / "seen").touch()
+    assert prepared().shared
+    assert not prepared(checkpoints=str(here / "below")).shared, "a file is no folder"
+    gone = str(tmp_path / "gone")
+    assert prepared(paths=(str(here), gone)).missing == (gone,)
+    images = tiny_config(data=DataConfig(source=gone)).data
+    lacks = worker._prepare(
+        Prepare(data=images, checkpoints=str(tmp_path / "running"), token="seen")
+    )
+    assert lacks.fingerprint is None and gone in lacks.error

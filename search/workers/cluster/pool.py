@@ -1,0 +1,420 @@
+"""Workers on the nodes of a Ray cluster. See `engine.Pool`."""
+
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from paretrain.cli import UserError
+from paretrain.config import DataConfig
+from paretrain.interruption import raise_if_interrupted
+from search.workers import protocol
+from search.workers.cluster.messages import (
+    FROM_BROKER,
+    Begin,
+    Connected,
+    End,
+    Ended,
+    FromBroker,
+    Gone,
+    Heard,
+    Node,
+    Placed,
+    Refused,
+    Send,
+    ToBroker,
+    Unusable,
+    line,
+)
+from search.workers.cluster.versions import versions
+from search.workers.engine import Died, Lost
+from search.workers.process import last_words
+from search.workers.protocol import FROM_WORKER, Go, Prepare, Prepared, Probe, Ready, Stop, Train
+
+CONNECT_S = 60.0
+"""Ray answers within seconds, or never."""
+PLACE_S = 90.0
+"""Time for workers that the cluster has room for to be ready."""
+CLOSE_S = 15.0
+ANSWER_S = 10.0
+"""Time for a port to answer at all."""
+AUTO = "auto"
+"""The cluster that this machine belongs to."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What every node must have."""
+
+    data: DataConfig
+    fingerprint: str
+    """Of the images."""
+    checkpoints: Path
+    """Folder for checkpoints ..."""
+    must_be_shared: bool
+    """... and whether every node must reach it."""
+    paths: tuple[str, ...] = ()
+    """Files and folders that configurations name."""
+    one_kind: bool = False
+    """All must compute on the same kind of device: latencies are compared."""
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """The broker has ended."""
+
+    last_words: str
+
+
+def refuse_silent(address: str) -> None:
+    """Raises UserError where nobody listens at the address: Ray would ask for ever."""
+    if address == AUTO:
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"--ray-address {address}: nobody answers there ({why}): give the address that `ray "
+            "start --head` printed"
+        ) from None
+
+
+class ClusterPool:
+    """Workers that Ray places. More may be wanted than there is room for: the others begin when
+    nodes join. A worker can be given something to do once its node has been looked at."""
+
+    def __init__(self, address: str, say: Callable[[str], None] = lambda text: None) -> None:
+        """Connects, and begins nothing. `say` takes lines for the user. Raises UserError."""
+        self._address, self._say = address, say
+        self._inbox: queue.SimpleQueue[tuple[int, object]] = queue.SimpleQueue()
+        self._lives: Counter[int] = Counter()
+        self._places: dict[int, Placed] = {}
+        self._ready: dict[int, Prepared] = {}
+        self._held: dict[int, list[Send]] = {}
+        """What workers are to be told once they are ready."""
+        self._unfit: dict[str, str] = {}
+        """Nodes that cannot be used, and why."""
+        self._broken, self._closed = "", False
+        self._needs: Needs | None = None
+        self._threads, self._gpus = 1, 0.0
+        self._token: Path | None = None
+        self._lock = threading.Lock()
+        environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        environment.pop("PARETRAIN_STORAGE", None)  # may hold a password
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the broker)
+        self._broker = subprocess.Popen(
+            [sys.executable, "-m", "search.workers.cluster.broker", address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the coordinator alone
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            self.nodes = self._connected()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> list[int]:
+        """Those whose node has all that is needed."""
+        return sorted(self._ready)
+
+    @property
+    def checkpoints_shared(self) -> bool:
+        """Whether all of them reach the coordinator's folder for checkpoints."""
+        return all(prepared.shared for prepared in self._ready.values())
+
+    @property
+    def nodes_of_workers(self) -> int:
+        """On how many nodes they are."""
+        return len({self._places[worker].node for worker in self._ready})
+
+    @property
+    def kinds(self) -> list[str]:
+        """On what they compute."""
+        return sorted({prepared.computes for prepared in self._ready.values()})
+
+    def device(self, worker: int) -> str:
+        """Unique in the cluster."""
+        place = self._places.get(worker)
+        return "cpu" if place is None else f"{place.node} {place.device}"
+
+    def machine(self, worker: int) -> str:
+        """Its node."""
+        place = self._places.get(worker)
+        return "" if place is None else place.node
+
+    def begin(self, workers: int, threads: int, gpus: float, needs: Needs) -> None:
+        """Begin so many workers with so many threads and such a share of a GPU, and wait until
+        those are ready that the cluster has room for. Raises UserError when a node lacks what is
+        needed, or none becomes ready."""
+        self._threads, self._gpus, self._needs = threads, gpus, needs
+        self._token = needs.checkpoints / f".{uuid.uuid4().hex}"
+        try:
+            needs.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._token.touch()
+        except OSError as error:
+            if needs.must_be_shared:
+                why = f"{error.strerror or error}: give a folder that all nodes can write"
+                raise UserError(f"--checkpoints {needs.checkpoints}: {why}") from None
+            self._token = None
+        for worker in range(workers):
+            self._begin(worker)
+        self._wait_for(min(workers, self.room(threads, gpus)))
+
+    def room(self, threads: int, gpus: float) -> int:
+        """How many workers the whole cluster has room for."""
+        if gpus:
+            return sum(int(node.gpus / gpus + 1e-6) for node in self.nodes)
+        return sum(int(node.cpus // threads) for node in self.nodes)
+
+    def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
+        """See `engine.Pool`."""
+        order = Send(worker=worker, text=protocol.line(message).decode())
+        if worker in self._ready:
+            self._order(order)
+        else:
+            self._held.setdefault(worker, []).append(order)
+
+    def wake(self, message: object) -> None:
+        """See `engine.Pool`."""
+        self._inbox.put((-1, message))
+
+    def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
+        """See `engine.Pool`. Raises UserError when the cluster is lost."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                worker, heard = self._inbox.get(timeout=left)
+            except queue.Empty:
+                return None
+            if isinstance(heard, _Broken):
+                self._inbox.put((worker, heard))  # it stays true
+                raise UserError(
+                    f"{self._cluster} was lost: when it is there again, the same command goes on "
+                    "from here"
+                )
+            if not isinstance(heard, FromBroker):
+                return worker, heard
+            if (said := self._interpret(heard)) is not None:
+                return said
+
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        """See `engine.Pool`."""
+        self._begin(worker)
+        return False
+
+    def use_threads(self, threads: int) -> None:
+        """See `engine.Pool`."""
+        self._threads, wanted = threads, len(self._ready)
+        for worker in sorted(self._lives):
+            self._begin(worker)
+        self._wait_for(max(1, min(wanted, self.room(threads, self._gpus))))
+
+    def close(self) -> None:
+        """See `engine.Pool`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ready.clear()
+        if self._token is not None:
+            with contextlib.suppress(OSError):
+                self._token.unlink()
+        assert self._broker.stdin is not None
+        for worker in self._lives:
+            self._order(End(worker=worker))
+        with contextlib.suppress(OSError):
+            self._broker.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._broker.wait(CLOSE_S)
+        self._broker.kill()
+        self._broker.wait()
+        self._reader.join()
+        self._log.close()
+
+    def _connected(self) -> tuple[Node, ...]:
+        until = time.monotonic() + CONNECT_S
+        while (left := until - time.monotonic()) > 0:
+            raise_if_interrupted()
+            with contextlib.suppress(queue.Empty):
+                _, said = self._inbox.get(timeout=min(1.0, left))
+                if isinstance(said, Connected):
+                    return said.nodes
+                if isinstance(said, Refused):
+                    raise UserError(f"{self._cluster}: {_refusal(said.why)}")
+                if isinstance(said, _Broken):
+                    last = said.last_words.splitlines() or ["it said nothing"]
+                    raise UserError(f"{self._cluster} cannot be used: {last[-1]}")
+        raise UserError(
+            f"{self._cluster} did not answer within {CONNECT_S:.0f} s: is it the address that "
+            "`ray start --head` printed, and does this machine belong to the cluster?"
+        )
+
+    @property
+    def _cluster(self) -> str:
+        where = "of this machine" if self._address == AUTO else f"at {self._address}"
+        return f"the Ray cluster {where}"
+
+    def _begin(self, worker: int) -> None:
+        self._ready.pop(worker, None)
+        self._held.pop(worker, None)
+        self._lives[worker] += 1
+        life = self._lives[worker]
+        self._order(Begin(worker=worker, life=life, threads=self._threads, gpus=self._gpus))
+
+    def _wait_for(self, count: int) -> None:
+        until, kept = time.monotonic() + PLACE_S, []
+        while len(self._ready) < count and (left := until - time.monotonic()) > 0:
+            raise_if_interrupted()
+            heard = self.receive(min(1.0, left))
+            if self._unfit:
+                raise UserError(next(iter(self._unfit.values())))
+            if heard is None:
+                continue
+            if isinstance(heard[1], Died):
+                raise UserError(f"a worker cannot start: {heard[1]}")
+            if isinstance(heard[1], Lost):
+                self._begin(heard[0])
+            else:
+                kept.append(heard)
+        for each in kept:
+            self._inbox.put(each)
+        if not self._ready:
+            raise UserError(
+                f"{self._cluster} gave no worker a place within {PLACE_S:.0f} s: see `ray status` "
+                "for who uses it"
+            )
+        assert self._needs is not None
+        if self._needs.one_kind and len(self.kinds) > 1:
+            raise UserError(
+                f"--objective latency: nodes compute on different devices ({'; '.join(self.kinds)})"
+                ", whose latencies cannot be compared: use nodes of one kind"
+            )
+
+    def _interpret(self, said: FromBroker) -> tuple[int, object] | None:
+        """What of it is for whoever receives."""
+        worker = getattr(said, "worker", -1)
+        if worker >= 0 and getattr(said, "life", 0) != self._lives[worker]:
+            return None  # of a former self
+        match said:
+            case Placed():
+                self._places[worker] = said
+                self._look_at(worker, said)
+            case Heard(text=text):
+                message = FROM_WORKER.validate_json(text)
+                if isinstance(message, Prepared):
+                    return self._prepared(worker, message)
+                if not isinstance(message, Ready):
+                    return worker, message
+            case Ended(exit_code=code, stderr=stderr):
+                self._ready.pop(worker, None)
+                return worker, Died(code, stderr)
+            case Gone(why=why):
+                self._ready.pop(worker, None)
+                return worker, Lost(f"{why} ({self._places[worker].address})")
+            case Unusable(why=why):
+                self._refuse(worker, "?", f"a node of {self._cluster} cannot begin a worker: {why}")
+        return None
+
+    def _look_at(self, worker: int, place: Placed) -> None:
+        own = versions()
+        differing = [
+            f"{name} {place.versions.get(name)} there, {here} here"
+            for name, here in own.items()
+            if place.versions.get(name) != here
+        ]
+        if differing:
+            self._refuse(
+                worker,
+                place.node,
+                f"node {place.address} has other versions: {', '.join(differing)}: install the "
+                "same on all nodes",
+            )
+            return
+        needs = self._needs
+        assert needs is not None
+        order = Prepare(
+            data=needs.data,
+            paths=needs.paths,
+            checkpoints=str(needs.checkpoints),
+            token="" if self._token is None else self._token.name,
+        )
+        self._order(Send(worker=worker, text=protocol.line(order).decode()))
+
+    def _prepared(self, worker: int, found: Prepared) -> tuple[int, object] | None:
+        needs, place = self._needs, self._places[worker]
+        assert needs is not None
+        where = f"node {place.address}"
+        if found.fingerprint is None:
+            why = f"{where} cannot read the images of {needs.data.source}: {found.error}: put them "
+            self._refuse(worker, place.node, why + "where every node has them under this path")
+        elif found.fingerprint != needs.fingerprint:
+            why = f"{where} has other images at {needs.data.source} than this machine: "
+            self._refuse(worker, place.node, why + "put the same ones there")
+        elif found.missing:
+            why = f"{where} does not have {', '.join(found.missing)}: "
+            self._refuse(worker, place.node, why + "put it there under the same path")
+        elif needs.must_be_shared and not found.shared:
+            why = f"--checkpoints {needs.checkpoints}: {where} cannot reach or write this folder: "
+            self._refuse(worker, place.node, why + "give one that all nodes share")
+        else:
+            self._ready[worker] = found
+            for order in self._held.pop(worker, []):
+                self._order(order)
+            return worker, Ready(device_name=found.computes)
+        return None
+
+    def _refuse(self, worker: int, node: str, why: str) -> None:
+        """The worker keeps its place and does nothing: Ray would only place it there again."""
+        if node not in self._unfit:
+            self._unfit[node] = why
+            self._say(f"{why}; it is not used")
+
+    def _order(self, order: ToBroker) -> None:
+        assert self._broker.stdin is not None
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._broker.stdin.write(line(order))
+            self._broker.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._broker.stdout is not None
+        with self._broker.stdout:
+            for text in self._broker.stdout:
+                said = FROM_BROKER.validate_json(text)
+                self._inbox.put((getattr(said, "worker", -1), said))
+        self._broker.wait()
+        self._inbox.put((-1, _Broken(last_words(self._log))))
+
+
+def _refusal(why: str) -> str:
+    """What Ray says, for users."""
+    if "Could not find any running Ray instance" in why:
+        return (
+            "there is none: start one by `ray start --head`, or give --ray-address, the address of "
+            "one that this machine belongs to"
+        )
+    return f"cannot be used: {why}"
