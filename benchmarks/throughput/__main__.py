@@ -110,7 +110,7 @@ def start(device: torch.device, options: argparse.Namespace) -> Found:
 
 def coordinate(device: torch.device, options: argparse.Namespace) -> Found:
     """The coordinator's share."""
-    trials, epochs = (2, 1) if options.quick else (options.trials, 12)
+    trials, epochs = (2, 1) if options.quick else (options.trials, 6)
     rows = [
         coordinator.measure(workers, trials, epochs, device.type)
         for workers in ((1,) if options.quick else (1, 2))
