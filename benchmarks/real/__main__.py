@@ -1,15 +1,17 @@
 """A real search: CIFAR-10 at 32 pixels, 10,000 training images, at most 300,000 parameters.
 
     python -m benchmarks.real --data cifar10 --work FOLDER --part search
+    python -m benchmarks.real --data cifar10 --work FOLDER --part search-no-hints
     python -m benchmarks.real --data cifar10 --work FOLDER --part by-hand
     python -m benchmarks.real --data cifar10 --work FOLDER --part tpe
     python -m benchmarks.real --data cifar10 --work FOLDER --part test --out benchmarks/results
 
-`search` is 30 trials of at most 10 epochs with `search.run`. `tpe` is Optuna's TPE with the same
-space, limit, trainer and epochs, until it has had the same processor time; with `--minutes` it can
-begin before our search has ended. `by-hand` trains networks that nobody searched. `test` trains the
-front of our search again, with the same seeds, to have its weights; then it opens the test part and
-writes the page cifar10-real.md.
+`search` is 30 trials of at most 10 epochs with `search.run`. `search-no-hints` is the same without
+the space's HINTS; it may be left out. `tpe` is Optuna's TPE, which has no hints either, with the
+same space, limit, trainer and epochs, until it has had the processor time of `search`; with
+`--minutes` it can begin before our search has ended. `by-hand` trains networks that nobody
+searched. `test` trains our fronts again, with the same seeds, to have their weights; then it opens
+the test part and writes the page cifar10-real.md.
 
 Each part goes on where it was interrupted, so it may run in pieces. `--data` is a folder with
 CIFAR-10 as images, 40,000 to train after the split. It takes about two hours of one core.
@@ -30,7 +32,7 @@ from benchmarks.live.settings import Settings
 from benchmarks.real.by_hand_part import by_hand
 from benchmarks.real.front_part import front_again
 from benchmarks.real.page import write_page
-from benchmarks.real.search_part import has_ended, run_search, spent
+from benchmarks.real.search_part import Name, has_ended, run_search, searched_in, spent
 from benchmarks.real.tpe_part import run_tpe
 from benchmarks.real.training import train
 from paretrain.cli import UserError, help_text, run_command
@@ -39,14 +41,17 @@ from paretrain.testset import load_test
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-SPACE = str(Path(__file__).with_name("narrow_resnet9.py"))
+SPACES: dict[Name, str] = {
+    "ours": str(Path(__file__).with_name("narrow_resnet9.py")),
+    "ours-no-hints": str(Path(__file__).with_name("narrow_resnet9_plain.py")),
+}
 SIDE, FRACTION, EPOCHS, TRIALS, LIMIT = 32, 0.25, 10, 30, 300_000
 BY_HAND_SEED = 0
 
 
-def search_words(data: str) -> list[str]:
-    """Return the options of our search."""
-    words = ["--space", os.path.relpath(SPACE), "--data", data, "--image-size", str(SIDE)]
+def search_words(data: str, name: Name) -> list[str]:
+    """Return the options of a search of ours."""
+    words = ["--space", os.path.relpath(SPACES[name]), "--data", data, "--image-size", str(SIDE)]
     words += ["--fraction", str(FRACTION), "--epochs", str(EPOCHS), "--trials", str(TRIALS)]
     # No networks by hand are tried first, which Optuna does not know either.
     words += ["--max-params", str(LIMIT), "--baselines", "none"]
@@ -57,7 +62,9 @@ def search_words(data: str) -> list[str]:
 def real(
     data: Annotated[str, Option(help="As for search.run.")],
     work: Annotated[Path, Option(help="Folder for what is kept between parts.")],
-    part: Annotated[Literal["search", "by-hand", "tpe", "test"], Option(help="What to do.")],
+    part: Annotated[
+        Literal["search", "search-no-hints", "by-hand", "tpe", "test"], Option(help="What to do.")
+    ],
     minutes: Annotated[
         float | None, Option(help="Processor time of TPE [default: that of the search].")
     ] = None,
@@ -68,11 +75,12 @@ def real(
         raise UserError(f"--out {out} is no folder: create it first")
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    if part == "search":
-        seconds = run_search(search_words(data), work)
+    if part in ("search", "search-no-hints"):
+        searched: Name = "ours" if part == "search" else "ours-no-hints"
+        seconds = run_search(search_words(data, searched), work, searched)
         print(f"{seconds / 60:.1f} minutes of processor time")
         return 0
-    settings = Settings(data, SIDE, None, FRACTION, EPOCHS, LIMIT, space=SPACE)
+    settings = Settings(data, SIDE, None, FRACTION, EPOCHS, LIMIT, space=SPACES["ours"])
     plan = settings.plan(0, work, hints=False)
     images = load_data(plan.data)
     if part == "by-hand":
@@ -81,15 +89,16 @@ def real(
             trained = train(name.replace("/", "_"), config, images, work / "by-hand")
             print(f"{name}: {trained.val_acc:.2%}", flush=True)
     elif part == "tpe":
-        if minutes is None and not has_ended(work):
+        if minutes is None and not has_ended(work, "ours"):
             raise UserError(f"the search in {work} has not ended: give --minutes")
-        run_tpe(plan, images, work, spent(work) if minutes is None else 60 * minutes)
+        run_tpe(plan, images, work, spent(work, "ours") if minutes is None else 60 * minutes)
     else:
-        front_again(work, images)
+        for searched in searched_in(work):
+            front_again(work, searched, images)
         test = load_test(plan.data)
         if test is None:
             raise UserError(f"--data {data} has no test part: give a folder with train/ and test/")
-        write_page(work, images, test, search_words("cifar10"), out / "cifar10-real.md")
+        write_page(work, images, test, search_words("cifar10", "ours"), out / "cifar10-real.md")
     return 0
 
 

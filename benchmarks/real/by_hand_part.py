@@ -20,13 +20,8 @@ FROM_REPORTS = {
 
 
 def by_hand() -> dict[str, TrainConfig]:
-    """Return the networks by name, the quick ones first."""
+    """Return the networks by name, the best known ones first."""
     configs = {}
-    for space_name, names in FROM_REPORTS.items():
-        space = load_space(space_name)
-        known = dict(space.baselines) | dict(space.baseline_settings)
-        for name in names:
-            configs[name] = space.suggest(RandomTrial(random.Random(0), dict(known[name])))
     resnet9 = load_space("resnet9")
     for divisor in sorted(RESNET9_DIVISORS, reverse=True):
         params = dict(resnet9.baselines["ResNet9"])
@@ -35,4 +30,9 @@ def by_hand() -> dict[str, TrainConfig]:
         network = config.network.model_copy(update={"widths": widths})
         configs[f"ResNet9/{divisor}"] = config.model_copy(update={"network": network})
     configs["ResNet20"] = load_space(str(ROOM / "resnet20.py")).suggest(None)
+    for space_name, names in FROM_REPORTS.items():
+        space = load_space(space_name)
+        known = dict(space.baselines) | dict(space.baseline_settings)
+        for name in names:
+            configs[name] = space.suggest(RandomTrial(random.Random(0), dict(known[name])))
     return configs

@@ -11,13 +11,12 @@ import torch
 from benchmarks.machine import machine
 from benchmarks.markdown import table
 from benchmarks.real import search_part, tpe_part
-from benchmarks.real.front_part import found, front
+from benchmarks.real.front_part import found, front, trials
 from benchmarks.real.training import Trained, accuracy_on_test, read
 from paretrain.data.parts import ImageData, Part
 from paretrain.shell import command_line
 from search.problem.front import Point, hypervolume, pareto_front
-from search.study.records import COUNTED, read_records
-from search.study.storage import load_study
+from search.study.records import COUNTED
 
 LIMIT = 300_000
 """Parameters: where hypervolumes end, as the search's own limit."""
@@ -28,8 +27,8 @@ def write_page(work: Path, data: ImageData, test: Part, words: Sequence[str], to
 
     Of each search only its front is scored, which validation images have chosen.
     """
-    lists = {
-        "ours": (front(work), work / "front"),
+    lists: dict[str, tuple[list[Trained], Path]] = {
+        **{name: (front(work, name), work / "front") for name in search_part.searched_in(work)},
         "TPE": (pareto_front(tpe_part.trained(work)), work / "tpe"),
         "by hand": ([read(p) for p in sorted((work / "by-hand").glob("*.json"))], work / "by-hand"),
     }
@@ -63,18 +62,20 @@ def _head(work: Path, data: ImageData, test: Part, words: Sequence[str]) -> list
         "defaults and two objectives: the same space, limit and trainer, nothing stopped, and the "
         "processor time that our whole search took, with imports and forecast; the training under "
         "way at its end is finished and counted. Our search has the space's `HINTS` (course report "
-        "E's settings), TPE has none. Neither knows networks by hand.",
+        "E's settings); TPE has none, nor has `ours-no-hints`. None knows networks by hand.",
         "",
         "The validation images chose the fronts. The test part was opened once, when all had "
-        "ended. Our front was trained again with the seeds of its trials, to have its weights.",
+        "ended. Our fronts were trained again with the seeds of their trials, to have the weights.",
     ]
 
 
 def _searches(work: Path, data: ImageData) -> list[str]:
-    ours = read_records(load_study(search_part.storage(work), search_part.STUDY), *COUNTED)
-    completed, tpe = found(work), tpe_part.trained(work)
+    ours = search_part.searched_in(work)
+    tpe = tpe_part.trained(work)
     chance = 1 / len(data.classes)
-    whole = hypervolume([*completed, *tpe], chance, LIMIT)
+    whole = hypervolume(
+        [*tpe, *(each for name in ours for each in found(work, name))], chance, LIMIT
+    )
 
     def row(name: str, points: Sequence[Point], begun: int, epochs: int, spent: float) -> list[str]:
         best = max(points, key=lambda point: point.val_acc)
@@ -83,18 +84,21 @@ def _searches(work: Path, data: ImageData) -> list[str]:
         said += [str(len(pareto_front(points))), f"{best.val_acc:.2%}", f"{best.size:,}"]
         return [*said, f"{share:.1%}"]
 
-    epochs = sum(len(record.curve.accs) for record in ours)
-    rows = [
-        row("ours", completed, len(ours), epochs, search_part.spent(work)),
-        row("TPE", tpe, len(tpe), sum(len(t.curve) for t in tpe), tpe_part.spent(work)),
-    ]
+    rows = []
+    for name in ours:
+        begun = trials(work, name, *COUNTED)
+        epochs = sum(len(record.curve.accs) for record in begun)
+        time = search_part.spent(work, name)
+        rows.append(row(name, found(work, name), len(begun), epochs, time))
+    epochs = sum(len(network.curve) for network in tpe)
+    rows.append(row("TPE", tpe, len(tpe), epochs, tpe_part.spent(work)))
     head = ["search", "processor minutes", "trials", "completed", "epochs", "on its front"]
     head += ["best validation", "its parameters", "hypervolume"]
     return [
         *table(head, rows),
         "",
         "Hypervolume: in (validation accuracy, log10 parameters), from chance and the limit on, as "
-        "a share of that of both searches together.",
+        "a share of that of all searches together.",
     ]
 
 
