@@ -51,7 +51,7 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "ours": Method(None, "`search.run` with its default sampler and rule, and the space's HINTS"),
-    "ours-no-hints": Method(None, "the same without HINTS, which no other method has"),
+    "ours-no-hints": Method(None, "the same without HINTS, which Optuna's methods do not have"),
     "optuna-tpe": Method(
         lambda plan, _: Optuna(plan.space.suggest, TPESampler(seed=plan.seed)),
         "Optuna's TPESampler with its defaults; two objectives, so nothing is stopped",

@@ -1,6 +1,7 @@
 """The page of the real search: fronts and networks by hand, scored on the test part."""
 
 import platform
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,15 +39,13 @@ def write_page(work: Path, data: ImageData, test: Part, words: Sequence[str], to
         for network in networks
     ]
     scored.sort(key=lambda row: row[1].num_params)
-    text = "\n".join(
-        [*_head(work, data, test, words), "", *_searches(work, data), "", *_rows(scored)]
-    )
+    text = "\n".join([*_head(data, test, words), "", *_searches(work, data), "", *_rows(scored)])
     to.write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
-def _head(work: Path, data: ImageData, test: Part, words: Sequence[str]) -> list[str]:
-    return [
+def _head(data: ImageData, test: Part, words: Sequence[str]) -> list[str]:
+    lines = [
         "# A real search: CIFAR-10, 10,000 training images, 32 pixels, at most 300,000 parameters",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, shared with other programs; Python "
@@ -67,6 +66,12 @@ def _head(work: Path, data: ImageData, test: Part, words: Sequence[str]) -> list
         "The validation images chose the fronts. The test part was opened once, when all had "
         "ended. Our fronts were trained again with the seeds of their trials, to have the weights.",
     ]
+    return [part for line in lines for part in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    """Return a line as lines of a page; headings and commands stay whole."""
+    return [line] if line[:1] in ("#", " ", "") else textwrap.wrap(line, 100)
 
 
 def _searches(work: Path, data: ImageData) -> list[str]:

@@ -13,6 +13,7 @@ from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData, Part
 from paretrain.describe import describe
 from paretrain.networks.build import count_parameters
+from paretrain.own_network import trust_code_of
 from paretrain.training import Training
 
 CPU = torch.device("cpu")
@@ -78,7 +79,9 @@ def accuracy_on_test(trained: Trained, folder: Path, data: ImageData, test: Part
     answer = folder / f"{trained.name}.test"
     if answer.exists():
         return float(answer.read_text())
-    training = Training(TrainConfig.from_dict(trained.config), data, CPU)
+    config = TrainConfig.from_dict(trained.config)
+    trust_code_of(config.network)  # `train` has run it before
+    training = Training(config, data, CPU)
     training.network.load_state_dict(load_file(folder / f"{trained.name}.safetensors"))
     acc = training.evaluate(test).acc
     write_whole(answer, repr(acc))
