@@ -87,6 +87,7 @@ def main() -> None:
         match line.strip():
             case "join":
                 nodes.append(cluster.add_node(**common(3 + len(nodes))))
+                cluster.wait_for_nodes()  # until it also knows that another one is gone
             case "kill":
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
             case "head":

@@ -46,6 +46,9 @@ CONNECT_S = 60.0
 """Ray answers within seconds, or never."""
 PLACE_S = 90.0
 """Time for workers that the cluster has room for to be ready."""
+MORE_S = 30.0
+"""Time for another one after one is ready: others may use the cluster, or a node may have died that
+Ray still lists."""
 CLOSE_S = 15.0
 ANSWER_S = 10.0
 """Time for a port to answer at all."""
@@ -287,10 +290,12 @@ class ClusterPool:
         self._order(Begin(worker=worker, life=life, threads=self._threads, gpus=self._gpus))
 
     def _wait_for(self, count: int) -> None:
-        until, kept = time.monotonic() + PLACE_S, []
+        until, kept, ready = time.monotonic() + PLACE_S, [], 0
         while len(self._ready) < count and (left := until - time.monotonic()) > 0:
             raise_if_interrupted()
             heard = self.receive(min(1.0, left))
+            if len(self._ready) > ready:
+                ready, until = len(self._ready), time.monotonic() + MORE_S
             if self._unfit:
                 raise UserError(next(iter(self._unfit.values())))
             if heard is None:
