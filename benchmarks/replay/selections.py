@@ -12,7 +12,7 @@ from search.problem.expected_gain import expected_volume_gain
 from search.sampling.acquisition import expected_gains
 from search.sampling.proposer import RANDOM_START
 from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, spread
-from search.sampling.surrogate import Features, GrowingModel, Observation
+from search.sampling.surrogate import Features, Observation
 
 CANDIDATES = 16
 """Candidates for one start, as many as search.sampling.candidates.BATCH."""
@@ -124,8 +124,6 @@ class ByModel:
     def __init__(self, draws: Draws, table: Table) -> None:
         self._draws, self._chance, self._largest = draws, table.chance, table.largest
         self._by_size = BySize(draws, table)
-        self._models: dict[int, GrowingModel] = {}
-        """Of each order, as it goes on."""
         self._inputs: dict[int, Features] = {
             id(row): Features(params, distributions, (row.num_params,))
             for row, (params, distributions) in zip(table.rows, described(table.rows), strict=True)
@@ -142,7 +140,6 @@ class ByModel:
         """See Selection."""
         rows = self._draws.candidates(order, started)
         if started < RANDOM_START or not any(e.completed for e in ended):
-            self._models[order] = GrowingModel()
             return self._by_size.choose(order, started, ended, front, running)
         gains = expected_gains(
             [self._inputs[id(row)] for row in rows],
@@ -154,6 +151,5 @@ class ByModel:
             self._chance,
             self._largest,
             seed=1000 * order + started,
-            growing=self._models.setdefault(order, GrowingModel()),
         )
         return rows[int(gains.argmax())]

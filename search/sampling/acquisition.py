@@ -12,9 +12,11 @@ from search.problem.expected_gain import expected_excess, front_widths, normal_c
 from search.problem.front import pareto_front
 from search.problem.log_error import CEILING
 from search.sampling.surrogate import (
+    AccuracyModel,
     Features,
     GrowingModel,
     Observation,
+    is_long,
 )
 
 
@@ -34,12 +36,12 @@ def expected_gains(
     to 1 %, where the area under accuracy has next to nothing to gain. Needs an observation.
 
     Trials under way are taken to end as the model expects (the kriging believer: Ginsbourger et
-    al. 2010, "Kriging is well-suited to parallelize optimization", sec. 3.2), so that what they
-    will bring is not sought twice. They are believed in the front alone: in the model they would
-    change little, for a second fit.
+    al. 2010, "Kriging is well-suited to parallelize optimization", sec. 3.2), in the model and in
+    the front, so that what they will bring is not sought twice.
 
-    `growing`: the model of this study, fitted now and then. `front`: that of the finished
-    observations, where it is known.
+    In a long study what runs is believed in the front alone, because among so many trials it would
+    hardly change the model. `growing`: the model of this study, which then is fitted now and then.
+    `front`: that of the finished observations, where it is known.
 
     Accuracy above `reference_point` counts, at sizes up to `largest`. The first network above it at
     its size gains `bonus` too.
@@ -50,6 +52,8 @@ def expected_gains(
         means, _ = model.predict(running)
         accs = CEILING - np.exp(-means)
         believed = [Observation(f, float(acc)) for f, acc in zip(running, accs, strict=True)]
+        if not is_long(len(observations)):
+            model = AccuracyModel([*observations, *believed], seed)
     means, deviations = model.predict(candidates)
     ended = observations if front is None else front
     worthy = (o for o in [*ended, *believed] if o.finished and o.val_acc > reference_point)

@@ -4,7 +4,7 @@ trial."""
 
 import math
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -203,42 +203,3 @@ class Source:
         config = self.constraints.complete(self._suggest(trial))
         size = self.constraints.size(config)
         return Candidate(trial.params, trial.distributions, config, size, origin)
-
-
-class Pool:
-    """Batches of candidates that several proposals choose from: a proposal near one size leaves
-    nearly all of them, which may be the best at the sizes of the next ones. So each needs only a
-    few new ones, and the oldest leave."""
-
-    def __init__(self, source: Source, most: int) -> None:
-        """`most`: batches that are kept."""
-        self._source, self._most = source, most
-        self._batches: deque[list[Candidate]] = deque()
-
-    def lacks(self, least: int) -> int:
-        """How many batches to add for a proposal: `least`, or all at the start."""
-        return max(least, self._most - len(self._batches))
-
-    def renewed(self, batches: Sequence[list[Candidate]]) -> list[Candidate]:
-        """All candidates, with these batches instead of the oldest; without those that are refused
-        meanwhile, because they were tried or lacked memory."""
-        self._batches = deque(self._source.passing(batch) for batch in self._batches)
-        self._batches.extend(batches)
-        while len(self._batches) > self._most:
-            self._drop(self._batches.popleft())
-        return [candidate for batch in self._batches for candidate in batch]
-
-    def take(self, chosen: Candidate) -> Candidate:
-        """The same, which leaves the pool."""
-        for batch in self._batches:
-            batch[:] = [candidate for candidate in batch if candidate is not chosen]
-        return chosen
-
-    def clear(self) -> None:
-        """Drop all."""
-        while self._batches:
-            self._drop(self._batches.popleft())
-
-    def _drop(self, batch: Sequence[Candidate]) -> None:
-        for candidate in batch:
-            self._source.drop(candidate)

@@ -19,25 +19,28 @@ from search.problem.front import GrowingFront
 from search.problem.space import Suggest
 from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
-from search.sampling.candidates import ALIKE, BATCH, Candidate, Pool, Source
+from search.sampling.candidates import ALIKE, BATCH, Candidate, Source
 from search.sampling.first_batch import MOST_REFUSED, FirstBatch
 from search.sampling.prior_accuracy import PriorAccuracy, agreement, trust
 from search.sampling.samplers import SamplerName, ShadowStudy
 from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, van_der_corput
-from search.sampling.surrogate import Features, GrowingModel, Observation
+from search.sampling.surrogate import Features, GrowingModel, Observation, is_long
 
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
 LEAST_TRUST = 0.1
 """Earlier studies choose among the first proposals while they are believed at least so far."""
-PARENTS, NEW_PARENTS = 10, 3
-"""Trials whose mutations are candidates for one proposal, and how many of them are new for each:
-the other candidates are left from the proposals before it."""
+PARENTS = 10
+"""Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 2
 """Random candidates of about the same size, of which the cheapest to train is proposed."""
 COST_POWER = 0.25
 """How strongly candidates that train longer must promise more where only trials are counted: each
 costs one of them, whatever its time."""
+ASKS = 3
+"""Candidates from TPE for one proposal."""
+ASKS_LONG = 1
+"""The same in a long study."""
 NEAR, FEW = math.log(1.5), 12
 """Candidates compared: those within this factor of the drawn size, or else the 12 closest."""
 MAX_DRAWS = 3000
@@ -101,8 +104,6 @@ class Proposer:
         self._largest_finished = 0
         self._growing = GrowingModel()
         self._proposed = proposed
-        self._better, self._elsewhere = Pool(self._source, PARENTS), Pool(self._source, PARENTS)
-        """Candidates near what is known to be good, and random ones."""
         self._first_batch = first_batch if sampler == "front" else None
 
     @property
@@ -164,8 +165,6 @@ class Proposer:
     def learn_latency(self, config: TrainConfig, microseconds: int) -> None:
         """A latency was measured: others are predicted from it."""
         self._source.learn_latency(config, microseconds)
-        for pool in (self._better, self._elsewhere):
-            pool.clear()  # their sizes were predicted
 
     def propose(self) -> Proposal:
         """The next proposal. Raises UserError when nothing passes."""
@@ -277,18 +276,20 @@ class Proposer:
         for its cost."""
         front = self._front.points
         if self._proposed % 4:  # improve what is known to be good
-            pool, new = self._better, self._source.passing([self._source.ask("tpe")])
+            asks = ASKS_LONG if is_long(len(self._observations)) else ASKS
+            candidates = self._source.passing([self._source.ask("tpe") for _ in range(asks)])
             elite = self._by_acc[: max(3, len(self._finished) // 3)]
-            parents = self._rng.choices([*front, *elite], k=pool.lacks(NEW_PARENTS))
-            batches = [self._source.batch(parent.features.params) for parent in parents]
-            batches[0] += new
+            for parent in self._rng.choices([*front, *elite], k=PARENTS):
+                candidates += self._source.batch(parent.features.params)
         else:  # look elsewhere: the best guess among random ones
-            pool = self._elsewhere
-            batches = [self._source.batch() for _ in range(pool.lacks(NEW_PARENTS))]
-        candidates = pool.renewed(batches)
+            candidates = [c for _ in range(PARENTS) for c in self._source.batch()]
         if not candidates:
             return self._source.random()
-        return pool.take(self._most_expected(self._near_a_size(candidates, front)))
+        chosen = self._most_expected(self._near_a_size(candidates, front))
+        for candidate in candidates:
+            if candidate is not chosen:
+                self._source.drop(candidate)
+        return chosen
 
     def _near_a_size(
         self, candidates: Sequence[Candidate], front: Sequence[Observation]

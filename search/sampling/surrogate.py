@@ -20,9 +20,10 @@ trials and a prediction of 150 candidates take 0.065 s together (one core of an 
 MOST_FITTED = 512
 """Trials that each tree is drawn from. Together the trees see all of 10,000, and each costs no more
 than in a study of so many."""
-GROWN = 1.05
-"""The model is fitted anew when the study has so many times the trials: one more among twenty
-changes few predictions."""
+LONG = 300
+"""A study with more ended trials than that is long: see `GrowingModel`."""
+GROWN = 1.02
+"""A long study's model is fitted anew when the study has so many times the trials."""
 MIN_SD = 0.1
 """Standard deviation, in `log_error`, that no number of trials removes: seeds differ."""
 
@@ -120,19 +121,28 @@ def random_trees(table: Floats, outcomes: Floats, weights: Floats, seed: int) ->
 
 
 class GrowingModel:
-    """The model of a study that goes on. It is not fitted for every proposal, but whenever the
-    study has grown by a twentieth."""
+    """The model of a study that goes on. A long one is not fitted for every proposal, but whenever
+    it has grown by a fiftieth: one trial more among thousands changes no prediction."""
 
     def __init__(self) -> None:
         self._model: AccuracyModel | None = None
         self._fitted = 0
 
     def of(self, observations: Sequence[Observation], seed: int) -> AccuracyModel:
-        """Fitted to nearly all of them."""
+        """Fitted to nearly all of them; to all in a study that is not long."""
         count = len(observations)
-        if self._model is None or not self._fitted <= count < self._fitted * GROWN:
+        if (
+            self._model is None
+            or not is_long(count)
+            or not self._fitted <= count < self._fitted * GROWN
+        ):
             self._model, self._fitted = AccuracyModel(observations, seed), count
         return self._model
+
+
+def is_long(count: int) -> bool:
+    """Whether a study has so many ended trials that a proposal must not cost more with each."""
+    return count > LONG
 
 
 def parameter_names(features: Sequence[Features]) -> list[str]:

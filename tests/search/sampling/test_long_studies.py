@@ -1,6 +1,5 @@
 """What a proposal takes in a study of many trials, and that it is no worse for it."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import load_space
 from search.problem.target import Target
 from search.sampling import samplers, surrogate
-from search.sampling.candidates import Pool, Source
 from search.sampling.proposer import Proposer
 from search.sampling.samplers import ShadowStudy, optuna_sampler
 from search.sampling.surrogate import AccuracyModel
@@ -27,7 +25,8 @@ SPACE = load_space("vgg_reduce")
 
 @pytest.fixture
 def soon_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model is fitted seldom, and TPE is given 15 to 25 trials."""
+    """A study is long from 13 trials on, and TPE is given 15 to 25."""
+    monkeypatch.setattr(surrogate, "LONG", 12)
     monkeypatch.setattr(surrogate, "GROWN", 1.3)
     monkeypatch.setattr(surrogate, "MOST_FITTED", 14)
     monkeypatch.setattr(samplers, "MOST_KNOWN", 25)
@@ -48,7 +47,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, of: type, method: str) -> list[None
 
 
 @pytest.mark.usefixtures("soon_long")
-def test_a_study_fits_its_model_when_it_has_grown(
+def test_a_long_study_fits_its_model_when_it_has_grown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proposer = Proposer(SPACE.suggest, constraints(), "front", seed=0, target=Target(chance=0.1))
@@ -56,7 +55,7 @@ def test_a_study_fits_its_model_when_it_has_grown(
     fits = counted(monkeypatch, AccuracyModel, "__init__")
     asks = counted(monkeypatch, ShadowStudy, "ask")
     later = play(proposer, 12)
-    assert len(fits) == 2, "at 15 and 20 trials, and not 12 times"
+    assert len(fits) == 2, "at 16 and 21 trials, and not 12 times"
     assert len(asks) == 9, "one in each of three proposals out of four"
     assert len({config.model_dump_json() for config in later}) == 12
 
@@ -124,7 +123,7 @@ def test_a_shadow_study_forgets_all_but_the_front_and_the_latest() -> None:
     assert [trial.params for trial in last] == [{"x": 0.5}]
 
 
-def test_a_short_study_fits_its_model_for_every_proposal(
+def test_a_study_that_is_not_long_fits_its_model_for_every_proposal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proposer = Proposer(SPACE.suggest, constraints(), "front", seed=0, target=Target(chance=0.1))
@@ -132,25 +131,3 @@ def test_a_short_study_fits_its_model_for_every_proposal(
     fits = counted(monkeypatch, AccuracyModel, "__init__")
     play(proposer, 2)
     assert len(fits) == 2
-
-
-def test_candidates_stay_for_several_proposals_until_they_are_tried_or_old() -> None:
-    shadow = ShadowStudy("front", seed=0)
-    source = Source(SPACE.suggest, constraints(None), shadow, random.Random(0), {})
-    pool = Pool(source, most=3)
-    assert pool.lacks(1) == 3, "all at the start"
-    asked = source.passing([source.ask("tpe") for _ in range(4)])
-    first = [asked, source.batch(), source.batch()]
-    everything = pool.renewed(first)
-    assert len(everything) == sum(map(len, first)) and pool.lacks(1) == 1
-    chosen = pool.take(everything[-1])
-    tried = everything[-2]
-    source.note_tried(tried.config)
-    later = pool.renewed([source.batch()])
-    assert not any(candidate in (chosen, tried) for candidate in later)
-    assert everything[-3] in later, "what was not taken is a candidate again"
-    assert not any(candidate in later for candidate in asked), "the oldest batch is gone"
-    with pytest.raises(KeyError):  # also from the shadow study
-        shadow.drop(asked[0].shadow or 0)
-    pool.clear()
-    assert pool.lacks(1) == 3
