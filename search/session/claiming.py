@@ -119,8 +119,9 @@ class ClaimingQueue(TrialQueue):
 
     def give_back(self) -> None:
         """A trial that the database gave, or gives, and nobody has taken from here waits again."""
-        if self._claim is not None:
-            self._writer.give_back(self._claim)
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            self._writer.give_back(claim)
 
     def learn_of(self, trials: Iterable[FrozenTrial]) -> None:
         """Trials of others are new, or have changed."""

@@ -416,12 +416,16 @@ class Coordinator:
 
     def _interrupt(self, why: str) -> None:
         """Running trials go back to the queue, to go on from their checkpoints."""
-        for job in self._supervisor.interrupt():
-            trial = self._trials.pop(job.number)
+        self._supervisor.interrupt()
+        # Also those that no worker had yet. To tell may fail, so first all goes back.
+        trials = list(self._trials.values())
+        for trial in trials:
             verdict = {attr.VERDICT: f"interrupted: {why}; queued again"}
             self._writer.wait(trial.number, trial.attributes() | verdict)
-            self._report(trial, "interrupted", f"{why}: queued again")
+            del self._trials[trial.number]
         self._queue.give_back()
+        for trial in trials:
+            self._report(trial, "interrupted", f"{why}: queued again")
 
     def _report(self, trial: RunningTrial, ending: Ending, reason: str) -> None:
         record = None

@@ -7,7 +7,7 @@ others write into the tables that refer to it (in PostgreSQL FOR NO KEY UPDATE).
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,12 @@ class Watch:
 
 def _run_by(connection: Connection, study_id: int, run: str) -> dict[int, int]:
     """Numbers of the running trials of a coordinator, by their ids."""
+    found = _running(connection, study_id)
+    return {id_: number for id_, (number, by) in found.items() if by == run}
+
+
+def _running(connection: Connection, study_id: int) -> dict[int, tuple[int, str]]:
+    """Numbers of the running trials of all coordinators, and who runs them, by their ids."""
     running = (TRIALS.c.study_id == study_id) & (TRIALS.c.state == TrialState.RUNNING)
     rows = connection.execute(
         select(TRIALS.c.trial_id, TRIALS.c.number, TRIAL_USER.c.value_json)
@@ -136,7 +142,15 @@ def _run_by(connection: Connection, study_id: int, run: str) -> dict[int, int]:
         .where(running & (TRIAL_USER.c.key == attr.RUN_BY))
         .order_by(TRIALS.c.trial_id)
     )
-    return {id_: number for id_, number, text in rows if text == f'"{run}"'}
+    return {id_: (number, text.strip('"')) for id_, number, text in rows}
+
+
+def _queue_again(connection: Connection, ids: Collection[int]) -> None:
+    """Running trials, by id, wait again."""
+    verdict = "interrupted: the process that ran it was lost; queued again"
+    put(connection, TRIAL_USER, "trial_id", ((id_, attr.VERDICT, verdict, True) for id_ in ids))
+    for id_ in ids:
+        change_state(connection, id_, TrialState.WAITING, (), time_now())
 
 
 def lost_words(last: Beat, silent: float, trials: int) -> str:
@@ -275,15 +289,18 @@ class SharedWriter(BatchWriter):
 
     def look(self) -> tuple[list[Beat], list[str]]:
         """Who else runs the study; and lines for the user on those of them who were lost since the
-        last look, and whose trials were queued again."""
+        last look, and on trials that were queued again."""
         with self.engine.begin() as connection:
             self.refuse_unless_owned(connection)
+            orphans = bool(self._orphans(connection))
         lost, others = [], dict(self.others)
         for key, (last, silent) in self._watch.silent(others).items():
             left = self._take_over(key, last)
             if left is not None:
                 lost.append(lost_words(last, silent, left))
                 del others[key]
+        if orphans and (left := self._adopt()):
+            lost.append(f"{count_of(left, 'trial')} of a coordinator that has ended queued again")
         return list(others.values()), lost
 
     def _take_over(self, key: str, last: Beat) -> int | None:
@@ -297,9 +314,25 @@ class SharedWriter(BatchWriter):
                 return None
             _put_study(connection, self.study_id, {key: None})
             left = _run_by(connection, self.study_id, str(last.get("run")))
-            verdict = "interrupted: the process that ran it was lost; queued again"
-            rows = ((id_, attr.VERDICT, verdict, True) for id_ in left)
-            put(connection, TRIAL_USER, "trial_id", rows)
-            for id_ in left:
-                change_state(connection, id_, TrialState.WAITING, (), time_now())
+            _queue_again(connection, left)
         return len(left)
+
+    def _orphans(self, connection: Connection) -> list[int]:
+        """Ids of running trials of those who do not run the study any more, and could not put them
+        back. Only where all share the study: then each trial has begun in a transaction that saw,
+        and locked, the sign of life of its coordinator. Call `refuse_unless_owned` before, in the
+        same transaction: who leaves while this looks has put its trials back already."""
+        if not all(last.get("shares") for last in self.others.values()):
+            return []
+        runs = {owner.RUN, *(str(last.get("run")) for last in self.others.values())}
+        found = _running(connection, self.study_id)
+        return [id_ for id_, (_, by) in found.items() if by not in runs]
+
+    def _adopt(self) -> int:
+        """Put the trials that nobody runs any more back into the queue. Returns how many."""
+        with self.engine.begin() as connection:
+            _lock(connection, self.study_id)
+            self.refuse_unless_owned(connection)
+            orphans = self._orphans(connection)
+            _queue_again(connection, orphans)
+        return len(orphans)

@@ -11,7 +11,8 @@ from search.problem.canonical import canonical_key
 from search.problem.optuna_internals import id_of, set_attributes, set_state
 from search.session import coordinator
 from search.session.coordinator import ClaimAnswered, Heard, OthersJoined
-from search.session.events import TrialEnded, TrialStarted
+from search.session.events import Event, TrialEnded, TrialStarted
+from search.session.outcome import Outcome
 from search.session.plan import Plan
 from search.study import attributes as attr
 from search.study import owner
@@ -223,6 +224,44 @@ def test_what_the_database_gave_at_ctrl_c_waits_again(session: Session) -> None:
     session.study.tell(0, state=TrialState.PRUNED)
     assert session.run(again, trials=2, join=True).ending == "done"
     assert [number for _, number in again.trained] == [1]
+
+
+def test_what_one_that_left_had_begun_is_trained_here(session: Session) -> None:
+    other_has_begun(session)
+    trial = session.study.trials[0]
+    set_attributes(session.study, id_of(trial), {attr.RUN_BY: "9" * 32})
+    session.study.set_user_attr(attr.OWNER, None)
+    pool = FakeTrainers(1, rising)
+    assert session.run(pool, trials=3, join=True).ending == "done"
+    assert session.states == [TrialState.COMPLETE] * 3
+    assert "1 trial of a coordinator that has ended queued again" in session.told
+
+
+def test_all_that_is_interrupted_waits_again_though_nobody_can_be_told(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal is gone when Ctrl-C comes."""
+    other_has_begun(session)
+    run = coordinator.Coordinator.run
+
+    def without_a_reader(self: coordinator.Coordinator) -> Outcome:
+        tell = self._tell
+
+        def told(event: Event) -> None:
+            if isinstance(event, TrialEnded):
+                raise BrokenPipeError
+            tell(event)
+
+        self._tell = told
+        return run(self)
+
+    monkeypatch.setattr(coordinator.Coordinator, "run", without_a_reader)
+    pool = InterruptedAfter(2, rising)
+    pool.messages = 2
+    with pytest.raises(BrokenPipeError):
+        session.run(pool, trials=4, join=True)
+    assert len(pool.trained) == 2
+    assert session.states == [TrialState.RUNNING, TrialState.WAITING, TrialState.WAITING]
 
 
 def test_refusals_of_all_are_added_up(session: Session) -> None:

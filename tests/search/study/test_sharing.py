@@ -15,7 +15,7 @@ from search.problem.objective import DIRECTIONS
 from search.study import attributes as attr
 from search.study import owner
 from search.study.batch import Batch, NewTrial
-from search.study.owner import beat, own_key, renew, signs
+from search.study.owner import Beat, beat, own_key, renew, signs
 from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
 from search.study.storage import open_storage
 
@@ -58,6 +58,18 @@ class Coordinator:
             frozenset(n for n, state in states.items() if state == TrialState.RUNNING),
             frozenset(n for n, state in states.items() if state == TrialState.WAITING),
         )
+
+    def look(self) -> tuple[list[Beat], list[str]]:
+        """As it does every two seconds."""
+        with process(self._run):
+            return self._writer.look()
+
+    def leaves(self) -> None:
+        """Without a word on its trials."""
+        with process(self._run):
+            batch = Batch()
+            batch.study[str(self._writer.key)] = None
+            self._writer.write(batch)
 
     def claim(self, waiting: int | None = None, again: bool = False) -> int | None:
         """The number of the trial that it gets."""
@@ -174,6 +186,27 @@ def test_the_trials_of_one_that_is_lost_are_queued_again_and_it_stores_nothing(
     b.learn()
     assert b.claim(waiting=0) == 0
     assert list(signs(study.user_attrs)) == ["owner:1"]
+
+
+def test_trials_of_one_that_left_without_putting_them_back_are_queued_again(
+    study: optuna.Study,
+) -> None:
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert a.claim() == 0
+    b.learn()
+    assert b.claim() == 1
+    a.leaves()
+    study.set_user_attr("owner:2", beat(False) | ELSEWHERE | {"run": "c" * 32})
+    assert not b.look()[1], "one that does not share yet may be about to begin it"
+    study.set_user_attr("owner:2", None)
+    others, lines = b.look()
+    assert not others
+    assert lines == ["1 trial of a coordinator that has ended queued again"]
+    assert [trial.state.name for trial in study.trials] == ["WAITING", "RUNNING"]
+    assert "was lost; queued again" in study.trials[0].user_attrs[attr.VERDICT]
+    b.learn()
+    assert b.claim(waiting=0) == 0
+    assert b.look() == ([], [])
 
 
 @pytest.fixture
