@@ -244,11 +244,11 @@ def go_on(folder: Path, trials: int, more: int, rows: Sequence[Row]) -> dict[str
     known = study.get_trials(deepcopy=False)
     rule = WithControlArm(make_rule("front", False, read_memory(known, None)), 0)
     budget = Budget(planned.limits, EPOCHS, 0.1, trials, ledger(known, EPOCHS).spent.epochs)
-    budget.recall(read_ends(study))
+    budget.recall(read_ends(known))
     Proposer.propose = watch.around("proposal", Proposer.propose)  # type: ignore[method-assign]
     BatchWriter.write = watch.around("writing", BatchWriter.write)  # type: ignore[method-assign]
     coordinator = Coordinator(
-        run, study, TimedRule(rule, watch), budget, cast(WorkerPool, pool), tell
+        run, study, known, TimedRule(rule, watch), budget, cast(WorkerPool, pool), tell
     )
     outcome = coordinator.run()
     assert outcome.ending == "done", outcome

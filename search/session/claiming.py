@@ -127,7 +127,8 @@ class ClaimingQueue(TrialQueue):
         """Trials of others are new, or have changed."""
         for trial in trials:
             self._next_number = max(self._next_number, trial.number + 1)
-            if self._claim is not None and trial.number == self._claim.waiting:
+            claimed = self._claim is not None and trial.number == self._claim.waiting
+            if claimed and not trial.state.is_finished():
                 continue  # the database is about to say whose it is
             if trial.state == TrialState.WAITING:
                 self._wait(trial)

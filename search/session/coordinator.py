@@ -2,7 +2,7 @@
 Workers only train (`workers/`), and a thread of its own writes (`study/writer.py`)."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,15 +90,17 @@ class Coordinator:
         self,
         run: PreparedRun,
         study: optuna.Study,
+        trials: Sequence[FrozenTrial],
         rule: Rule,
         budget: Budget,
         pool: Pool,
         tell: Callable[[Event], None],
         file: DatabaseFile | None = None,
     ) -> None:
-        """`file`: the database as it was when the study was opened; None = as it is now."""
+        """`trials`: those of the study, as the budget and the rule know them. `file`: the database
+        as it was when the study was opened; None = as it is now."""
         self._plan, self._rule, self._budget, self._tell = run.plan, rule, budget, tell
-        trials, key = study.get_trials(deepcopy=False), own_key(study.user_attrs)
+        key = own_key(study.user_attrs)
         self._trials: dict[int, RunningTrial] = {}
         """Those that have begun here and not ended, by number."""
         self._writer = StudyWriter(
@@ -108,6 +110,7 @@ class Coordinator:
             patience_s=run.plan.storage_wait_s,
             waits=lambda text: pool.wake(Note(text)),
             joined=lambda: pool.wake(OthersJoined()),
+            trials=trials,
         )
         self._queue = ClaimingQueue(
             run.plan,

@@ -255,16 +255,18 @@ def _search(
             screen.print(f"{count_of(left, 'interrupted trial')} queued again")
         for line in enqueue(study, run):
             _note(style, screen, line)
-    trials, done = study.get_trials(deepcopy=False), _count(study)
+    # Read once: what others do from now on is heard of as news, and counts once.
+    trials = study.get_trials(deepcopy=False)
+    done = sum(trial.state in COUNTED for trial in trials)
     limited = plan.limits.seconds is not None or plan.limits.epochs is not None
     recalled = read_memory(trials, plan.min_acc)
     rule = WithControlArm(make_rule(plan.pruner, limited, recalled), plan.seed)
     spent = ledger(trials, plan.epochs).spent.epochs
     reference_point = max(run.target.chance, plan.min_acc or 0.0)
     budget = Budget(plan.limits, plan.epochs, reference_point, done, spent)
-    budget.recall(read_ends(study))
+    budget.recall(read_ends(trials))
     with reporter(style, screen, done, plan.trials) as tell:
-        coordinator = Coordinator(run, study, rule, budget, pool, tell, file)
+        coordinator = Coordinator(run, study, trials, rule, budget, pool, tell, file)
         beats.close()  # its writer does that now
         outcome = coordinator.run()
     return outcome, coordinator.refused

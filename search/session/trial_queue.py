@@ -71,6 +71,8 @@ class TrialQueue:
             if trial.state == TrialState.FAIL and attr.INFEASIBLE in trial.user_attrs:
                 config = config_of(trial)
                 self._background.learn_memory(config)
+            elif trial.state == TrialState.WAITING and attr.SIZE not in trial.user_attrs:
+                pass  # somebody has enqueued it, and nobody has completed it
             elif trial.state == TrialState.WAITING:
                 self._waiting.append(self._interrupted(trial))
             elif trial.state == TrialState.RUNNING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -128,9 +128,9 @@ def by_end(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
 
 
-def read_ends(study: optuna.Study) -> list[TrialRecord | None]:
-    """Counted trials in the order in which they ended; None for a stopped one."""
-    ended = by_end(study.get_trials(deepcopy=False, states=COUNTED))
+def read_ends(trials: Iterable[FrozenTrial]) -> list[TrialRecord | None]:
+    """Those of them that count, in the order in which they ended; None for a stopped one."""
+    ended = by_end([trial for trial in trials if trial.state in COUNTED])
     return [read_record(t) if t.state == TrialState.COMPLETE else None for t in ended]
 
 

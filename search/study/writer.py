@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from paretrain.cli import UserError
@@ -52,6 +52,7 @@ class StudyWriter:
         patience_s: float = 0.0,
         waits: Callable[[str], None] = lambda text: None,
         joined: Callable[[], None] = lambda: None,
+        trials: Iterable[FrozenTrial] | None = None,
     ) -> None:
         """`beats`: also tells other machines, until `release`, that this process runs the study.
         Here, because whoever decides may be busy for longer than a sign of life holds. And writes
@@ -59,7 +60,8 @@ class StudyWriter:
 
         `patience_s`: a server that does not answer is asked again for so long. `waits` is told, in
         a line, when that begins and ends, from the writer's thread. `joined` is called there when
-        others are seen to run the study too, until `share`.
+        others are seen to run the study too, until `share`. `trials`: those of which the caller
+        knows, so that `news` tells it of all others; None = all that there are.
         """
         self._study, self._failed = study, failed
         self._patience_s, self._waits, self._joined = patience_s, waits, joined
@@ -67,7 +69,8 @@ class StudyWriter:
         self._hurry = threading.Event()
         self._next_beat = 0.0 if beats else math.inf
         self._changes: queue.Queue[Change | Request | None] = queue.Queue()
-        ids = {trial.number: id_of(trial) for trial in study.get_trials(deepcopy=False)}
+        known = study.get_trials(deepcopy=False) if trials is None else trials
+        ids = {trial.number: id_of(trial) for trial in known}
         self._writer = SharedWriter(study, ids, owned=beats)
         self._by_me = {RUN_BY: owner.RUN} if beats else {}
         self.error: Exception | None = None

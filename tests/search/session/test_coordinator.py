@@ -86,14 +86,16 @@ class Session:
         if not join:
             requeue_interrupted(study)
             self.notes = enqueue(study, prepared)
-        spent = ledger(study.trials, EPOCHS).spent.epochs
-        done = len(study.get_trials(states=COUNTED))
+        known = study.get_trials(deepcopy=False)
+        spent = ledger(known, EPOCHS).spent.epochs
+        done = sum(trial.state in COUNTED for trial in known)
         budget = Budget(plan.limits, EPOCHS, prepared.target.chance, done, spent)
-        budget.recall(read_ends(study))
+        budget.recall(read_ends(known))
         self.events = []
         self.coordinator = Coordinator(
             prepared,
             study,
+            known,
             rule or DivergenceRule(),
             budget,
             cast(WorkerPool, pool),

@@ -1,6 +1,6 @@
 """A coordinator beside another one, of which the test does what that one would do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import optuna
@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from search.problem.canonical import canonical_key
 from search.problem.optuna_internals import id_of, set_attributes, set_state
 from search.session import coordinator
+from search.session.budget import Budget
 from search.session.coordinator import ClaimAnswered, Heard, OthersJoined
 from search.session.events import Event, TrialEnded, TrialStarted
 from search.session.outcome import Outcome
@@ -19,7 +20,9 @@ from search.study import owner
 from search.study.batch import Batch, BatchWriter, NewTrial
 from search.study.ledger import ledger
 from search.study.owner import beat, signs
-from search.study.records import config_of
+from search.study.records import COUNTED, TrialRecord, config_of
+from search.study.sharing import Claim, News
+from search.study.writer import StudyWriter
 from search.workers.protocol import Train
 from tests.search.session.test_coordinator import InterruptedAfter, Session, StopsAfter, rising
 from tests.search.workers.fake_pool import FakeTrainers
@@ -52,6 +55,19 @@ def end_of(study: optuna.Study, state: TrialState) -> None:
     """How trial 0 ends elsewhere."""
     values = [rising(0, 1), 1000.0] if state == TrialState.COMPLETE else None
     study.tell(0, values, state=state)
+
+
+def added(study: optuna.Study, number: int) -> None:
+    """A running trial, as the other one would be given it."""
+    first = study.trials[0]
+    config = config_of(first)
+    config = config.model_copy(update={"batch_size": config.batch_size + 1})
+    batch = Batch()
+    params, distributions = first.params, first.distributions
+    batch.new.append(NewTrial(number, TrialState.RUNNING, params, distributions))
+    batch.attributes[number].update(first.user_attrs)
+    batch.attributes[number].update({attr.CONFIG: config.to_dict(), attr.RUN_BY: OTHER})
+    BatchWriter(study, {}).write(batch)
 
 
 class WhileElsewhere(FakeTrainers):
@@ -132,6 +148,76 @@ def test_the_trial_of_one_that_is_lost_is_trained_here(
     assert spent.spent.epochs == 3 * EPOCHS + 1 and spent.lost.epochs == 1
 
 
+@pytest.mark.parametrize("begun_there", [0, 1])
+def test_what_happens_elsewhere_while_one_joins_counts_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch, begun_there: int
+) -> None:
+    """The trials are known by then. Trial 0 ends; trial 1 may be added, and ends too."""
+    other_has_begun(session)
+    budgets, recall = list[Budget](), Budget.recall
+
+    def then(self: Budget, ended: Iterable[TrialRecord | None]) -> None:
+        recall(self, ended)
+        budgets.append(self)
+        end_of(session.study, TrialState.COMPLETE)
+        if begun_there:
+            added(session.study, 1)
+            session.study.tell(1, state=TrialState.PRUNED)
+
+    monkeypatch.setattr(Budget, "recall", then)
+    pool = FakeTrainers(1, rising)
+    assert session.run(pool, trials=3, join=True, seconds=60).ending == "done"
+    assert sorted(number for _, number in pool.trained) == [1, 2][begun_there:]
+    assert len(session.states) == 3 and set(session.states) <= set(COUNTED)
+    assert budgets[0].epochs_spent == ledger(session.study.trials, EPOCHS).spent.epochs
+
+
+def test_what_ends_elsewhere_while_it_is_asked_for_is_not_asked_for_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of trial 0, which waits, the end is heard before the answer, and never again: later looks
+    are due only where a claim is refused."""
+    other_has_begun(session)
+    study, pool = session.study, FakeTrainers(1, rising)
+    set_state(study, id_of(study.trials[0]), TrialState.WAITING)
+    monkeypatch.setattr(coordinator, "LOOK_EVERY_S", 3600.0)
+    asked, claim = list[int | None](), StudyWriter.claim
+
+    def then(self: StudyWriter, it: Claim, answer: Callable[[Claim], None]) -> None:
+        asked.append(it.waiting)
+        if len(asked) == 1:  # it is refused, and so the first look is over when the next one comes
+            added(study, 1)
+            study.tell(1, state=TrialState.PRUNED)
+        elif len(asked) == 2:
+            set_state(study, id_of(study.trials[0]), TrialState.RUNNING)
+            set_attributes(study, id_of(study.trials[0]), {attr.RUN_BY: OTHER})
+            end_of(study, TrialState.FAIL)
+            pool.wake(Heard(News([study.trials[0]], [])))
+        claim(self, it, answer)
+
+    monkeypatch.setattr(StudyWriter, "claim", then)
+    assert session.run(pool, trials=3, join=True, seconds=60).ending == "done"
+    assert asked[:2] == [0, 0] and set(asked[2:]) == {None}
+    assert [number for _, number in pool.trained] == [2, 3]
+
+
+def test_what_optuna_has_enqueued_waits_for_who_completes_it(session: Session) -> None:
+    other_has_begun(session)
+    session.study.enqueue_trial({"epochs": 1})
+
+    def happens(order: Train) -> None:
+        if order.trial == 3:
+            end_of(session.study, TrialState.PRUNED)
+
+    assert session.run(WhileElsewhere(happens), trials=3, join=True).ending == "done"
+    assert session.states == [
+        TrialState.PRUNED,
+        TrialState.WAITING,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+    ]
+
+
 def test_a_failure_elsewhere_leaves_a_trial_to_be_made(session: Session) -> None:
     other_has_begun(session)
     told: list[int] = []
@@ -175,18 +261,6 @@ def test_one_that_is_alone_lets_others_join_and_then_asks_the_database(
             added(study, 2)
             study.tell(2, state=TrialState.FAIL)
         return None
-
-    def added(study: optuna.Study, number: int) -> None:
-        """As the other one would be given it."""
-        first = study.trials[0]
-        config = config_of(first)
-        config = config.model_copy(update={"batch_size": config.batch_size + 1})
-        batch = Batch()
-        params, distributions = first.params, first.distributions
-        batch.new.append(NewTrial(number, TrialState.RUNNING, params, distributions))
-        batch.attributes[number].update(first.user_attrs)
-        batch.attributes[number].update({attr.CONFIG: config.to_dict(), attr.RUN_BY: OTHER})
-        BatchWriter(study, {}).write(batch)
 
     pool = WhileElsewhere(happens)
     assert session.run(pool, trials=3).ending == "done"
