@@ -23,6 +23,7 @@ from search.study.owner import (
     refuse_unless_owned,
     released_at_the_end,
     renew,
+    signs,
     sole_owner,
 )
 from search.study.provenance import checkpoint_folder
@@ -71,6 +72,8 @@ def train_repetitions(
 
     with sole_owner(storage, study.study_name), interruptible():
         refuse_if_owned(study.study_name, study.user_attrs)
+        for key in signs(study.user_attrs):  # of lost ones, which may wake: they write no more
+            study.set_user_attr(key, None)
         study.set_user_attr(OWNER, beat())
         print(
             f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "

@@ -57,6 +57,11 @@ def enter(study: optuna.Study, join: bool = False) -> int:
         _lock(connection, id_)
         attrs = read_signs(connection, id_)
         others = {k: last for k, last in owner.signs(attrs).items() if not owner.is_ours(last)}
+        if mine := owner.signs(attrs).keys() - others.keys():
+            # An earlier run of this process could neither put its trials back nor say goodbye.
+            attrs |= dict.fromkeys(mine)
+            _put_study(connection, id_, dict.fromkeys(mine))
+            _queue_again(connection, _run_by(connection, id_, owner.RUN))
         if not join:
             owner.refuse_if_owned(study.study_name, others)
         # Clocks differ. Whoever lives will be seen to.

@@ -126,6 +126,19 @@ def test_who_joins_where_nobody_is_left_is_the_first(study: optuna.Study) -> Non
     assert list(signs(study.user_attrs)) == ["owner"]
 
 
+def test_a_process_that_comes_again_leaves_its_place_and_trials(study: optuna.Study) -> None:
+    """Another run of a notebook, where the server was away at the end of the one before."""
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert b.claim() == 0
+    assert Coordinator(study, B).place == 1
+    assert list(signs(study.user_attrs)) == ["owner", "owner:1"]
+    assert study.trials[0].state.name == "WAITING"
+    a.learn()
+    assert a.claim(waiting=0) == 0
+    assert Coordinator(study, B).place == 1
+    assert study.trials[0].state.name == "RUNNING", "which is another one's"
+
+
 def test_what_confirms_trials_cannot_be_joined(study: optuna.Study) -> None:
     study.set_user_attr(attr.OWNER, beat() | ELSEWHERE | {"run": A})
     with pytest.raises(UserError, match="process 7 on elsewhere, which cannot be joined"):
