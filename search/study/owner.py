@@ -2,6 +2,7 @@
 trials and break the count."""
 
 import contextlib
+import hashlib
 import os
 import socket
 import threading
@@ -25,6 +26,7 @@ BEAT_EVERY_S = 15.0
 STALE_AFTER_S = 60.0
 RUN = uuid.uuid4().hex
 """Tells this process from any other: two containers may have the same host name and process id."""
+PID_NAMESPACE, BOOT_ID = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
 
 Beat = dict[str, Any]
 """A sign of life."""
@@ -92,10 +94,11 @@ def beating(study: optuna.Study) -> Iterator[None]:
     over = threading.Event()
 
     def work() -> None:
-        # What fails here fails for the run itself too, which says so.
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
-            while not over.wait(BEAT_EVERY_S) and renew(study):
-                pass
+        while not over.wait(BEAT_EVERY_S):
+            # A server that is restarted must find it alive. What does not pass, the run says.
+            with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
+                if not renew(study):
+                    break
 
     thread = threading.Thread(target=work, name="beats", daemon=True)
     thread.start()
@@ -134,7 +137,7 @@ def refuse_if_owned(study_name: str, attrs: Mapping[str, Any]) -> None:
     for last in at_work(attrs):
         if last["host"] != here:
             raise UserError(_busy(study_name, who(last)))
-        if last["pid"] != os.getpid():
+        if last["pid"] != os.getpid() or not _sees(last):
             raise UserError(_busy(study_name, f"process {last['pid']}"))
 
 
@@ -166,17 +169,27 @@ def _busy(study_name: str, by: str) -> str:
 
 def is_dead(last: Beat) -> bool:
     """Whether a process is known to have ended: one of this machine, and of this container."""
-    here = last["host"] == socket.gethostname() and last.get("pids", _pids()) == _pids()
+    here = last["host"] == socket.gethostname() and _sees(last)
     return here and not _alive(last["pid"])
+
+
+def _sees(last: Beat) -> bool:
+    """Whether the number of a process on a host of this name is one of those that are seen here."""
+    return bool(last.get("pids", _pids()) == _pids())
 
 
 def _pids() -> int | None:
     """Tells which processes can be seen from here: containers of one host name may have numbers of
-    their own. None where the system has no such thing."""
+    their own, and so have machines of one name, whose number of the namespace is the same outside
+    containers. None where the system has no such thing. Earlier versions wrote that number alone:
+    of such a process it is not known whether it lives."""
     try:
-        return Path("/proc/self/ns/pid").stat().st_ino
+        namespace = PID_NAMESPACE.stat().st_ino
+        boot = BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         return None
+    mixed = hashlib.sha256(f"{boot} {namespace}".encode()).digest()
+    return int.from_bytes(mixed[:6], "big")  # JSON keeps it
 
 
 def _alive(pid: int) -> bool:
