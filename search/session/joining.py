@@ -9,35 +9,43 @@ from paretrain.cli import UserError
 from paretrain.interruption import raise_if_interrupted
 from search.study.owner import who
 from search.study.sharing import LOOK_EVERY_S, SharedWriter
+from search.study.writer import patiently
 
 PATIENCE_S = 1800.0
 """So long may another one prepare its run, which may measure for minutes."""
 TOLD_AFTER_S = 5.0
 
 
-def wait_for_others(study: optuna.Study, tell: Callable[[str], None]) -> bool:
-    """Returns when all that run the study share it: they give trials no number of their own any
-    more, but ask the database. Meanwhile what lost ones have left is queued again. True where
-    nobody else is left, so that this one has to do what the first does.
+def wait_for_others(
+    study: optuna.Study, tell: Callable[[str], None], patience_s: float = 0.0
+) -> bool:
+    """Returns when this one, which has joined, may begin. False where others share the study: they
+    give trials no number of their own any more, but ask the database. True where nobody does yet,
+    and this one has to do what the first does. Meanwhile what lost ones have left is queued again.
 
-    `tell` is given a line for the user. Raises UserError when one does not answer.
+    `tell` is given a line for the user. A server that does not answer is asked again for
+    `patience_s` seconds. Raises UserError when one that is waited for does not go on.
     """
-    look, began, told = SharedWriter(study, {}, owned=True).look, time.monotonic(), False
-    while True:
+    writer, began, told = SharedWriter(study, {}, owned=True), time.monotonic(), False
+
+    def look(_: bool) -> bool | None:
         raise_if_interrupted()
-        others, lost = look()
-        for line in lost:
+        for line in writer.look()[1]:
             tell(line)
-        silent = [last for last in others if not last.get("shares")]
-        if not silent:
-            return not others
+        return writer.may_begin()
+
+    while True:
+        first = patiently(look, patience_s, tell, meanwhile="it")
+        if first is not None:
+            return first
+        blocks = next(last for last in writer.others.values() if not last.get("shares"))
         waited = time.monotonic() - began
         if waited > PATIENCE_S:
             raise UserError(
-                f"{who(silent[0])} runs study '{study.study_name}' and has not answered that it "
+                f"{who(blocks)} runs study '{study.study_name}' and has not answered that it "
                 "may be joined: look after it, or end it"
             )
         if waited > TOLD_AFTER_S and not told:
             told = True
-            tell(f"waits until {who(silent[0])} has begun, or next stores something")
+            tell(f"waits until {who(blocks)} has begun, or next stores something")
         time.sleep(min(0.5, LOOK_EVERY_S))

@@ -245,7 +245,8 @@ def _search(
     refuse_unless_owned(plan.study_name, attrs)
     first = own_key(attrs) == OWNER
     if not first:
-        first = wait_for_others(study, lambda text: _note(style, screen, text))
+        waits = plan.storage_wait_s
+        first = wait_for_others(study, lambda text: _note(style, screen, text), waits)
     for line in damage_of(study):
         _note(style, screen, line)
     if space_has_changed(study, plan):

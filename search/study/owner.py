@@ -27,6 +27,8 @@ STALE_AFTER_S = 60.0
 RUN = uuid.uuid4().hex
 """Tells this process from any other: two containers may have the same host name and process id."""
 PID_NAMESPACE, BOOT_ID = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
+RENEWING = threading.Lock()
+"""Whoever changes what this process's sign of life says holds it: another thread may renew it."""
 
 Beat = dict[str, Any]
 """A sign of life."""
@@ -67,6 +69,12 @@ def own_key(attrs: Mapping[str, Any]) -> str | None:
     return next((key for key, last in signs(attrs).items() if is_ours(last)), None)
 
 
+def shares(study: optuna.Study) -> bool:
+    """Whether this process has said that it shares the study."""
+    attrs = study.user_attrs
+    return (key := own_key(attrs)) is not None and bool(attrs[key].get("shares"))
+
+
 def place_of(key: str) -> int:
     """0 for the attribute of the first coordinator of a study, else 1 and up."""
     return 0 if key == OWNER else int(key.removeprefix(JOINED))
@@ -80,10 +88,11 @@ def who(last: Beat) -> str:
 def renew(study: optuna.Study) -> bool:
     """Write a new beat in place of the last one; False, and nothing is written, where that is not
     this process's."""
-    attrs = study.user_attrs
-    if (key := own_key(attrs)) is None:
-        return False
-    study.set_user_attr(key, beat(attrs[key].get("shares")))
+    with RENEWING:
+        attrs = study.user_attrs
+        if (key := own_key(attrs)) is None:
+            return False
+        study.set_user_attr(key, beat(attrs[key].get("shares")))
     return True
 
 

@@ -49,7 +49,8 @@ MAY_LIVE_S = 600.0
 
 def enter(study: optuna.Study, join: bool = False) -> int:
     """Write this process's sign of life into a study. Returns 0 where it runs the study from now
-    on; with `join`, where others do already, its place beside them, 1 and up. Raises UserError when
+    on; with `join`, where others do already, its place beside them, 1 and up: it has to wait for
+    `SharedWriter.may_begin` before it adds, claims or requeues anything. Raises UserError when
     others run it who cannot be joined."""
     database, id_ = backend_of(study)
     assert isinstance(database, RDBStorage)
@@ -68,7 +69,7 @@ def enter(study: optuna.Study, join: bool = False) -> int:
         elif living := [last for last in others.values() if _may_live(last)]:
             _refuse_unless_joinable(study.study_name, living)
             place = next(n for n in range(1, len(attrs) + 2) if not attrs.get(f"{attr.JOINED}{n}"))
-            _put_study(connection, id_, {f"{attr.JOINED}{place}": owner.beat(shares=True)})
+            _put_study(connection, id_, {f"{attr.JOINED}{place}": owner.beat(shares=False)})
             return place
         lost = dict.fromkeys(others)  # what they write now is refused
         _put_study(connection, id_, {**lost, attr.OWNER: owner.beat(shares=False)})
@@ -279,6 +280,34 @@ class SharedWriter(BatchWriter):
                 _put_study(connection, self.study_id, {attr.REFUSED: wanted})
 
         return work
+
+    def storing(self, key: str, value: object) -> Callable[[bool], None]:
+        """What gives the study an attribute that others may write at the same moment. It may be
+        tried again."""
+
+        def work(_: bool) -> None:
+            with self.engine.begin() as connection:
+                _lock(connection, self.study_id)
+                self.refuse_unless_owned(connection)
+                _put_study(connection, self.study_id, {key: value})
+
+        return work
+
+    def may_begin(self) -> bool | None:
+        """Asked by one that has joined. False where others share the study: from now on this one
+        does too. True where nobody shares it yet, and this one is the first of those that may: it
+        does what the first does, and shares the study after that. None: it has to wait."""
+        assert self.key is not None
+        with owner.RENEWING, self.engine.begin() as connection:
+            _lock(connection, self.study_id)
+            self.refuse_unless_owned(connection)
+            begin = {owner.place_of(k) for k, last in self.others.items() if not last.get("shares")}
+            if len(begin) < len(self.others):
+                if 0 in begin:  # it gives numbers of its own
+                    return None
+                _put_study(connection, self.study_id, {self.key: owner.beat(shares=True)})
+                return False
+            return True if all(owner.place_of(self.key) < place for place in begin) else None
 
     def news(self, open_: Iterable[int]) -> News:
         """What the others have done since the last time. `open_`: numbers of the trials that had

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -23,6 +23,7 @@ from search.study.checked_storage import cause_of
 from search.study.database_file import make_whole
 from search.study.sharing import Claim, News, SharedWriter
 
+T = TypeVar("T")
 Change = Callable[[Batch], None]
 
 
@@ -65,7 +66,7 @@ class StudyWriter:
         """
         self._study, self._failed = study, failed
         self._patience_s, self._waits, self._joined = patience_s, waits, joined
-        self._shares, self._told = False, False
+        self._shares, self._told = beats and owner.shares(study), False
         self._hurry = threading.Event()
         self._next_beat = 0.0 if beats else math.inf
         self._changes: queue.Queue[Change | Request | None] = queue.Queue()
@@ -165,8 +166,8 @@ class StudyWriter:
         self._change(number, attributes, state, values)
 
     def study(self, key: str, value: object) -> None:
-        """An attribute of the study."""
-        self._changes.put(lambda batch: batch.study.update({key: value}))
+        """An attribute of the study, which other coordinators may write at the same moment."""
+        self._changes.put(Request(lambda: self._patiently(self._writer.storing(key, value))))
 
     def add_refused(self, counts: Mapping[str, int]) -> None:
         """Count proposals that did not pass, by reason, with those of other runs."""
@@ -270,28 +271,42 @@ class StudyWriter:
             make_whole(self._study)
 
     def _patiently(self, work: Callable[[bool], None]) -> None:
-        """`work` is told whether it was tried before: where an answer was lost, it may be stored
-        already."""
-        began: float | None = None
-        while True:
-            try:
-                work(began is not None)
-                break
-            except DBAPIError as error:
-                first = began is None
-                began = time.monotonic() if began is None else began
-                left = self._patience_s - (time.monotonic() - began)
-                if not _may_pass(error) or left <= 0 or self._hurry.is_set():
-                    raise
-                if first:
-                    self._waits(
-                        f"the database does not answer ({cause_of(error)}): the trainings go on, "
-                        f"and it is asked again for {duration(self._patience_s)} (--storage-wait)"
-                    )
-            self._hurry.wait(min(TRY_EVERY_S, left))
-        if began is not None:
-            silent = duration(time.monotonic() - began)
-            self._waits(f"the database answers again, after {silent}; nothing is lost")
+        patiently(work, self._patience_s, self._waits, self._hurry)
+
+
+def patiently(
+    work: Callable[[bool], T],
+    patience_s: float,
+    waits: Callable[[str], None],
+    hurry: threading.Event | None = None,
+    meanwhile: str = "the trainings go on, and it",
+) -> T:
+    """What `work` gives. It is done again and again, for so many seconds, where the server does
+    not answer; it is told whether it was tried before: where an answer was lost, it may be stored
+    already. `waits` is told, in a line, when waiting begins and ends; `hurry` ends it. Raises what
+    the database raises."""
+    hurry = hurry or threading.Event()
+    began: float | None = None
+    while True:
+        try:
+            done = work(began is not None)
+            break
+        except DBAPIError as error:
+            first = began is None
+            began = time.monotonic() if began is None else began
+            left = patience_s - (time.monotonic() - began)
+            if not _may_pass(error) or left <= 0 or hurry.is_set():
+                raise
+            if first:
+                waits(
+                    f"the database does not answer ({cause_of(error)}): {meanwhile} is asked "
+                    f"again for {duration(patience_s)} (--storage-wait)"
+                )
+        hurry.wait(min(TRY_EVERY_S, left))
+    if began is not None:
+        silent = duration(time.monotonic() - began)
+        waits(f"the database answers again, after {silent}; nothing is lost")
+    return done
 
 
 def _may_pass(error: DBAPIError) -> bool:

@@ -83,7 +83,8 @@ def test_a_machine_of_the_same_name_does_not_know_who_is_dead(
 def test_a_beat_is_renewed_when_the_server_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "BEAT_EVERY_S", 0.0)
     study, over = optuna.create_study(), threading.Event()
-    answers = [StorageInternalError("away"), StorageInternalError("away"), True, False]
+    away = StorageInternalError("away")
+    answers: list[bool | Exception] = [away, away, True, False]
 
     def renew(_: optuna.Study) -> bool:
         answer = answers.pop(0)

@@ -9,15 +9,18 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
 from search.problem.objective import DIRECTIONS
+from search.session.joining import wait_for_others
 from search.study import attributes as attr
-from search.study import owner
+from search.study import owner, sharing
 from search.study.batch import Batch, NewTrial
 from search.study.owner import Beat, beat, own_key, renew, signs
 from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
 from search.study.storage import open_storage
+from search.study.writer import StudyWriter
 
 A, B = "a" * 32, "b" * 32
 ELSEWHERE = {"host": "elsewhere", "pid": 7}
@@ -114,7 +117,96 @@ def test_one_runs_a_study_and_others_only_join(study: optuna.Study) -> None:
         "owner:1": "d",
         "owner:2": "c",
     }
-    assert [found[key]["shares"] for key in sorted(found)] == [False, True, True]
+    assert [found[key]["shares"] for key in sorted(found)] == [False, False, False]
+
+
+def test_of_those_that_wait_one_begins_and_others_only_beside_it(study: optuna.Study) -> None:
+    """Where nobody shares the study, one does what the first does, and all others wait for it."""
+    with process(A):
+        enter(study)
+    writers = {}
+
+    def joins(run: str) -> None:
+        with process(run):
+            enter(study, join=True)
+            writers[run[0]] = SharedWriter(study, {}, owned=True)
+
+    def may_begin(run: str) -> bool | None:
+        with process(run):
+            return writers[run[0]].may_begin()
+
+    c, d = "c" * 32, "d" * 32
+    for run in (B, c):
+        joins(run)
+    assert (may_begin(B), may_begin(c)) == (None, None), "the first one has not begun"
+    study.set_user_attr(attr.OWNER, None)  # it is lost while it measures
+    assert (may_begin(c), may_begin(B)) == (None, True)
+    assert may_begin(c) is None, "B has to have added what comes first"
+    with process(B):
+        study.set_user_attr("owner:1", beat(shares=True))
+    assert may_begin(c) is False
+    with process(c):
+        assert owner.shares(study) and renew(study) and owner.shares(study)
+    study.set_user_attr("owner:1", None)
+    joins(d)
+    assert list(signs(study.user_attrs)) == ["owner:1", "owner:2"]
+    assert may_begin(d) is False, "C may have claimed trials"
+
+
+def test_one_that_runs_alone_is_waited_for_until_it_shares(study: optuna.Study) -> None:
+    study.set_user_attr(attr.OWNER, beat(False) | ELSEWHERE | {"run": A})
+    with process(B):
+        enter(study, join=True)
+        study.set_user_attr("owner:2", beat(True) | ELSEWHERE | {"run": "c" * 32})
+        writer = SharedWriter(study, {}, owned=True)
+        assert writer.may_begin() is None
+        study.set_user_attr(attr.OWNER, beat(True) | ELSEWHERE | {"run": A})
+        assert writer.may_begin() is False
+
+
+def test_who_waits_to_join_waits_for_the_server_too(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.set_user_attr(attr.OWNER, beat(True) | ELSEWHERE | {"run": A})
+    monkeypatch.setattr("search.study.writer.TRY_EVERY_S", 0.0)
+    away, told, look = [1, 1, 1], list[str](), SharedWriter.look
+
+    def answers(self: SharedWriter) -> tuple[list[owner.Beat], list[str]]:
+        if away:
+            away.pop()
+            raise OperationalError("", {}, OSError("the server is starting up"))
+        return look(self)
+
+    monkeypatch.setattr(SharedWriter, "look", answers)
+    with process(B):
+        enter(study, join=True)
+        with pytest.raises(OperationalError):
+            wait_for_others(study, told.append)
+        assert wait_for_others(study, told.append, patience_s=600.0) is False
+    assert [text.split(" (")[0].split(",")[0] for text in told] == [
+        "the database does not answer",
+        "the database answers again",
+    ]
+
+
+def test_an_attribute_that_all_may_write_is_written_under_the_lock_of_the_study(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PostgreSQL needs it: two that delete and insert the same row at one moment fail."""
+    done = list[str]()
+    for name in ("_lock", "_put_study"):
+        real = getattr(sharing, name)
+
+        def noted(*args: Any, name: str = name, real: Callable[..., None] = real) -> None:
+            done.append(name)
+            real(*args)
+
+        monkeypatch.setattr(sharing, name, noted)
+    writer = StudyWriter(study, lambda error: None)
+    writer.study(attr.PRIOR_AGREEMENT, {"correlation": 0.5, "trials": 9})
+    writer.close()
+    assert writer.error is None and done == ["_lock", "_put_study"]
+    assert study.user_attrs[attr.PRIOR_AGREEMENT]["trials"] == 9
 
 
 def test_who_joins_where_nobody_is_left_is_the_first(study: optuna.Study) -> None:
