@@ -172,6 +172,9 @@ class Supervisor:
         """Give every idle worker a job, and yield each job that begins: those whose worker was
         lost, what `next_job` gives until it gives None, then those set aside, where nothing runs
         beside them."""
+        if self._pool.workers and not self._busy:
+            # A worker that died may have begun anew on another machine. Nobody else would tell.
+            self._free_from({job.alone_on or "" for job in self._set_aside} - self._places_left)
         more = True
         for worker in self._pool.workers:
             if worker in self._busy or any(
@@ -335,23 +338,34 @@ class Supervisor:
                 self._train(worker, job)
             else:  # until it has a place, another one may be idle
                 del self._busy[worker]
-                self._returned.append(job)
+                self._give_back(job)
 
     def _worker_lost(self, worker: int, lost: Lost) -> JobNote | WorkerReplaced:
         gone, job = self._places(worker), self._busy.pop(worker, None)
         self._restart(worker)
         if job is not None:
             self._pause(job, lost=True)
-            (self._returned if job.alone_on is None else self._set_aside).append(job)
-        left = {place for other in self._pool.workers for place in self._places(other)}
-        for waiting in [job for job in self._set_aside if job.alone_on in {*gone} - left]:
-            # The place that it was to have for itself is no more.
-            self._set_aside.remove(waiting)
-            waiting.alone_on = None
-            self._returned.append(waiting)
+            self._give_back(job)
+        self._free_from({*gone} - self._places_left)
         if job is None:
             return WorkerReplaced(f"{lost}; it had nothing to train")
         return JobNote(job, f"{lost}; goes on on another")
+
+    @property
+    def _places_left(self) -> set[str]:
+        """Devices and machines that have a worker."""
+        return {place for worker in self._pool.workers for place in self._places(worker)}
+
+    def _free_from(self, gone: set[str]) -> None:
+        """Let jobs go on anywhere that were to have one of these places for themselves."""
+        for job in [job for job in self._set_aside if job.alone_on in gone]:
+            self._set_aside.remove(job)
+            job.alone_on = None
+            self._returned.append(job)
+
+    def _give_back(self, job: Job) -> None:
+        """A job without its worker waits for the next idle one, or until it can be alone."""
+        (self._returned if job.alone_on is None else self._set_aside).append(job)
 
     def _put_aside(self, worker: int, alone_on: str, why: str) -> JobNote:
         """Until nothing runs on that device or machine."""

@@ -732,3 +732,35 @@ def test_a_job_whose_worker_died_need_not_wait_for_its_next_place(scene: MakeSce
     ]
     assert seen.jobs[0].deaths == 1 and seen.hand_out() == [0]
     assert seen.pool.trained[-1] == (1, 0)
+
+
+def test_a_job_that_must_be_alone_stays_so_when_its_worker_dies(scene: MakeScene) -> None:
+    places = ["a", "a", "b", "b"]
+    seen = scene(workers=4, devices=places, machines=places)
+    seen.hears(0, no_memory(0))
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [0] and seen.pool.trained[-1] == (0, 0)
+    seen.pool.workers = [2, 3]  # those of the first machine have no place yet
+    seen.hears(0, Died(1, "boom"))
+    seen.hears(2, Finished(trial=2, seconds=1.0))
+    assert seen.hand_out() == [], "not beside another one, on any machine"
+    seen.pool.workers = [0, 1, 2, 3]
+    assert seen.hand_out() == [0] and seen.pool.trained[-1] == (0, 0)
+
+
+def test_a_job_whose_place_has_no_worker_any_more_is_trained_elsewhere(scene: MakeScene) -> None:
+    """Workers that died may begin anew on other machines than theirs."""
+    seen = scene(workers=3, devices=["a", "a", "b"], machines=["a", "a", "b"])
+    seen.hears(0, Died(-9, ""))
+    seen.hears(1, Died(1, "boom"))
+    assert seen.jobs[0].alone_on == "a" and seen.running == [1, 2]
+    seen.pool.devices = seen.pool.machines = ["b", "b", "b"]
+    seen.hears(1, Finished(trial=1, seconds=1.0))
+    assert seen.hand_out() == [], "it may still get its place"
+    seen.pool.workers = []
+    seen.hears(2, Finished(trial=2, seconds=1.0))
+    assert seen.hand_out() == [] and seen.jobs[0].alone_on == "a", "nobody is there"
+    seen.pool.workers = [1, 2]
+    assert seen.hand_out() == [0] and seen.jobs[0].alone_on is None
+    assert seen.hears(1, Finished(trial=0, seconds=1.0)) == [JobFinished(seen.jobs[0])]
+    assert seen.supervisor.jobs == []
