@@ -4,6 +4,7 @@ it will try first: the baselines, and proposals of its own sampler, spread over 
 import itertools
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,8 @@ from search.workers.engine import Died, Lost, Pool
 from search.workers.protocol import Probe, Probed, Ready
 
 PROBE_TIMEOUT_S = 120.0
+PLACE_S = 60.0
+"""A worker that was started anew, the only one, is waited for so long."""
 PROBE_S = 0.15
 """Steps of each network are measured for so long. A user waits for a dozen networks; longer times
 hardly make their sum more exact (docs/log.md)."""
@@ -107,7 +110,7 @@ def forecast(
     first = like[:others] if of_examples and course.fresh else []
     to_come = first + [course.later * statistics.fmean(like)] * (others - len(first))
     expected = fixed + sum(seconds * course.share(n) for n, seconds in enumerate(to_come))
-    workers = len(pool.workers)
+    workers = max(1, len(pool.workers))  # those of a cluster may all be lost by now
     return Forecast(
         seconds=wall_seconds(expected, course.trials, workers, course.crowded),
         seconds_at_most=wall_seconds(fixed + sum(to_come), course.trials, workers, course.crowded),
@@ -129,7 +132,8 @@ def probe_all(
     pool: Pool, config: TrainConfig, seconds: float = 0.0, threads: int | None = None
 ) -> list[Probed] | None:
     """Measure the same configuration on all workers at once, as they will run, or with another
-    number of threads. None when one died or took too long; it has been started anew."""
+    number of threads. None when one died or took too long; it has been started anew, and has had
+    time to begin where no other one is left."""
     waiting = set(pool.workers)
     for worker in waiting:
         pool.send(worker, Probe(config=config, seconds=seconds, threads=threads))
@@ -140,6 +144,7 @@ def probe_all(
         if received is None or isinstance(received[1], Died | Lost):
             for worker in waiting if received is None else {received[0]}:
                 pool.restart(worker, lost=received is None or isinstance(received[1], Died))
+            _wait_for_one(pool)
             return None
         worker, message = received
         if isinstance(message, Probed):
@@ -148,6 +153,16 @@ def probe_all(
         else:
             assert isinstance(message, Ready)
     return probed
+
+
+def _wait_for_one(pool: Pool) -> None:
+    """Until a worker can be given something to do: those of a cluster need a place first."""
+    until = time.monotonic() + PLACE_S
+    while not pool.workers and (left := until - time.monotonic()) > 0:
+        raise_if_interrupted()
+        received = pool.receive(min(1.0, left))
+        if received is not None and isinstance(received[1], Died | Lost):
+            pool.restart(received[0], lost=isinstance(received[1], Died))
 
 
 def images_per_second(probed: Iterable[Probed] | None) -> float | None:

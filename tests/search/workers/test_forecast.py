@@ -6,9 +6,10 @@ from typing import Any, cast
 import pytest
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+from search.workers.engine import Lost
 from search.workers.forecast import COORDINATOR_S, Course, forecast, wall_seconds
 from search.workers.pool import WorkerPool
-from search.workers.protocol import Probe, Probed
+from search.workers.protocol import Probe, Probed, Ready
 
 EPOCHS = 4
 
@@ -25,7 +26,7 @@ class Timed:
     def __init__(self, workers: int = 1, dead: tuple[int, ...] = ()) -> None:
         self.workers = list(range(workers))
         self._dead = dead
-        self._said: deque[tuple[int, Probed]] = deque()
+        self._said: deque[tuple[int, Probed | Lost]] = deque()
 
     def send(self, worker: int, order: Probe) -> None:
         network = order.config.network
@@ -35,8 +36,52 @@ class Timed:
         setup = None if took is None else 0.0
         self._said.append((worker, Probed(setup_seconds=setup, epoch_seconds=took, peak_bytes=7)))
 
-    def receive(self, timeout: float) -> tuple[int, Probed]:
+    def receive(self, timeout: float) -> tuple[int, Any] | None:
         return self._said.popleft()
+
+
+class OnCluster(Timed):
+    """One worker, which is lost once with its node while it measures a network of that width."""
+
+    def __init__(self, lost_at: int, comes_back: bool) -> None:
+        super().__init__()
+        self._lost_at, self._comes_back = lost_at, comes_back
+
+    def send(self, worker: int, order: Probe) -> None:
+        assert worker in self.workers
+        network = order.config.network
+        assert isinstance(network, VGGConfig)
+        if network.stages[0].width == self._lost_at:
+            self._lost_at = 0
+            self._said.append((worker, Lost("its node is gone")))
+        else:
+            super().send(worker, order)
+
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        assert not lost, "it is not to blame"
+        self.workers = []
+        return False
+
+    def receive(self, timeout: float) -> tuple[int, Any] | None:
+        if self._said:
+            return self._said.popleft()
+        if self._comes_back:
+            self.workers = [0]
+            return 0, Ready(device_name="cpu")
+        return None
+
+
+@pytest.mark.parametrize(("comes_back", "probed"), [(True, 2), (False, 1)])
+def test_a_node_that_is_lost_while_networks_are_measured_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch, comes_back: bool, probed: int
+) -> None:
+    if not comes_back:
+        monkeypatch.setattr("search.workers.forecast.PLACE_S", 0.0)
+    pool = cast(WorkerPool, OnCluster(lost_at=30, comes_back=comes_back))
+    networks = [config(0.3), config(0.5)]
+    found = forecast(pool, [config(0.1)], networks, Course(trials=3, share=lambda place: 1.0))
+    assert found is not None and found.probed == probed
+    assert found.seconds >= alone(trained(0.1, 0.1, 0.1), 3)
 
 
 def forecasted(
