@@ -4,13 +4,15 @@ import contextlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from paretrain.cli import UserError
+from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from search.problem.option_words import EngineName
 from search.session.prepared_run import PreparedRun
+from search.session.thread_count import choose_threads
 from search.study.provenance import running_folder
 from search.workers.engine import Pool
 from search.workers.pool import WorkerPool
@@ -45,14 +47,15 @@ def address_of(given: str | None) -> str:
 
 @contextlib.contextmanager
 def begun_workers(
-    run: PreparedRun, say: Callable[[str], None]
+    run: PreparedRun, examples: Sequence[TrainConfig], say: Callable[[str], None]
 ) -> Iterator[tuple[PreparedRun, Pool]]:
-    """The run with its workers and their threads settled, and the workers. `say` takes lines for
-    the user. Raises UserError when they cannot begin, before anything is created."""
+    """The run with its workers and their threads settled, and the workers. The number of threads
+    is measured on the examples, where it is not settled before. `say` takes lines for the user.
+    Raises UserError when they cannot begin, before anything is created."""
     plan = run.plan
     if plan.engine == "local":
         with WorkerPool(plan.worker_devices, plan.threads, plan.worker_environment) as pool:
-            yield run, pool
+            yield replace(run, plan=choose_threads(plan, examples, pool)), pool
         return
     from search.workers.cluster.pool import ClusterPool, Needs
 
@@ -70,6 +73,8 @@ def begun_workers(
                 )
             workers = int(gpus_there) if plan.auto_workers else plan.workers
             gpus = 1.0 / max(1, -(-workers // max(1, int(gpus_there))))
+            if plan.auto_workers and not plan.threads_fixed:
+                threads = 1  # enough beside a GPU, as on one machine
         else:
             largest = int(max(node.cpus for node in cluster.nodes))
             in_all = int(sum(node.cpus for node in cluster.nodes))
@@ -92,7 +97,11 @@ def begun_workers(
             paths=() if plan.weights_dir is None else (plan.weights_dir,),
             one_kind=plan.objective == "latency",
         )
-        cluster.begin(workers, threads, gpus, needs)
+        fills = plan.auto_workers and not on_gpus
+        cluster.begin(None if fills else workers, threads, gpus, needs)
+        plan = choose_threads(replace(plan, threads=threads), examples, cluster)
+        if fills:
+            workers = cluster.room(plan.threads, 0.0)
         notes = [_where(cluster.nodes_of_workers, len(cluster.workers), workers, gpus)]
         if not on_gpus and gpus_there:
             notes.append(
@@ -109,9 +118,7 @@ def begun_workers(
                 f"nodes compute on different devices ({'; '.join(cluster.kinds)}): a curve may "
                 "differ in its last digits from node to node"
             )
-        settled = replace(
-            plan, workers=workers, threads=threads, notes=(*plan.notes, *filter(None, notes))
-        )
+        settled = replace(plan, workers=workers, notes=(*plan.notes, *filter(None, notes)))
         yield replace(run, plan=settled), cluster
 
 

@@ -44,7 +44,6 @@ from search.session.prior import store_prior, with_prior
 from search.session.progress import emit, reporter
 from search.session.startup_text import say_first, say_labelled, say_time
 from search.session.summary import Ending, as_event, print_summary
-from search.session.thread_count import choose_threads
 from search.session.time_left import expected_time
 from search.session.weights import with_weights
 from search.session.worker_count import choose
@@ -114,8 +113,8 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         doing.say("measuring numbers of workers")
         run = replace(run, plan=_with_workers(run.plan, examples, screen))
         doing.say("starting workers and measuring threads")
-        with begun_workers(run, lambda text: _note(style, screen, text)) as (run, pool):
-            run = replace(run, plan=choose_threads(run.plan, examples[:SIZED], pool))
+        begun = begun_workers(run, examples[:SIZED], lambda text: _note(style, screen, text))
+        with begun as (run, pool):
             run = choose_graphs(run, examples[:SIZED], pool)
             run = choose_precision(run, examples[:SIZED], pool)
             examples = [run.plan.complete(config) for config in examples]

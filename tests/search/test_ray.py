@@ -27,8 +27,9 @@ from search.workers.cluster.messages import Node
 from search.workers.cluster.pool import ClusterPool, Needs
 from search.workers.cluster.versions import versions
 from search.workers.engine import Lost
-from search.workers.protocol import Epoch, Prepare, Train
+from search.workers.protocol import Epoch, Prepare, Probe, Probed, Train
 from tests.harness import ROOT, SMALL, RunMain, study
+from tests.makers import CONFIG
 from tests.ray_cluster import RayCluster
 
 WAIT_S = 120.0
@@ -166,7 +167,7 @@ def test_nodes_that_lack_what_is_needed(
         None,  # type: ignore[arg-type]  # not needed so far
         (),
     )
-    with pytest.raises(UserError, match="has no GPU"), begun_workers(on_gpu, print):
+    with pytest.raises(UserError, match="has no GPU"), begun_workers(on_gpu, [], print):
         pass
 
     with monkeypatch.context() as patch:
@@ -203,7 +204,8 @@ class ListedCluster:
     kinds, checkpoints_shared, nodes_of_workers = ("cuda",), False, 2
 
     def __init__(self, address: str, say: object) -> None:
-        self.address, self.begun = address, (0, 0, 0.0)
+        self.address, self._lives, self._ready = address, set[int](), set[int]()
+        self._said: list[tuple[int, Probed]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -211,19 +213,49 @@ class ListedCluster:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begin(self, workers: int, threads: int, gpus: float, needs: Needs) -> None:
-        self.begun, self.needs = (workers, threads, gpus), needs
-        self.workers = list(range(min(workers, self.room(threads, gpus))))  # type: ignore[misc]
+    def begin(self, workers: int | None, threads: int, gpus: float, needs: Needs) -> None:
+        self._fills, self._gpus, self.needs = workers is None, gpus, needs
+        self._threads = threads
+        room = self.room(threads, gpus)  # type: ignore[misc]
+        for worker in range(room if workers is None else workers):
+            self._begin(worker)
+        self._wait_for(room)
+
+    use_threads = ClusterPool.use_threads
+
+    def _begin(self, worker: int) -> None:
+        self._lives.add(worker)
+
+    def _wait_for(self, count: int) -> None:
+        self._ready = set(sorted(self._lives)[:count])
+
+    @property
+    def workers(self) -> list[int]:
+        return sorted(self._ready)
+
+    @property
+    def begun(self) -> tuple[int, int, float]:
+        """Workers, threads of each, GPUs of each."""
+        return len(self._lives), self._threads, self._gpus
+
+    def send(self, worker: int, order: Probe) -> None:
+        """Two threads pay, and more do not."""
+        rate = {1: 100.0, 2: 150.0}.get(order.threads or 0, 160.0)
+        self._said.append((worker, Probed(images_per_second=rate, peak_bytes=1)))
+
+    def receive(self, timeout: float | None = None) -> tuple[int, Probed]:
+        return self._said.pop(0)
 
 
 @pytest.mark.parametrize(
     ("device", "workers", "threads", "begun", "note"),
     [
-        ("cuda", None, None, (4, 2, 1.0), "4 workers on 2 nodes, 1 of a GPU each"),
+        ("cuda", None, None, (4, 1, 1.0), "4 workers on 2 nodes, 1 of a GPU each"),
         ("cuda", 3, None, (3, 2, 1.0), "3 workers on 2 nodes, 1 of a GPU each"),
         ("cuda", 8, None, (8, 2, 0.5), "8 workers on 2 nodes, 0.5 of a GPU each"),
         ("cpu", None, 4, (9, 4, 0.0), "4 GPUs of the cluster are not used"),
-        ("cpu", 3, None, (3, 12, 0.0), "2 workers on 2 nodes; 1 more begin when nodes join"),
+        ("cpu", None, None, (18, 2, 0.0), "Ray: 18 workers on 2 nodes"),
+        ("cpu", 3, None, (3, 2, 0.0), "Ray: 3 workers on 2 nodes"),
         ("cpu", 12, 4, (12, 4, 0.0), "9 workers on 2 nodes; 3 more begin when nodes join"),
     ],
 )
@@ -252,7 +284,7 @@ def test_workers_share_what_a_cluster_has(
         None,  # type: ignore[arg-type]  # not needed so far
         (),
     )
-    with begun_workers(run, print) as (settled, pool):
+    with begun_workers(run, [CONFIG], print) as (settled, pool):
         assert isinstance(pool, ListedCluster) and pool.begun == begun
     assert (settled.plan.workers, settled.plan.threads) == begun[:2]
     assert pool.address == "head:6379" and not pool.needs.must_be_shared

@@ -112,7 +112,7 @@ class ClusterPool:
         """Nodes that cannot be used, and why."""
         self._broken, self._closed = "", False
         self._needs: Needs | None = None
-        self._threads, self._gpus = 1, 0.0
+        self._threads, self._gpus, self._fills = 1, 0.0, False
         self._token: Path | None = None
         self._lock = threading.Lock()
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
@@ -170,11 +170,15 @@ class ClusterPool:
         place = self._places.get(worker)
         return "" if place is None else place.node
 
-    def begin(self, workers: int, threads: int, gpus: float, needs: Needs) -> None:
+    def begin(self, workers: int | None, threads: int, gpus: float, needs: Needs) -> None:
         """Begin so many workers with so many threads and such a share of a GPU, and wait until
-        those are ready that the cluster has room for. Raises UserError when a node lacks what is
-        needed, or none becomes ready."""
+        those are ready that the cluster has room for. None = as many as that, also once they have
+        another number of threads. Raises UserError when a node lacks what is needed, or none
+        becomes ready."""
         self._threads, self._gpus, self._needs = threads, gpus, needs
+        self._fills = workers is None
+        room = self.room(threads, gpus)
+        workers = room if workers is None else workers
         self._token = needs.checkpoints / f".{uuid.uuid4().hex}"
         try:
             needs.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -186,7 +190,7 @@ class ClusterPool:
             self._token = None
         for worker in range(workers):
             self._begin(worker)
-        self._wait_for(min(workers, self.room(threads, gpus)))
+        self._wait_for(min(workers, room))
 
     def room(self, threads: int, gpus: float) -> int:
         """How many workers the whole cluster has room for."""
@@ -233,10 +237,12 @@ class ClusterPool:
 
     def use_threads(self, threads: int) -> None:
         """See `engine.Pool`."""
-        self._threads, wanted = threads, len(self._ready)
-        for worker in sorted(self._lives):
+        room = self.room(threads, self._gpus)
+        self._threads = threads
+        wanted = {*self._lives, *range(room if self._fills else 0)}
+        for worker in sorted(wanted):
             self._begin(worker)
-        self._wait_for(max(1, min(wanted, self.room(threads, self._gpus))))
+        self._wait_for(max(1, min(len(wanted), room)))
 
     def close(self) -> None:
         """See `engine.Pool`."""
