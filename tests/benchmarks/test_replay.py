@@ -177,9 +177,20 @@ def big() -> Table:
     return make_table("big", tuple(rows), 0.1)
 
 
+def learnable() -> Table:
+    """Networks whose accuracy is decided by their settings more than by their size."""
+    rng, rows = random.Random(2), []
+    for _ in range(100):
+        size, lr, norm = round(10 ** rng.uniform(3, 5)), rng.random(), rng.choice(["batch", "none"])
+        final = 0.1 * math.log10(size) + 0.1 * (norm == "batch") + 0.2 * (1 - abs(lr - 0.7))
+        accs = tuple(rising(final + rng.uniform(-0.05, 0.05)))
+        rows.append(make_row(size, accs, {"lr": lr, "norm": norm, "deep": True}, 0.1))
+    return make_table("learnable", tuple(rows), 0.1)
+
+
 @pytest.mark.slow
-def test_a_choice_by_size_or_model_beats_random_order() -> None:
-    rows = big()
+def test_a_choice_by_size_beats_random_order_and_one_by_model_both() -> None:
+    rows = learnable()
     draws = Draws(rows)
 
     def mean(selection: Selection, trainings: int) -> float:
@@ -187,9 +198,11 @@ def test_a_choice_by_size_or_model_beats_random_order() -> None:
         traces = [simulate(rows, DivergenceRule(), selection, o, epochs, 1) for o in range(6)]
         return sum(share_at(trace, rows, epochs) for trace in traces) / 6
 
-    assert mean(BySize(draws, rows), 8) > mean(RandomOrder(draws), 8) + 0.05
+    assert mean(BySize(draws, rows), 8) > mean(RandomOrder(draws), 8) + 0.02
     # The first eight trainings are chosen by size alone.
-    assert mean(ByModel(draws, rows), 16) > mean(RandomOrder(draws), 16) + 0.03
+    by_model = mean(ByModel(draws, rows), 16)
+    assert by_model > mean(RandomOrder(draws), 16) + 0.03
+    assert by_model > mean(BySize(draws, rows), 16) + 0.01
 
 
 def test_false_stops_by_hand() -> None:
