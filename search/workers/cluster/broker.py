@@ -11,6 +11,7 @@ input ends, and its actors with it.
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -80,6 +81,8 @@ class Broker:
     def _tend(self, order: Begin) -> None:
         """One life of a worker, from its place to its end."""
         worker, life = order.worker, order.life
+        time.sleep(order.after)
+        actor = None
         while self._lives.get(worker) == life:
             actor, placed = _actor(order), False
             self._actors[worker] = actor
@@ -106,18 +109,23 @@ class Broker:
                     self.say(Gone(worker=worker, life=life, why=_reason(error)))
                     return
                 if not _never_began(error):
-                    self.say(Unusable(worker=worker, life=life, why=_reason(error)))
+                    node, why = _node_of(error, ray.nodes()), _reason(error)
+                    self.say(Unusable(worker=worker, life=life, node=node, why=why))
                     return
                 time.sleep(AGAIN_S)
-        with contextlib.suppress(RayError):
-            ray.kill(actor)
+        if actor is not None:
+            with contextlib.suppress(RayError):
+                ray.kill(actor)
 
 
 def _actor(order: Begin) -> Any:
     resources = (
         {"num_gpus": order.gpus, "num_cpus": 0} if order.gpus else {"num_cpus": order.threads}
     )
-    made = ray.remote(**resources, max_restarts=0, concurrency_groups={"out": 1})(Host)
+    elsewhere = {"ray.io/node-id": f"!in({', '.join(order.avoid)})"} if order.avoid else None
+    made = ray.remote(
+        **resources, max_restarts=0, concurrency_groups={"out": 1}, label_selector=elsewhere
+    )(Host)
     return made.remote("cuda" if order.gpus else "cpu", order.threads)
 
 
@@ -125,6 +133,17 @@ def _never_began(error: RayError) -> bool:
     """Whether the actor was placed on a node that is gone, or lost before it ran."""
     text = str(error)
     return isinstance(error, RayActorError) and "creation task" not in text.lower()
+
+
+def _node_of(error: RayError, nodes: list[dict[str, Any]]) -> str:
+    """Where an actor failed in its creation; "" where that is not known: Ray names an address."""
+    address = re.search(r"\bip=([^\s,)]+)", str(error))
+    found = [
+        str(node["NodeID"])
+        for node in nodes
+        if node["Alive"] and address and node["NodeManagerAddress"] == address[1]
+    ]
+    return found[0] if len(found) == 1 else ""
 
 
 def _for_memory(error: RayError) -> bool:

@@ -20,6 +20,10 @@ class Begin(_Message):
     threads: int
     gpus: float
     """A share of a GPU; 0 = a worker on CPUs, as many as threads."""
+    avoid: tuple[str, ...] = ()
+    """Nodes that it must not be placed on."""
+    after: float = 0.0
+    """Seconds to wait before."""
 
 
 class Send(_Message):
@@ -107,6 +111,8 @@ class Unusable(_Message):
     say: Literal["unusable"] = "unusable"
     worker: int
     life: int
+    node: str
+    """Its node, or "" where that is not known."""
     why: str
 
 

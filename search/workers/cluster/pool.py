@@ -1,6 +1,7 @@
 """Workers on the nodes of a Ray cluster. See `engine.Pool`."""
 
 import contextlib
+import math
 import os
 import queue
 import socket
@@ -49,6 +50,10 @@ PLACE_S = 90.0
 MORE_S = 30.0
 """Time for another one after one is ready: others may use the cluster, or a node may have died that
 Ray still lists."""
+NOBODY_S = 600.0
+"""Time without any worker that is ready, until the run ends: nodes may come back."""
+UNUSABLE_S = 30.0
+"""Time until another try where a worker cannot begin, and it is not known on which node."""
 CLOSE_S = 15.0
 ANSWER_S = 10.0
 """Time for a port to answer at all."""
@@ -109,7 +114,10 @@ class ClusterPool:
         self._held: dict[int, list[Send]] = {}
         """What workers are to be told once they are ready."""
         self._unfit: dict[str, str] = {}
-        """Nodes that cannot be used, and why."""
+        """Nodes that cannot be used, and why. Ray gives a node another name when it is started
+        again there."""
+        self._last_ready = math.inf
+        """When a worker was last known to be ready; never, before `begin`."""
         self._broken, self._closed = "", False
         self._needs: Needs | None = None
         self._threads, self._gpus, self._fills = 1, 0.0, False
@@ -211,13 +219,18 @@ class ClusterPool:
         self._inbox.put((-1, message))
 
     def receive(self, timeout: float | None = None) -> tuple[int, object] | None:
-        """See `engine.Pool`. Raises UserError when the cluster is lost."""
+        """See `engine.Pool`. Raises UserError when the cluster is lost, or no worker has been ready
+        for minutes."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = None if until is None else max(0.0, until - time.monotonic())
+            if self._ready:
+                self._last_ready = time.monotonic()
             try:
                 worker, heard = self._inbox.get(timeout=left)
             except queue.Empty:
+                if not self._ready and time.monotonic() - self._last_ready > NOBODY_S:
+                    raise self._nobody() from None
                 return None
             if isinstance(heard, _Broken):
                 self._inbox.put((worker, heard))  # it stays true
@@ -232,6 +245,7 @@ class ClusterPool:
 
     def restart(self, worker: int, lost: bool = False) -> bool:
         """See `engine.Pool`."""
+        self._held.pop(worker, None)
         self._begin(worker)
         return False
 
@@ -239,6 +253,7 @@ class ClusterPool:
         """See `engine.Pool`."""
         room = self.room(threads, self._gpus)
         self._threads = threads
+        self._held.clear()
         wanted = {*self._lives, *range(room if self._fills else 0)}
         for worker in sorted(wanted):
             self._begin(worker)
@@ -288,12 +303,26 @@ class ClusterPool:
         where = "of this machine" if self._address == AUTO else f"at {self._address}"
         return f"the Ray cluster {where}"
 
-    def _begin(self, worker: int) -> None:
+    def _nobody(self) -> UserError:
+        whys = "".join(f"; {why}" for why in self._unfit.values())
+        return UserError(
+            f"no worker in {self._cluster} has been ready for {NOBODY_S / 60:.0f} min (see `ray "
+            f"status`){whys}: the same command goes on from here"
+        )
+
+    def _begin(self, worker: int, after: float = 0.0) -> None:
+        """Anew, on a node that may fit, after so many seconds."""
         self._ready.pop(worker, None)
-        self._held.pop(worker, None)
         self._lives[worker] += 1
-        life = self._lives[worker]
-        self._order(Begin(worker=worker, life=life, threads=self._threads, gpus=self._gpus))
+        order = Begin(
+            worker=worker,
+            life=self._lives[worker],
+            threads=self._threads,
+            gpus=self._gpus,
+            avoid=tuple(sorted(filter(None, self._unfit))),
+            after=after,
+        )
+        self._order(order)
 
     def _wait_for(self, count: int) -> None:
         until, kept, ready = time.monotonic() + PLACE_S, [], 0
@@ -347,8 +376,10 @@ class ClusterPool:
             case Gone(why=why):
                 self._ready.pop(worker, None)
                 return worker, Lost(f"{why} ({self._places[worker].address})")
-            case Unusable(why=why):
-                self._refuse(worker, "?", f"a node of {self._cluster} cannot begin a worker: {why}")
+            case Unusable(node=node, why=why):
+                self._refuse(
+                    worker, node, f"a node of {self._cluster} cannot begin a worker: {why}"
+                )
         return None
 
     def _look_at(self, worker: int, place: Placed) -> None:
@@ -400,10 +431,11 @@ class ClusterPool:
         return None
 
     def _refuse(self, worker: int, node: str, why: str) -> None:
-        """The worker keeps its place and does nothing: Ray would only place it there again."""
+        """The worker begins anew on another node, once there is room."""
         if node not in self._unfit:
             self._unfit[node] = why
-            self._say(f"{why}; it is not used")
+            self._say(f"{why}; it is not used" if node else why)
+        self._begin(worker, after=0.0 if node else UNUSABLE_S)
 
     def _order(self, order: ToBroker) -> None:
         assert self._broker.stdin is not None
