@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import queue
+import re
 import socket
 import subprocess
 import sys
@@ -86,17 +87,27 @@ class _Broken:
 
 
 def refuse_silent(address: str) -> None:
-    """Raises UserError where nobody listens at the address: Ray would ask for ever."""
+    """Raises UserError where this is no address, or nobody listens there: Ray would ask for ever.
+
+    `address`: as given, or as the environment variable has it.
+    """
     if address == AUTO:
         return
+    variable = address == os.environ.get("RAY_ADDRESS")
+    where = f"{'RAY_ADDRESS=' if variable else '--ray-address '}{address}"
+    if not re.fullmatch(r"[^\s/]+:\d{1,5}", address):
+        raise UserError(
+            f"{where}: give HOST:PORT, as `ray start --head` printed it, on a machine of the "
+            "cluster, or auto"
+        )
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # no host can have this name, or port
         why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"--ray-address {address}: nobody answers there ({why}): give the address that `ray "
-            "start --head` printed"
+            f"{where}: nobody answers there ({why}): give the address that `ray start --head` "
+            "printed"
         ) from None
 
 

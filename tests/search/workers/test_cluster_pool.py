@@ -1,5 +1,6 @@
 """What a pool on a Ray cluster makes of what its broker says. No Ray is needed: the tests speak."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from search.workers.cluster.messages import (
     ToBroker,
     Unusable,
 )
-from search.workers.cluster.pool import ClusterPool, Needs
+from search.workers.cluster.pool import ClusterPool, Needs, refuse_silent
 from search.workers.cluster.versions import versions
 from search.workers.engine import Lost
 from search.workers.protocol import Go, Prepared, Ready, line
@@ -138,3 +139,19 @@ def test_a_search_whose_workers_are_all_gone_ends_with_an_error(
         UserError, match=r"no worker in the Ray cluster .* the same command goes on"
     ):
         told.pool.receive(0)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["host", "ray://host:10001", "http://host:8265", "host:port", "a..b:1", "127.0.0.1:1"],
+)
+def test_an_address_that_is_none_is_refused_by_the_name_of_its_source(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(UserError, match=re.escape(f"--ray-address {address}: ")):
+        refuse_silent(address)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UserError, match=re.escape(f"RAY_ADDRESS={address}: ")) as error:
+        refuse_silent(address)
+    assert "\n" not in str(error.value) and "ray start --head" in str(error.value)
