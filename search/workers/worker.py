@@ -55,11 +55,12 @@ def _data(config: DataConfig, device: torch.device) -> ImageData:
 
 
 def _is_shared(folder: Path, token: str) -> bool:
-    """Whether the folder has this file, and can be written. Makes it where it is not there."""
+    """Whether the folder has this file, and can be written. Creates nothing; "" is no file."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not token or not (folder / token).exists():
+            return False
         with tempfile.TemporaryFile(dir=folder):
-            return (folder / token).exists()
+            return True
     except OSError:
         return False
 

@@ -133,6 +133,9 @@ class ClusterPool:
         self._needs: Needs | None = None
         self._threads, self._gpus, self._fills = 1, 0.0, False
         self._token: Path | None = None
+        """A file by which nodes know that a folder for checkpoints is this very one."""
+        self._made: list[Path] = []
+        """Folders that were made for it, inner ones first."""
         self._lock = threading.Lock()
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
         environment.pop("PARETRAIN_STORAGE", None)  # may hold a password
@@ -199,7 +202,9 @@ class ClusterPool:
         room = self.room(threads, gpus)
         workers = room if workers is None else workers
         self._token = needs.checkpoints / f".{uuid.uuid4().hex}"
+        folders = (needs.checkpoints, *needs.checkpoints.parents)
         try:
+            self._made = [folder for folder in folders if not folder.exists()]
             needs.checkpoints.mkdir(parents=True, exist_ok=True)
             self._token.touch()
         except OSError as error:
@@ -279,6 +284,9 @@ class ClusterPool:
         if self._token is not None:
             with contextlib.suppress(OSError):
                 self._token.unlink()
+        with contextlib.suppress(OSError):  # somebody has put something there
+            for folder in self._made:
+                folder.rmdir()
         assert self._broker.stdin is not None
         for worker in self._lives:
             self._order(End(worker=worker))

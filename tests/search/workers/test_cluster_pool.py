@@ -155,3 +155,10 @@ def test_an_address_that_is_none_is_refused_by_the_name_of_its_source(
     with pytest.raises(UserError, match=re.escape(f"RAY_ADDRESS={address}: ")) as error:
         refuse_silent(address)
     assert "\n" not in str(error.value) and "ray start --head" in str(error.value)
+
+
+def test_a_folder_that_nobody_used_is_gone_afterwards(told: Told, tmp_path: Path) -> None:
+    """As when nodes are refused, and after a dry run."""
+    assert len([*(tmp_path / "running").iterdir()]) == 1
+    told.pool.close()
+    assert not (tmp_path / "running").exists() and tmp_path.exists()

@@ -76,7 +76,10 @@ def test_a_worker_on_another_machine_says_what_is_there(
     found = prepared()
     assert found.fingerprint == load_data(data).fingerprint and not found.error
     assert found.computes.startswith("cpu, ")
-    assert not found.shared and (tmp_path / "running").is_dir(), "it may lie on each by itself"
+    assert not found.shared and not (tmp_path / "running").exists(), "nothing is created"
+    (tmp_path / "running").mkdir()
+    assert not prepared().shared
+    assert not prepared(token="").shared, "the coordinator itself cannot write there"
     (tmp_path / "running" / "seen").touch()
     assert prepared().shared
     assert not prepared(checkpoints=str(here / "below")).shared, "a file is no folder"
