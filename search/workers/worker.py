@@ -79,6 +79,8 @@ class Worker:
         self._orders = Orders()
         self._in_order, self._leaving = in_order, False
         self._trial = -1
+        self._tidies = False
+        """Whether the coordinator does not see the checkpoints that are written here."""
 
     def serve(self) -> None:
         """Work until the input ends."""
@@ -91,7 +93,9 @@ class Worker:
                 os._exit(0)
             if isinstance(order, Train):
                 self._trial = order.trial
-                self._say(self._train(order))
+                said = self._train(order)
+                self._say(said)
+                self._tidy(order, said)
             elif isinstance(order, Probe):
                 self._say(self._probe(order))
             elif isinstance(order, Prepare):
@@ -152,6 +156,13 @@ class Worker:
         seconds = time.perf_counter() - start
         return Finished(trial=order.trial, seconds=seconds, confusion=confusion, steps_as=steps_as)
 
+    def _tidy(self, order: Train, said: Finished | Failed) -> None:
+        """Nobody needs the checkpoint of a trial that is over, and here nobody else deletes it."""
+        again = isinstance(said, Failed) and (said.out_of_memory or said.device_lost)
+        if self._tidies and order.checkpoint is not None and not again:
+            with contextlib.suppress(OSError):
+                Path(order.checkpoint).unlink()
+
     def _probe(self, order: Probe) -> Probed:
         pace, threads = None, torch.get_num_threads()
         try:
@@ -178,11 +189,14 @@ class Worker:
         except Exception as raised:  # a machine that lacks them is not used
             error = str(raised) or type(raised).__name__
         cpu = torch.backends.cpu.get_cpu_capability()
+        shared = _is_shared(Path(order.checkpoints), order.token)
+        # Without a token it may be the coordinator's own folder, which that tidies itself.
+        self._tidies = bool(order.token) and not shared
         return Prepared(
             fingerprint=fingerprint,
             error=" ".join(error.split()),
             missing=tuple(path for path in order.paths if not Path(path).exists()),
-            shared=_is_shared(Path(order.checkpoints), order.token),
+            shared=shared,
             computes=f"{device_name(self._device)}, {cpu}",
         )
 

@@ -14,7 +14,7 @@ from paretrain.data.load import load_data
 from search.session.running_trial import RunningTrial
 from search.study.attributes import STEPS
 from search.workers.job import Job
-from search.workers.protocol import Finished, Go, Prepare, Prepared, Probe, Stop, Train
+from search.workers.protocol import Failed, Finished, Go, Prepare, Prepared, Probe, Stop, Train
 from search.workers.worker import Worker
 from tests.fake_graph import FakeCapture
 
@@ -90,3 +90,29 @@ def test_a_worker_on_another_machine_says_what_is_there(
         Prepare(data=images, checkpoints=str(tmp_path / "running"), token="seen")
     )
     assert lacks.fingerprint is None and gone in lacks.error
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_worker_deletes_the_checkpoints_that_the_coordinator_does_not_see(
+    worker: Worker, tiny_config: MakeConfig, tmp_path: Path, shared: bool
+) -> None:
+    (tmp_path / "token").touch()
+    config, checkpoint = tiny_config(), tmp_path / "study" / "3.pt"
+    worker._prepare(
+        Prepare(
+            data=config.data,
+            checkpoints=str(tmp_path),
+            token="token" if shared else "another",
+        )
+    )
+    checkpoint.parent.mkdir()
+    order = Train(trial=3, config=config, checkpoint=str(checkpoint))
+    memory = Failed(trial=3, error="", traceback="", out_of_memory=True, seconds=0)
+    for said in (
+        memory,
+        memory.model_copy(update={"out_of_memory": False}),
+        Finished(trial=3, seconds=0),
+    ):
+        checkpoint.touch()
+        worker._tidy(order, said)
+        assert checkpoint.exists() == (shared or said is memory), "it is tried again with it"
