@@ -48,6 +48,8 @@ CONNECT_S = 60.0
 """Ray answers within seconds, or never."""
 PLACE_S = 90.0
 """Time for workers that the cluster has room for to be ready."""
+PREPARE_S = 3600.0
+"""Time for nodes to look at the images, which they may have to decode."""
 MORE_S = 30.0
 """Time for another one after one is ready: others may use the cluster, or a node may have died that
 Ray still lists."""
@@ -122,6 +124,8 @@ class ClusterPool:
         self._lives: Counter[int] = Counter()
         self._places: dict[int, Placed] = {}
         self._ready: dict[int, Prepared] = {}
+        self._preparing: set[int] = set()
+        """Workers whose node looks at the images."""
         self._held: dict[int, list[Send]] = {}
         """What workers are to be told once they are ready."""
         self._unfit: dict[str, str] = {}
@@ -245,7 +249,8 @@ class ClusterPool:
             try:
                 worker, heard = self._inbox.get(timeout=left)
             except queue.Empty:
-                if not self._ready and time.monotonic() - self._last_ready > NOBODY_S:
+                limit = PREPARE_S if self._preparing else NOBODY_S
+                if not self._ready and time.monotonic() - self._last_ready > limit:
                     raise self._nobody() from None
                 return None
             if isinstance(heard, _Broken):
@@ -322,16 +327,25 @@ class ClusterPool:
         where = "of this machine" if self._address == AUTO else f"at {self._address}"
         return f"the Ray cluster {where}"
 
+    def _never_prepared(self) -> UserError:
+        assert self._needs is not None
+        return UserError(
+            f"{self._cluster}: no node has read the images of {self._needs.data.source} within "
+            f"{PREPARE_S / 60:.0f} min: read them once on a node by a search with --engine local"
+        )
+
     def _nobody(self) -> UserError:
         whys = "".join(f"; {why}" for why in self._unfit.values())
+        minutes = (time.monotonic() - self._last_ready) / 60
         return UserError(
-            f"no worker in {self._cluster} has been ready for {NOBODY_S / 60:.0f} min (see `ray "
+            f"no worker in {self._cluster} has been ready for {minutes:.0f} min (see `ray "
             f"status`){whys}: the same command goes on from here"
         )
 
     def _begin(self, worker: int, after: float = 0.0) -> None:
         """Anew, on a node that may fit, after so many seconds."""
         self._ready.pop(worker, None)
+        self._preparing.discard(worker)
         self._lives[worker] += 1
         order = Begin(
             worker=worker,
@@ -344,10 +358,19 @@ class ClusterPool:
         self._order(order)
 
     def _wait_for(self, count: int) -> None:
-        until, kept, ready = time.monotonic() + PLACE_S, [], 0
-        while len(self._ready) < count and (left := until - time.monotonic()) > 0:
+        start = time.monotonic()
+        until, kept, ready, told = start + PLACE_S, [], 0, False
+        while len(self._ready) < count:
             raise_if_interrupted()
-            heard = self.receive(min(1.0, left))
+            if time.monotonic() > until:
+                if self._ready or not self._preparing:
+                    break
+                if time.monotonic() > start + PREPARE_S:
+                    raise self._never_prepared()
+                if not told:
+                    self._say("nodes still read the images, for the first time into their caches")
+                    told = True
+            heard = self.receive(1.0)
             if len(self._ready) > ready:
                 ready, until = len(self._ready), time.monotonic() + MORE_S
             if self._unfit:
@@ -391,9 +414,11 @@ class ClusterPool:
                     return worker, message
             case Ended(exit_code=code, stderr=stderr):
                 self._ready.pop(worker, None)
+                self._preparing.discard(worker)
                 return worker, Died(code, stderr)
             case Gone(why=why):
                 self._ready.pop(worker, None)
+                self._preparing.discard(worker)
                 return worker, Lost(f"{why} ({self._places[worker].address})")
             case Unusable(node=node, why=why):
                 self._refuse(
@@ -424,11 +449,13 @@ class ClusterPool:
             checkpoints=str(needs.checkpoints),
             token="" if self._token is None else self._token.name,
         )
+        self._preparing.add(worker)
         self._order(Send(worker=worker, text=protocol.line(order).decode()))
 
     def _prepared(self, worker: int, found: Prepared) -> tuple[int, object] | None:
         needs, place = self._needs, self._places[worker]
         assert needs is not None
+        self._preparing.discard(worker)
         where = f"node {place.address}"
         if found.fingerprint is None:
             why = f"{where} cannot read the images of {needs.data.source}: {found.error}: put them "

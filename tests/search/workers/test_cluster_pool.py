@@ -1,5 +1,6 @@
 """What a pool on a Ray cluster makes of what its broker says. No Ray is needed: the tests speak."""
 
+import queue
 import re
 import subprocess
 from collections.abc import Callable
@@ -162,3 +163,35 @@ def test_a_folder_that_nobody_used_is_gone_afterwards(told: Told, tmp_path: Path
     assert len([*(tmp_path / "running").iterdir()]) == 1
     told.pool.close()
     assert not (tmp_path / "running").exists() and tmp_path.exists()
+
+
+class Inbox(list[tuple[int, object] | None]):
+    """Instead of a queue: None = for a while nothing came."""
+
+    put = list.append
+
+    def get(self, timeout: float | None = None) -> tuple[int, object]:
+        if not self or (said := self.pop(0)) is None:
+            raise queue.Empty
+        return said
+
+
+def test_a_node_that_decodes_the_images_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    inbox = Inbox()
+    monkeypatch.setattr(told.pool, "_inbox", inbox)
+    told.hear(told.placed("b"))
+    inbox.extend([None, None, (0, told.prepared())])
+    monkeypatch.setattr(cluster_pool, "PLACE_S", -1.0)
+    told.pool._wait_for(1)
+    assert told.pool.workers == [0] and len(told.notes) == 1 and "read the images" in told.notes[0]
+
+    told.pool.restart(0)
+    inbox.clear()
+    with pytest.raises(UserError, match="no worker a place"):
+        told.pool._wait_for(1)
+    told.hear(told.placed("b"))
+    monkeypatch.setattr(cluster_pool, "PREPARE_S", -1.0)
+    with pytest.raises(UserError, match="no node has read the images of"):
+        told.pool._wait_for(1)
