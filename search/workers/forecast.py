@@ -137,21 +137,28 @@ def probe_all(
     waiting = set(pool.workers)
     for worker in waiting:
         pool.send(worker, Probe(config=config, seconds=seconds, threads=threads))
-    probed = []
+    probed, failed = [], False
     while waiting:
         raise_if_interrupted()
         received = pool.receive(PROBE_TIMEOUT_S)
-        if received is None or isinstance(received[1], Died | Lost):
-            for worker in waiting if received is None else {received[0]}:
-                pool.restart(worker, lost=received is None or isinstance(received[1], Died))
-            _wait_for_one(pool)
-            return None
+        if received is None:
+            for worker in waiting:
+                pool.restart(worker, lost=True)
+            failed = True
+            break
         worker, message = received
-        if isinstance(message, Probed):
+        if isinstance(message, Died | Lost):
+            pool.restart(worker, lost=isinstance(message, Died))
+            failed = failed or worker in waiting
+            waiting.discard(worker)  # the others' answers must not be taken for those of a next one
+        elif isinstance(message, Probed):
             waiting.discard(worker)
             probed.append(message)
         else:
             assert isinstance(message, Ready)
+    if failed:
+        _wait_for_one(pool)
+        return None
     return probed
 
 

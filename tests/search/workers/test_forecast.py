@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.workers.engine import Lost
-from search.workers.forecast import COORDINATOR_S, Course, forecast, wall_seconds
+from search.workers.engine import Died, Lost
+from search.workers.forecast import COORDINATOR_S, Course, forecast, probe_all, wall_seconds
 from search.workers.pool import WorkerPool
 from search.workers.protocol import Probe, Probed, Ready
 
@@ -26,7 +26,7 @@ class Timed:
     def __init__(self, workers: int = 1, dead: tuple[int, ...] = ()) -> None:
         self.workers = list(range(workers))
         self._dead = dead
-        self._said: deque[tuple[int, Probed | Lost]] = deque()
+        self._said: deque[tuple[int, Probed | Died | Lost]] = deque()
 
     def send(self, worker: int, order: Probe) -> None:
         network = order.config.network
@@ -82,6 +82,31 @@ def test_a_node_that_is_lost_while_networks_are_measured_ends_no_run(
     found = forecast(pool, [config(0.1)], networks, Course(trials=3, share=lambda place: 1.0))
     assert found is not None and found.probed == probed
     assert found.seconds >= alone(trained(0.1, 0.1, 0.1), 3)
+
+
+class OneDies(Timed):
+    """Two workers; the first to measure dies, before the other one has measured the same."""
+
+    def __init__(self) -> None:
+        super().__init__(workers=2)
+        self.restarted: list[int] = []
+
+    def send(self, worker: int, order: Probe) -> None:
+        if self.restarted or self._said:
+            super().send(worker, order)
+        else:
+            self._said.append((worker, Died(1, "boom")))
+
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        self.restarted.append(worker)
+        return False
+
+
+def test_what_others_measured_when_one_died_is_not_taken_for_the_next_network() -> None:
+    pool = OneDies()
+    assert probe_all(cast(WorkerPool, pool), config(0.1)) is None and len(pool.restarted) == 1
+    probed = probe_all(cast(WorkerPool, pool), config(0.5))
+    assert probed is not None and [each.epoch_seconds for each in probed] == [0.5, 0.5]
 
 
 def forecasted(
