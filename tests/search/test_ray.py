@@ -206,6 +206,7 @@ class ListedCluster:
     def __init__(self, address: str, say: object) -> None:
         self.address, self._lives, self._ready = address, set[int](), set[int]()
         self._said: list[tuple[int, Probed]] = []
+        self._held: dict[int, object] = {}
 
     def __enter__(self) -> Self:
         return self
