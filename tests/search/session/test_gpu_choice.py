@@ -46,7 +46,7 @@ class MeasuredPool:
         return self._inbox.pop(0)
 
     def restart(self, worker: int, lost: bool) -> None:
-        self._inbox.clear()
+        self._inbox = [said for said in self._inbox if said[0] != worker]
 
 
 def begun(plan: Plan) -> PreparedRun:
