@@ -33,6 +33,7 @@ from search.workers.cluster.messages import (
     Placed,
     Refused,
     Send,
+    ToBroker,
     Unusable,
     line,
 )
@@ -58,7 +59,7 @@ class Broker:
             except OSError:
                 os._exit(0)
 
-    def obey(self, order: object) -> None:
+    def obey(self, order: ToBroker) -> None:
         """Begin, end, or pass on."""
         if isinstance(order, Begin):
             self._end(order.worker)
@@ -69,7 +70,7 @@ class Broker:
             if actor is not None:
                 actor.send.remote(order.text)
         else:
-            self._end(getattr(order, "worker"))  # noqa: B009
+            self._end(order.worker)
 
     def _end(self, worker: int) -> None:
         self._lives.pop(worker, None)

@@ -8,7 +8,7 @@ import threading
 import ray
 
 from search.workers.cluster.versions import PACKAGES, versions
-from search.workers.process import begin, end, last_words
+from search.workers.process import begin, last_words
 
 HEAR_S = 10.0
 """A call that asks what was said is answered after so long at the latest."""
@@ -54,10 +54,6 @@ class Host:
             while True:
                 heard.append(self._said.get_nowait())
         return heard
-
-    def end(self) -> None:
-        """End the process now."""
-        end(self._process)
 
     def _listen(self) -> None:
         assert self._process.popen.stdout is not None

@@ -64,12 +64,17 @@ class Refused(_Message):
     why: str
 
 
-class Placed(_Message):
+class OfWorker(_Message):
+    """Broker -> pool: about one life of a worker."""
+
+    worker: int
+    life: int
+
+
+class Placed(OfWorker):
     """Broker -> pool: a worker runs."""
 
     say: Literal["placed"] = "placed"
-    worker: int
-    life: int
     node: str
     address: str
     device: str
@@ -77,40 +82,32 @@ class Placed(_Message):
     versions: dict[str, str]
 
 
-class Heard(_Message):
+class Heard(OfWorker):
     """Broker -> pool: a line of a worker (see protocol.py)."""
 
     say: Literal["heard"] = "heard"
-    worker: int
-    life: int
     text: str
 
 
-class Ended(_Message):
+class Ended(OfWorker):
     """Broker -> pool: a worker's process has ended by itself, and its node is there."""
 
     say: Literal["ended"] = "ended"
-    worker: int
-    life: int
     exit_code: int
     stderr: str
 
 
-class Gone(_Message):
+class Gone(OfWorker):
     """Broker -> pool: a worker that was placed is no more, with its node or by Ray's hand."""
 
     say: Literal["gone"] = "gone"
-    worker: int
-    life: int
     why: str
 
 
-class Unusable(_Message):
+class Unusable(OfWorker):
     """Broker -> pool: a worker cannot begin where Ray has placed it."""
 
     say: Literal["unusable"] = "unusable"
-    worker: int
-    life: int
     node: str
     """Its node, or "" where that is not known."""
     why: str

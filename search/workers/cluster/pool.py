@@ -32,6 +32,7 @@ from search.workers.cluster.messages import (
     Gone,
     Heard,
     Node,
+    OfWorker,
     Placed,
     Refused,
     Send,
@@ -133,7 +134,7 @@ class ClusterPool:
         again there."""
         self._last_ready = math.inf
         """When a worker was last known to be ready; never, before `begin`."""
-        self._broken, self._closed = "", False
+        self._closed = False
         self._needs: Needs | None = None
         self._threads, self._gpus, self._fills = 1, 0.0, False
         self._token: Path | None = None
@@ -399,8 +400,10 @@ class ClusterPool:
 
     def _interpret(self, said: FromBroker) -> tuple[int, object] | None:
         """What of it is for whoever receives."""
-        worker = getattr(said, "worker", -1)
-        if worker >= 0 and getattr(said, "life", 0) != self._lives[worker]:
+        if not isinstance(said, OfWorker):
+            return None
+        worker = said.worker
+        if said.life != self._lives[worker]:
             return None  # of a former self
         match said:
             case Placed():
@@ -494,7 +497,7 @@ class ClusterPool:
         with self._broker.stdout:
             for text in self._broker.stdout:
                 said = FROM_BROKER.validate_json(text)
-                self._inbox.put((getattr(said, "worker", -1), said))
+                self._inbox.put((said.worker if isinstance(said, OfWorker) else -1, said))
         self._broker.wait()
         self._inbox.put((-1, _Broken(last_words(self._log))))
 
