@@ -126,6 +126,12 @@ def curve(pool: Pool, worker: int, trial: int) -> list[EpochResult]:
     return results
 
 
+def _parts(results: list[EpochResult]) -> list[list[EpochResult]]:
+    """All runs of them, also the empty one."""
+    count = len(results)
+    return [results[i:j] for i in range(count + 1) for j in range(i, count + 1)]
+
+
 def without_time(result: EpochResult) -> EpochResult:
     return result.model_copy(update={"seconds": 0})
 
@@ -150,7 +156,8 @@ def test_curves_are_those_of_a_training_in_this_process_to_the_last_bit(
         shared.send(worker, Train(trial=worker, config=config))
     assert curve(shared, 0, 0) == in_this_process(configs[0])
     shared.send(1, Stop(trial=1))
-    assert curve(shared, 1, 1) == []
+    # At most two of its four were trained unjudged. Which were heard above is a matter of time.
+    assert curve(shared, 1, 1) in _parts(in_this_process(configs[1])[:2])
     shared.send(0, Train(trial=5, config=configs[1]))
     assert curve(shared, 0, 5) == in_this_process(configs[1]) != in_this_process(configs[0])
 
