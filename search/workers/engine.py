@@ -63,6 +63,11 @@ class Pool(Protocol):
         """The machine whose memory a worker takes; "" for this one."""
         ...
 
+    def silence(self, worker: int) -> float:
+        """Seconds since that machine was last known to answer; 0 for this one. A worker says
+        nothing while its machine is away, and it does not hang for that."""
+        ...
+
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""
         ...

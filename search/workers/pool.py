@@ -59,6 +59,10 @@ class WorkerPool:
         """This one."""
         return ""
 
+    def silence(self, worker: int) -> float:
+        """This machine is there."""
+        return 0.0
+
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """A dead worker is not an error here: `receive` will say that it died."""
         stdin = self._processes[worker].stdin

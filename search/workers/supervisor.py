@@ -32,6 +32,9 @@ LOADING_S = 120.0
 AWAY_S = 5.0
 """Time between two looks at the workers, beyond the wait for a message, that counts as silence of
 theirs. In what is more than that nobody listened to them: a decision took long, or Ctrl-Z."""
+AWAY_MACHINE_S = 120.0
+"""A machine that has not answered for so long is lost, where its engine has not said so before. Ray
+does after about a minute."""
 MOST_SET_ASIDE = 4
 """So many jobs that lacked memory wait until a device has nothing else to do; then it is emptied
 for them, so that what they teach of memory is not learned at the end of the run."""
@@ -208,7 +211,13 @@ class Supervisor:
         for worker, job in list(self._busy.items()):
             silent = self._looked - job.last_sign
             limit = max(self._stall_s, LOADING_S if job.silent else 0.0)
-            if silent > limit and worker not in heard:
+            if silent <= limit or worker in heard:
+                continue
+            unanswered = self._pool.silence(worker)
+            if unanswered > AWAY_MACHINE_S:
+                why = f"its machine has not answered for {unanswered:.0f} s"
+                yield self._worker_lost(worker, Lost(why))
+            elif unanswered < silent - limit:  # its machine was there when the time was over
                 why = f"no batch for {silent:.0f} s{self._stall_hint}"
                 yield from self._worker_died(worker, Died(0, why, "hangs"))
 

@@ -23,6 +23,7 @@ from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorErro
 from search.workers.cluster.host import Host
 from search.workers.cluster.messages import (
     TO_BROKER,
+    Answers,
     Begin,
     Connected,
     Ended,
@@ -49,6 +50,9 @@ class Broker:
         self._out, self._lock = out, threading.Lock()
         self._actors: dict[int, Any] = {}
         self._lives: dict[int, int] = {}
+        self._changing = threading.Lock()
+        """Whoever changes both, or one as the other says, holds it: each life is tended by a thread
+        of its own, and the former one may still wait for its actor when the next one has begun."""
 
     def say(self, message: FromBroker) -> None:
         """May be called from any thread."""
@@ -62,8 +66,7 @@ class Broker:
     def obey(self, order: ToBroker) -> None:
         """Begin, end, or pass on."""
         if isinstance(order, Begin):
-            self._end(order.worker)
-            self._lives[order.worker] = order.life
+            self._end(order.worker, order.life)
             threading.Thread(target=self._tend, args=(order,), daemon=True).start()
         elif isinstance(order, Send):
             actor = self._actors.get(order.worker)
@@ -72,12 +75,23 @@ class Broker:
         else:
             self._end(order.worker)
 
-    def _end(self, worker: int) -> None:
-        self._lives.pop(worker, None)
-        actor = self._actors.pop(worker, None)
-        if actor is not None:
-            with contextlib.suppress(RayError):
-                ray.kill(actor)
+    def _end(self, worker: int, next_life: int | None = None) -> None:
+        """End what there is of a worker; `next_life` begins."""
+        with self._changing:
+            actor = self._actors.pop(worker, None)
+            if next_life is None:
+                self._lives.pop(worker, None)
+            else:
+                self._lives[worker] = next_life
+        _kill(actor)
+
+    def _is_of_now(self, order: Begin, actor: Any) -> bool:
+        """Makes the actor that of its worker, if it is still that life which goes on."""
+        with self._changing:
+            goes_on = self._lives.get(order.worker) == order.life
+            if goes_on:
+                self._actors[order.worker] = actor
+        return goes_on
 
     def _tend(self, order: Begin) -> None:
         """One life of a worker, from its place to its end."""
@@ -86,14 +100,17 @@ class Broker:
         actor = None
         while self._lives.get(worker) == life:
             actor, placed = _actor(order), False
-            self._actors[worker] = actor
+            if not self._is_of_now(order, actor):
+                break
             try:
                 about = ray.get(actor.about.remote())
                 placed = True
                 if self._lives.get(worker) == life:
                     self.say(Placed(worker=worker, life=life, **about))
                 while self._lives.get(worker) == life:
-                    for said in ray.get(actor.hear.remote()):
+                    heard = ray.get(actor.hear.remote())
+                    self.say(Answers(worker=worker, life=life))
+                    for said in heard:
                         if isinstance(said, str):
                             self.say(Heard(worker=worker, life=life, text=said))
                         else:
@@ -114,9 +131,13 @@ class Broker:
                     self.say(Unusable(worker=worker, life=life, node=node, why=why))
                     return
                 time.sleep(AGAIN_S)
-        if actor is not None:
-            with contextlib.suppress(RayError):
-                ray.kill(actor)
+        _kill(actor)
+
+
+def _kill(actor: Any) -> None:
+    if actor is not None:
+        with contextlib.suppress(RayError):
+            ray.kill(actor)
 
 
 def _actor(order: Begin) -> Any:

@@ -11,7 +11,8 @@ from search.workers.cluster.versions import PACKAGES, versions
 from search.workers.process import begin, last_words
 
 HEAR_S = 10.0
-"""A call that asks what was said is answered after so long at the latest."""
+"""A call that asks what was said is answered after so long at the latest: that tells that its node
+is there."""
 
 
 class Host:

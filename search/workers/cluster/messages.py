@@ -82,6 +82,12 @@ class Placed(OfWorker):
     versions: dict[str, str]
 
 
+class Answers(OfWorker):
+    """Broker -> pool: a worker's node is there, whether or not the worker had anything to say."""
+
+    say: Literal["answers"] = "answers"
+
+
 class Heard(OfWorker):
     """Broker -> pool: a line of a worker (see protocol.py)."""
 
@@ -114,7 +120,7 @@ class Unusable(OfWorker):
 
 
 ToBroker = Begin | Send | End
-FromBroker = Connected | Refused | Placed | Heard | Ended | Gone | Unusable
+FromBroker = Connected | Refused | Placed | Answers | Heard | Ended | Gone | Unusable
 TO_BROKER: TypeAdapter[ToBroker] = TypeAdapter(Annotated[ToBroker, Field(discriminator="say")])
 FROM_BROKER: TypeAdapter[FromBroker] = TypeAdapter(
     Annotated[FromBroker, Field(discriminator="say")]

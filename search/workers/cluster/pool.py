@@ -124,6 +124,8 @@ class ClusterPool:
         self._inbox: queue.SimpleQueue[tuple[int, object]] = queue.SimpleQueue()
         self._lives: Counter[int] = Counter()
         self._places: dict[int, Placed] = {}
+        self._answered: dict[int, float] = {}
+        """When the node of a worker was last heard of."""
         self._ready: dict[int, Prepared] = {}
         self._preparing: set[int] = set()
         """Workers whose node looks at the images."""
@@ -196,6 +198,10 @@ class ClusterPool:
         """Its node."""
         place = self._places.get(worker)
         return "" if place is None else place.node
+
+    def silence(self, worker: int) -> float:
+        """See `engine.Pool`. A node answers every `host.HEAR_S` seconds."""
+        return time.monotonic() - self._answered[worker]
 
     def begin(self, workers: int | None, threads: int, gpus: float, needs: Needs) -> None:
         """Begin so many workers with so many threads and such a share of a GPU, and wait until
@@ -348,6 +354,7 @@ class ClusterPool:
         self._ready.pop(worker, None)
         self._preparing.discard(worker)
         self._lives[worker] += 1
+        self._answered[worker] = time.monotonic()
         order = Begin(
             worker=worker,
             life=self._lives[worker],
@@ -497,6 +504,8 @@ class ClusterPool:
         with self._broker.stdout:
             for text in self._broker.stdout:
                 said = FROM_BROKER.validate_json(text)
+                if isinstance(said, OfWorker) and said.life == self._lives[said.worker]:
+                    self._answered[said.worker] = time.monotonic()  # it may be read much later
                 self._inbox.put((said.worker if isinstance(said, OfWorker) else -1, said))
         self._broker.wait()
         self._inbox.put((-1, _Broken(last_words(self._log))))

@@ -26,6 +26,8 @@ class FakePool:
         """Those that can be given something to do: a test may take some away."""
         self.sent: list[tuple[int, Order]] = []
         self.restarted: list[int] = []
+        self.silences: dict[int, float] = {}
+        """Seconds since machines have answered, by worker, where they are away."""
         self.closed = False
         self.sharing = False
         """Whether workers share a GPU through a server, until one of them is lost."""
@@ -36,6 +38,9 @@ class FakePool:
 
     def machine(self, worker: int) -> str:
         return self.machines[worker]
+
+    def silence(self, worker: int) -> float:
+        return self.silences.get(worker, 0.0)
 
     def send(self, worker: int, message: Order) -> None:
         self.sent.append((worker, message))

@@ -168,6 +168,9 @@ def test_it_is_said_where_workers_are(shared: Pool) -> None:
     for worker in shared.workers:
         assert shared.device(worker).endswith("cpu")
         assert isinstance(shared.machine(worker), str)
+        assert shared.silence(worker) < WAIT_S, (
+            "it answers, also when its worker has nothing to say"
+        )
 
 
 @pytest.mark.slow

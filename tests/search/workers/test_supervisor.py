@@ -25,6 +25,7 @@ from search.workers.protocol import (
     Warned,
 )
 from search.workers.supervisor import (
+    AWAY_MACHINE_S,
     LOADING_S,
     MOST_DEATHS,
     MOST_SET_ASIDE,
@@ -395,6 +396,28 @@ def test_a_worker_that_hangs_is_ended_and_its_job_tried_once_more(
     assert note.text == "worker hangs: no batch for 10 s (a hint); tried once more"
     assert seen.pool.restarted == [0] and seen.pool.trained == [(0, 0), (0, 0)]
     assert seen.nothing_comes() == [], "the new worker has its own time"
+
+
+def test_a_worker_whose_machine_is_away_does_not_hang(scene: MakeScene) -> None:
+    """However short --stall is: a lost machine is none of the job's deaths."""
+    seen = scene(devices=["a cpu"], machines=["a"])
+    seen.hears(0, epoch(0, 1))
+    seen.pool.silences[0] = STALL + 1
+    assert seen.nothing_comes(STALL + 1) == [], "nobody knows yet whether it is there"
+    seen.pool.silences[0] = 0.5
+    assert texts(seen.nothing_comes(0.5))[0].startswith("worker hangs: no batch for 11 s"), "it is"
+    assert seen.jobs[0].deaths == 1
+    for _ in range(2):
+        seen.hears(0, epoch(0, 2))
+        seen.pool.silences[0] = AWAY_MACHINE_S
+        assert seen.nothing_comes(STALL + 1) == []
+        seen.pool.silences[0] += 1
+        (note,) = texts(seen.nothing_comes())
+        assert (
+            note == "a worker was lost: its machine has not answered for 121 s; goes on on another"
+        )
+        assert seen.hand_out() == [0]
+    assert seen.jobs[0].deaths == 1 and seen.pool.restarted == [0, 0, 0]
 
 
 def test_every_sign_gives_a_worker_time(scene: MakeScene) -> None:
