@@ -7,13 +7,34 @@ import optuna
 
 from paretrain.cli import UserError
 from paretrain.interruption import raise_if_interrupted
-from search.study.owner import who
+from search.study.owner import beating, leave, who
 from search.study.sharing import LOOK_EVERY_S, SharedWriter
 from search.study.writer import patiently
 
 PATIENCE_S = 1800.0
 """So long may another one prepare its run, which may measure for minutes."""
 TOLD_AFTER_S = 5.0
+LOOK_WHILE_MADE_S = 0.2
+"""Who makes a study takes less than a second."""
+
+
+def made_by_another(study: optuna.Study, half_made: Callable[[optuna.Study], bool]) -> bool:
+    """Returns when the study is whole: True, and this process, which had joined the one that made
+    it, has left. False where it has to make it itself: that one was lost."""
+    writer, leaves = SharedWriter(study, {}, owned=True), True
+    try:
+        with beating(study):
+            while half_made(study):
+                raise_if_interrupted()
+                writer.look()
+                if writer.may_begin():
+                    leaves = not half_made(study)
+                    break
+                time.sleep(LOOK_WHILE_MADE_S)
+        return leaves
+    finally:
+        if leaves:
+            leave(study)
 
 
 def wait_for_others(

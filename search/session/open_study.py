@@ -1,6 +1,5 @@
 """Open or create the Optuna study of a plan, with a record of where its results come from."""
 
-import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
 from search.problem.optuna_internals import quiet_optuna
 from search.problem.space import Space
+from search.session.joining import made_by_another
 from search.session.plan import Plan, Stored, refuse_other_settings, refuse_other_study
 from search.study import attributes as attr
 from search.study.image_place import place_of
@@ -31,9 +31,6 @@ from search.study.storage import (
     refuse_damaged_settings,
 )
 from search.study.storage_url import StorageUrl
-
-WHOLE_WITHIN_S = 20.0
-"""So long is waited for whoever is just making a study that is to be joined."""
 
 
 class StudyAppearedError(Exception):
@@ -112,6 +109,17 @@ def store_changes(study: optuna.Study, plan: Plan) -> None:
         study.set_user_attr(attr.IMAGE_PLACE, place_of(plan.data))
 
 
+def agree_with_others(study: optuna.Study, plan: Plan, first: bool) -> None:
+    """What this run, which has joined, was given is kept where it is the first after all. Raises
+    UserError where those that run the study search it with other settings: they may not have begun
+    when this run was admitted."""
+    if first:
+        store_changes(study, plan)
+    else:
+        stored = _settings_of_runs(study.user_attrs)
+        refuse_other_settings(plan.study_name, stored, plan.settings())
+
+
 def _store_settings_of_runs(study: optuna.Study, settings: dict[str, Any]) -> None:
     for name in (attr.MAX_PARAMS, attr.MIN_ACC, attr.WEIGHTS_DIR):  # for earlier versions
         study.set_user_attr(name, settings[name])
@@ -130,12 +138,12 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
     sampler = optuna.samplers.RandomSampler(seed=plan.seed)  # proposals come from `Proposer`
     if existing:
         study = optuna.load_study(study_name=plan.study_name, storage=storage, sampler=sampler)
-        if plan.join and not plan.goes_on and _becomes_whole(study):
-            raise StudyAppearedError
         if not plan.join:
             refuse_if_owned(plan.study_name, study.user_attrs)
         if _half_made(study):
             return _completed(study, plan, data, wanted)
+        if plan.join and not plan.goes_on:
+            raise StudyAppearedError
         refuse_other_study(plan.study_name, study.user_attrs.get(attr.IDENTITY, {}), wanted)
         if enter(study, plan.join):
             _remember_space(plan)
@@ -151,8 +159,7 @@ def open_study(plan: Plan, data: ImageData) -> optuna.Study:
             )
         except optuna.exceptions.DuplicatedStudyError:
             if plan.join:
-                _becomes_whole(optuna.load_study(study_name=plan.study_name, storage=storage))
-                raise StudyAppearedError from None
+                return open_study(plan, data)
             raise UserError(
                 f"study '{plan.study_name}' has been created by another process at this moment: "
                 "run the command again, or use another --study-name"
@@ -169,20 +176,14 @@ def _half_made(study: optuna.Study) -> bool:
     )
 
 
-def _becomes_whole(study: optuna.Study) -> bool:
-    """Whether whoever is making the study has made it."""
-    until = time.monotonic() + WHOLE_WITHIN_S
-    while _half_made(study):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def _completed(
     study: optuna.Study, plan: Plan, data: ImageData, identity: dict[str, Any]
 ) -> optuna.Study:
-    enter(study)
+    """A study of which there is no more than its name, with all that it needs. Of several that join
+    it at the same moment one does that. Raises StudyAppearedError to the others, once it is done.
+    """
+    if enter(study, plan.join) and made_by_another(study, _half_made):
+        raise StudyAppearedError
     with quiet_optuna():
         study.set_metric_names([stored_name(plan.metric), METRICS[plan.objective]])
     study.set_user_attr(attr.UID, uuid.uuid4().hex)

@@ -31,6 +31,7 @@ from search.session.gpu_choice import choose_graphs, choose_precision
 from search.session.joining import wait_for_others
 from search.session.open_study import (
     admit,
+    agree_with_others,
     existing_study,
     open_study,
     space_has_changed,
@@ -246,6 +247,7 @@ def _search(
     if not first:
         waits = plan.storage_wait_s
         first = wait_for_others(study, lambda text: _note(style, screen, text), waits)
+        agree_with_others(study, plan, first)
     for line in damage_of(study):
         _note(style, screen, line)
     if space_has_changed(study, plan):

@@ -124,9 +124,16 @@ def released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
-            if study is not None and (key := own_key(study.user_attrs)) is not None:
-                study.set_user_attr(key, None)
+        if study is not None:
+            leave(study)
+
+
+def leave(study: optuna.Study) -> None:
+    """This process does not run the study any more. Where the database does not answer, others hear
+    that from its silence."""
+    with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
+        if (key := own_key(study.user_attrs)) is not None:
+            study.set_user_attr(key, None)
 
 
 def is_fresh(last: Mapping[str, Any]) -> bool:

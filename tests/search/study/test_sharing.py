@@ -1,8 +1,7 @@
 """Who runs a study beside whom, whose a trial is, and who is lost. Two processes are one here,
 which takes turns at being them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,9 @@ from search.study.owner import Beat, beat, own_key, renew, signs
 from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
 from search.study.storage import open_storage
 from search.study.writer import StudyWriter
+from tests.coordinators import A, B, process
 
-A, B = "a" * 32, "b" * 32
 ELSEWHERE = {"host": "elsewhere", "pid": 7}
-
-
-@contextmanager
-def process(run: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, "RUN", run)
-        patch.setattr("socket.gethostname", lambda: f"host of {run[0]}")
-        yield
 
 
 @pytest.fixture
