@@ -15,6 +15,7 @@ from optuna.storages._rdb.models import (
     BaseModel,
     StudyModel,
     StudyUserAttributeModel,
+    TrialHeartbeatModel,
     TrialModel,
     TrialParamModel,
     TrialUserAttributeModel,
@@ -36,6 +37,7 @@ def _table(model: Any) -> Table:
 STUDIES, STUDY_USER = map(_table, (StudyModel, StudyUserAttributeModel))
 TRIALS, PARAMS = map(_table, (TrialModel, TrialParamModel))
 TRIAL_USER, VALUES = map(_table, (TrialUserAttributeModel, TrialValueModel))
+HEARTBEATS = _table(TrialHeartbeatModel)
 """Optuna's tables with their types, to be written to. `study/tables.py` has them to be read."""
 
 

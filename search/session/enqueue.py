@@ -1,5 +1,5 @@
-"""Trials that wait in a study before its run begins: baselines, interrupted trials, and those that
-somebody enqueued."""
+"""Trials that wait in a study before its run begins: baselines, and those that somebody
+enqueued."""
 
 import random
 
@@ -14,18 +14,9 @@ from search.problem.optuna_internals import id_of, set_attributes, set_params, s
 from search.problem.random_trial import RandomTrial
 from search.session.prepared_run import PreparedRun
 from search.study import attributes as attr
+from search.study import owner
 from search.study.records import size_attributes
 from search.study.stored import short
-
-
-def requeue_interrupted(study: optuna.Study) -> int:
-    """Trials that a killed run left running go back to the queue, under their own numbers."""
-    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in left:
-        verdict = {attr.VERDICT: "interrupted: the run was killed; queued again"}
-        set_attributes(study, id_of(trial), verdict)
-        set_state(study, id_of(trial), TrialState.WAITING)
-    return len(left)
 
 
 def enqueue(study: optuna.Study, run: PreparedRun) -> list[str]:
@@ -101,7 +92,8 @@ def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> list
 def _give_up(study: optuna.Study, enqueued: FrozenTrial, why: str) -> str:
     """A waiting trial that no run can begin is failed, or it would keep every run from going on.
     Gives a note."""
-    set_state(study, id_of(enqueued), TrialState.RUNNING)
-    set_attributes(study, id_of(enqueued), {attr.VERDICT: f"not run: {why}"})
+    said = {attr.VERDICT: f"not run: {why}", attr.RUN_BY: owner.RUN}
+    set_attributes(study, id_of(enqueued), said)
+    set_state(study, id_of(enqueued), TrialState.RUNNING)  # Optuna ends no other
     study.tell(enqueued.number, state=TrialState.FAIL)
     return f"the enqueued trial {enqueued.number} is not run: {why}"

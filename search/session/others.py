@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.stopping.curve import Curve
 from search.study import owner
-from search.study.attributes import RUN_BY, SPENT
+from search.study.attributes import CONFIG, RUN_BY, SPENT
 from search.study.records import epochs_of, read_record
 
 
@@ -54,7 +54,12 @@ class Others:
         return self._open.pop(number, None)
 
     def _running(self) -> list[FrozenTrial]:
-        return [trial for trial in self._open.values() if trial.state == TrialState.RUNNING]
+        """Not those of another program: nobody would ever be told that it has been lost."""
+        return [
+            trial
+            for trial in self._open.values()
+            if trial.state == TrialState.RUNNING and CONFIG in trial.user_attrs
+        ]
 
 
 def is_ours(trial: FrozenTrial) -> bool:

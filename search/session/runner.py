@@ -26,7 +26,7 @@ from search.reporting.prior_text import agreement_words
 from search.session.budget import Budget
 from search.session.coordinator import Coordinator
 from search.session.engine import begun_workers
-from search.session.enqueue import enqueue, requeue_interrupted
+from search.session.enqueue import enqueue
 from search.session.gpu_choice import choose_graphs, choose_precision
 from search.session.joining import wait_for_others
 from search.session.open_study import (
@@ -64,6 +64,7 @@ from search.study.owner import (
     sole_owner,
 )
 from search.study.records import COUNTED, read_ends, read_records
+from search.study.sharing import SharedWriter
 from search.workers.devices import gpu_uuids
 from search.workers.engine import Pool
 from search.workers.forecast import Forecast
@@ -253,8 +254,8 @@ def _search(
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if first:
-        if left := requeue_interrupted(study):
-            screen.print(f"{count_of(left, 'interrupted trial')} queued again")
+        for line in SharedWriter(study, {}, owned=True).take_back():
+            _note(style, screen, line)
         for line in enqueue(study, run):
             _note(style, screen, line)
     # Read once: what others do from now on is heard of as news, and counts once.

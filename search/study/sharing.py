@@ -7,7 +7,7 @@ others write into the tables that refer to it (in PostgreSQL FOR NO KEY UPDATE).
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,9 +40,11 @@ from search.study.batch import (
 from search.study.checked_storage import CheckedStorage
 from search.study.owner import Beat
 from search.study.reader import study_attribute
+from search.study.under_way import UnderWay, give_up, queue_again, read_under_way
 
 LOOK_EVERY_S = 2.0
 """Coordinators that share a study look so often for what the others have done."""
+LOST = "the process that ran it was lost"
 MAY_LIVE_S = 600.0
 """One whose last sign of life is older than this, by the clock, is not asked whether it lives."""
 
@@ -62,7 +64,7 @@ def enter(study: optuna.Study, join: bool = False) -> int:
             # An earlier run of this process could neither put its trials back nor say goodbye.
             attrs |= dict.fromkeys(mine)
             _put_study(connection, id_, dict.fromkeys(mine))
-            _queue_again(connection, _run_by(connection, id_, owner.RUN))
+            queue_again(connection, _run_by(connection, id_, owner.RUN), LOST)
         if not join:
             owner.refuse_if_owned(study.study_name, others)
         # Clocks differ. Whoever lives will be seen to.
@@ -135,28 +137,8 @@ class Watch:
 
 def _run_by(connection: Connection, study_id: int, run: str) -> dict[int, int]:
     """Numbers of the running trials of a coordinator, by their ids."""
-    found = _running(connection, study_id)
-    return {id_: number for id_, (number, by) in found.items() if by == run}
-
-
-def _running(connection: Connection, study_id: int) -> dict[int, tuple[int, str]]:
-    """Numbers of the running trials of all coordinators, and who runs them, by their ids."""
-    running = (TRIALS.c.study_id == study_id) & (TRIALS.c.state == TrialState.RUNNING)
-    rows = connection.execute(
-        select(TRIALS.c.trial_id, TRIALS.c.number, TRIAL_USER.c.value_json)
-        .join(TRIAL_USER, TRIAL_USER.c.trial_id == TRIALS.c.trial_id)
-        .where(running & (TRIAL_USER.c.key == attr.RUN_BY))
-        .order_by(TRIALS.c.trial_id)
-    )
-    return {id_: (number, text.strip('"')) for id_, number, text in rows}
-
-
-def _queue_again(connection: Connection, ids: Collection[int]) -> None:
-    """Running trials, by id, wait again."""
-    verdict = "interrupted: the process that ran it was lost; queued again"
-    put(connection, TRIAL_USER, "trial_id", ((id_, attr.VERDICT, verdict, True) for id_ in ids))
-    for id_ in ids:
-        change_state(connection, id_, TrialState.WAITING, (), time_now())
+    found = read_under_way(connection, study_id)
+    return {id_: it.number for id_, it in found.items() if it.by == run}
 
 
 def lost_words(last: Beat, silent: float, trials: int) -> str:
@@ -326,15 +308,15 @@ class SharedWriter(BatchWriter):
         last look, and on trials that were queued again."""
         with self.engine.begin() as connection:
             self.refuse_unless_owned(connection)
-            orphans = bool(self._orphans(connection))
+            left = bool(self._left(connection))
         lost, others = [], dict(self.others)
         for key, (last, silent) in self._watch.silent(others).items():
-            left = self._take_over(key, last)
-            if left is not None:
-                lost.append(lost_words(last, silent, left))
+            trials = self._take_over(key, last)
+            if trials is not None:
+                lost.append(lost_words(last, silent, trials))
                 del others[key]
-        if orphans and (left := self._adopt()):
-            lost.append(f"{count_of(left, 'trial')} of a coordinator that has ended queued again")
+        if left:
+            lost += self._adopt()
         return list(others.values()), lost
 
     def _take_over(self, key: str, last: Beat) -> int | None:
@@ -348,25 +330,56 @@ class SharedWriter(BatchWriter):
                 return None
             _put_study(connection, self.study_id, {key: None})
             left = _run_by(connection, self.study_id, str(last.get("run")))
-            _queue_again(connection, left)
+            queue_again(connection, left, LOST)
         return len(left)
 
-    def _orphans(self, connection: Connection) -> list[int]:
-        """Ids of running trials of those who do not run the study any more, and could not put them
-        back. Only where all share the study: then each trial has begun in a transaction that saw,
-        and locked, the sign of life of its coordinator. Call `refuse_unless_owned` before, in the
-        same transaction: who leaves while this looks has put its trials back already."""
-        if not all(last.get("shares") for last in self.others.values()):
-            return []
-        runs = {owner.RUN, *(str(last.get("run")) for last in self.others.values())}
-        found = _running(connection, self.study_id)
-        return [id_ for id_, (_, by) in found.items() if by not in runs]
-
-    def _adopt(self) -> int:
-        """Put the trials that nobody runs any more back into the queue. Returns how many."""
+    def take_back(self) -> list[str]:
+        """Put all trials that nobody runs any more back into the queue, where this process is the
+        first to run the study: whoever ran them is lost. Returns lines for the user."""
         with self.engine.begin() as connection:
             _lock(connection, self.study_id)
             self.refuse_unless_owned(connection)
-            orphans = self._orphans(connection)
-            _queue_again(connection, orphans)
-        return len(orphans)
+            found = read_under_way(connection, self.study_id)
+            ours = [id_ for id_, it in found.items() if it.searched and not it.left_alone]
+            queue_again(connection, ours, "the run was killed")
+            lines = [f"{count_of(len(ours), 'interrupted trial')} queued again"] if ours else []
+            for it in found.values():
+                if it.left_alone:
+                    lines.append(
+                        f"trial {it.number} is run by another program: it is left alone, and fails "
+                        "after a day without a sign of life"
+                    )
+            return lines + self._give_up(connection, found)
+
+    def _left(self, connection: Connection) -> dict[int, UnderWay]:
+        """Running trials of those who do not run the study any more, and could not put them back,
+        by id. Only where all share the study: then each trial has begun in a transaction that saw,
+        and locked, the sign of life of its coordinator. Call `refuse_unless_owned` before, in the
+        same transaction: who leaves while this looks has put its trials back already."""
+        if not all(last.get("shares") for last in self.others.values()):
+            return {}
+        runs = {owner.RUN, *(str(last.get("run")) for last in self.others.values())}
+        found = read_under_way(connection, self.study_id)
+        return {id_: it for id_, it in found.items() if it.by not in runs and not it.left_alone}
+
+    def _adopt(self) -> list[str]:
+        """Put the trials that nobody runs any more back into the queue, or give them up. Returns
+        lines for the user."""
+        with self.engine.begin() as connection:
+            _lock(connection, self.study_id)
+            self.refuse_unless_owned(connection)
+            left = self._left(connection)
+            ours = [id_ for id_, it in left.items() if it.searched]
+            queue_again(connection, ours, LOST)
+            trials = count_of(len(ours), "trial")
+            lines = [f"{trials} of a coordinator that has ended queued again"] if ours else []
+            return lines + self._give_up(connection, left)
+
+    def _give_up(self, connection: Connection, found: Mapping[int, UnderWay]) -> list[str]:
+        """Those of them that another program has left."""
+        others = {id_: it for id_, it in found.items() if not it.searched and not it.left_alone}
+        give_up(connection, others)
+        return [
+            f"trial {it.number}, which another program had begun a day ago or earlier, has failed"
+            for it in others.values()
+        ]

@@ -20,7 +20,7 @@ from search.problem.space import load_space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Budget, Limits
 from search.session.coordinator import MAX_FAILURES, Coordinator
-from search.session.enqueue import enqueue, requeue_interrupted
+from search.session.enqueue import enqueue
 from search.session.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
 from search.session.open_study import open_study
 from search.session.outcome import Outcome
@@ -32,6 +32,7 @@ from search.study.batch import BatchWriter
 from search.study.decisions import read_decisions
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
+from search.study.sharing import SharedWriter
 from search.study.storage_url import StorageUrl
 from search.workers.engine import Died
 from search.workers.pool import WorkerPool
@@ -84,7 +85,7 @@ class Session:
         prepared = PreparedRun(plan, self._data, constraints, tuple(found))
         study = open_study(plan, self._data)
         if not join:
-            requeue_interrupted(study)
+            SharedWriter(study, {}, owned=True).take_back()
             self.notes = enqueue(study, prepared)
         known = study.get_trials(deepcopy=False)
         spent = ledger(known, EPOCHS).spent.epochs

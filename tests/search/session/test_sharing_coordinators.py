@@ -218,6 +218,20 @@ def test_what_optuna_has_enqueued_waits_for_who_completes_it(session: Session) -
     ]
 
 
+def test_a_trial_of_another_program_keeps_nobody_waiting(session: Session) -> None:
+    """Optuna's `ask` began it, and whether anybody will tell how it ended is not known."""
+    other_has_begun(session)
+    asked = session.study.ask()
+    end_of(session.study, TrialState.PRUNED)
+    assert session.run(FakeTrainers(1, rising), trials=3, join=True).ending == "done"
+    assert session.study.trials[asked.number].state == TrialState.RUNNING
+    assert [trial.state for trial in session.study.trials].count(TrialState.COMPLETE) == 2
+    assert "waits for" not in "".join(session.told)
+    session.study.set_user_attr(attr.OWNER, None)  # nor does a search that is alone
+    assert session.run(FakeTrainers(1, rising), trials=4).ending == "done"
+    assert session.study.trials[asked.number].state == TrialState.RUNNING
+
+
 def test_a_failure_elsewhere_leaves_a_trial_to_be_made(session: Session) -> None:
     other_has_begun(session)
     told: list[int] = []

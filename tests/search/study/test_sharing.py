@@ -1,17 +1,20 @@
 """Who runs a study beside whom, whose a trial is, and who is lost. Two processes are one here,
 which takes turns at being them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
+from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
 from search.problem.objective import DIRECTIONS
+from search.problem.optuna_internals import HEARTBEATS, id_of
 from search.session.joining import wait_for_others
 from search.study import attributes as attr
 from search.study import owner, sharing
@@ -21,6 +24,7 @@ from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
 from search.study.storage import open_storage
 from search.study.writer import StudyWriter
 from tests.coordinators import A, B, process
+from tests.makers import CONFIG
 
 ELSEWHERE = {"host": "elsewhere", "pid": 7}
 
@@ -303,6 +307,79 @@ def test_trials_of_one_that_left_without_putting_them_back_are_queued_again(
     b.learn()
     assert b.claim(waiting=0) == 0
     assert b.look() == ([], [])
+
+
+DAY = timedelta(days=1, hours=15)
+
+
+def running(
+    study: optuna.Study,
+    attributes: Mapping[str, Any],
+    began: timedelta,
+    heartbeat: timedelta | None = None,
+) -> None:
+    """A running trial that began so long ago, and whose program last gave a sign of life then."""
+    now = datetime.now()
+    trial = create_trial(state=TrialState.RUNNING, user_attrs=dict(attributes))
+    trial.datetime_start = now - began
+    study.add_trial(trial)
+    id_ = id_of(study.trials[-1])
+    if heartbeat is not None:
+        with SharedWriter(study, {}).engine.begin() as connection:
+            row = {"trial_id": id_, "heartbeat": now - heartbeat}
+            connection.execute(insert(HEARTBEATS).values(**row))
+
+
+@pytest.fixture
+def left_running(study: optuna.Study) -> list[str]:
+    """Trials that nobody who runs the study has begun; gives the states that they ought to have
+    when somebody has seen to them."""
+    ours, hour = {attr.CONFIG: CONFIG.to_dict()}, timedelta(hours=1)
+    running(study, ours | {attr.RUN_BY: "9" * 32}, hour)
+    running(study, ours, hour)  # by an earlier version
+    running(study, {}, hour)  # by Optuna's ask
+    running(study, {}, DAY)
+    running(study, {}, DAY, heartbeat=hour)
+    running(study, {}, 3 * DAY, heartbeat=DAY)
+    running(study, ours | {attr.RUN_BY: "9" * 32}, DAY, heartbeat=hour)  # Optuna's ask took it
+    return ["WAITING", "WAITING", "RUNNING", "FAIL", "RUNNING", "FAIL", "RUNNING"]
+
+
+FAILED = [
+    f"trial {number}, which another program had begun a day ago or earlier, has failed"
+    for number in (3, 5)
+]
+
+
+def test_the_first_takes_back_what_searches_have_left_and_nothing_of_other_programs(
+    study: optuna.Study, left_running: list[str]
+) -> None:
+    enter(study)
+    writer = SharedWriter(study, {}, owned=True)
+    said = writer.take_back()
+    assert [trial.state.name for trial in study.trials] == left_running
+    assert said[0] == "2 interrupted trials queued again" and said[-2:] == FAILED
+    assert [line[:8] for line in said[1:-2]] == ["trial 2 ", "trial 4 ", "trial 6 "]
+    assert all("is left alone" in line for line in said[1:-2])
+    assert writer.take_back() == said[1:-2]
+    assert study.trials[1].user_attrs[attr.VERDICT].endswith("was killed; queued again")
+    assert "for a day" in study.trials[3].user_attrs[attr.VERDICT]
+
+
+def test_one_that_has_joined_does_the_same(study: optuna.Study, left_running: list[str]) -> None:
+    a = Coordinator(study, A)  # and looks
+    assert [trial.state.name for trial in study.trials] == left_running
+    a.learn()
+    assert a.claim() == 7
+    running(study, {attr.CONFIG: CONFIG.to_dict()}, timedelta(0))
+    running(study, {}, DAY)
+    assert a.look()[1] == [
+        "1 trial of a coordinator that has ended queued again",
+        "trial 9, which another program had begun a day ago or earlier, has failed",
+    ]
+    states = [trial.state.name for trial in study.trials]
+    assert states == [*left_running, "RUNNING", "WAITING", "FAIL"]
+    assert a.look()[1] == []
 
 
 @pytest.fixture
