@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ from search.sampling.proposer import Proposer
 from search.session.budget import Budget, Limits
 from search.session.coordinator import Coordinator
 from search.session.events import Event
-from search.session.open_study import open_study
+from search.session.open_study import existing_study, open_study
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.stopping.curve import Curve
@@ -57,7 +57,6 @@ from search.study.ledger import ledger
 from search.study.records import COUNTED, curve_attributes, read_ends, size_attributes
 from search.study.storage_url import StorageUrl
 from search.study.writer import StudyWriter
-from search.workers.pool import WorkerPool
 from search.workers.protocol import Epoch, Finished, Go, Probe, Stop, Train
 
 CURVES = Path(__file__).parent / "tables" / "vgg_reduce_cifar10" / "tuning"
@@ -154,12 +153,20 @@ class RecordedWorkers:
     """A pool whose workers answer at once, from recorded curves."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.workers = list(range(WORKERS))
         self._rows, self._said = rows, list[tuple[int, object]]()
+
+    @property
+    def workers(self) -> Sequence[int]:
+        """See `Pool`."""
+        return range(WORKERS)
 
     def device(self, worker: int) -> str:
         """See `Pool`."""
         return "cpu"
+
+    def machine(self, worker: int) -> str:
+        """See `Pool`."""
+        return ""
 
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """See `Pool`."""
@@ -179,13 +186,24 @@ class RecordedWorkers:
         return self._said.pop(0) if self._said else None
 
     def wake(self, message: object) -> None:
-        """See `WorkerPool`."""
+        """See `Pool`."""
         self._said.append((-1, message))
 
-    def restart(self, worker: int) -> None:
+    def restart(self, worker: int, lost: bool = False) -> bool:
+        """See `Pool`."""
+        return False
+
+    def use_threads(self, threads: int) -> None:
         """See `Pool`."""
 
     def close(self) -> None:
+        """See `Pool`."""
+
+    def __enter__(self) -> Self:
+        """See `Pool`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """See `Pool`."""
 
 
@@ -240,16 +258,14 @@ def go_on(folder: Path, trials: int, more: int, rows: Sequence[Row]) -> dict[str
     def tell(event: Event) -> None:
         first.setdefault("resume", time.process_time() - begun)
 
-    study = open_study(planned, data)
+    study = open_study(planned, data, existing_study(planned))
     known = study.get_trials(deepcopy=False)
     rule = WithControlArm(make_rule("front", False, read_memory(known, None)), 0)
     budget = Budget(planned.limits, EPOCHS, 0.1, trials, ledger(known, EPOCHS).spent.epochs)
     budget.recall(read_ends(known))
     Proposer.propose = watch.around("proposal", Proposer.propose)  # type: ignore[method-assign]
     BatchWriter.write = watch.around("writing", BatchWriter.write)  # type: ignore[method-assign]
-    coordinator = Coordinator(
-        run, study, known, TimedRule(rule, watch), budget, cast(WorkerPool, pool), tell
-    )
+    coordinator = Coordinator(run, study, known, TimedRule(rule, watch), budget, pool, tell)
     outcome = coordinator.run()
     assert outcome.ending == "done", outcome
     whole = time.process_time() - begun - first["resume"]

@@ -14,11 +14,13 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
+from search.study.collector import without_collector
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
+@without_collector()
 def compare(
     names: Annotated[list[str], Argument(help="Names of two or more studies.")],
     storage: Storage = STUDIES_DB,

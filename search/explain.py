@@ -7,11 +7,13 @@ import typer
 
 from paretrain.cli import help_text, run_command
 from search.option_values import STUDIES_DB, Storage, StudyName, TrialNumber
+from search.study.collector import without_collector
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
+@without_collector()
 def explain(
     study_name: StudyName,
     trial: TrialNumber,

@@ -21,6 +21,7 @@ from paretrain.formatting import percent
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.study.attributes import THREADS
+from search.study.collector import without_collector
 
 if TYPE_CHECKING:
     from paretrain.config import Metric
@@ -30,6 +31,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
+@without_collector()
 def export(
     study_name: StudyName,
     storage: Storage = STUDIES_DB,

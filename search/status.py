@@ -14,11 +14,13 @@ from typer import Option
 from paretrain.cli import help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
+from search.study.collector import without_collector
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
+@without_collector()
 def status(
     study_name: Annotated[str | None, Option(help="Show this study only, in detail.")] = None,
     storage: Storage = STUDIES_DB,

@@ -18,6 +18,7 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
 from paretrain.shell import command_line
 from search.option_values import STUDIES_DB, Storage
+from search.study.collector import without_collector
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=help_text(__doc__))
 
@@ -25,6 +26,7 @@ Name = Annotated[str, Argument(help="Name of the study.")]
 
 
 @app.command("list")
+@without_collector()
 def list_(storage: Storage = STUDIES_DB) -> int:
     """List the studies: what each searches, how many trials it has, when it was last at work."""
     from search.reporting.status_table import LISTED, listed_row

@@ -12,11 +12,13 @@ from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
 from search.problem.space import load_space
+from search.study.collector import without_collector
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
+@without_collector()
 def table(
     study_name: StudyName,
     storage: Storage = STUDIES_DB,

@@ -101,14 +101,15 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
         run = _prepare(plan)
         admit(run.plan, run.data.fingerprint)
         before = existing_study(plan)
-        if before is not None:
-            refuse_changed(before, run.own_networks, run.plan.space)
-        if before is not None and _count(before) >= plan.trials:
+        known = None if before is None else before.study
+        if known is not None:
+            refuse_changed(known, run.own_networks, run.plan.space)
+        if known is not None and _count(known) >= plan.trials:
             if not dry_run:
-                store_changes(before, run.plan)
+                store_changes(known, run.plan)
             saying.close()
-            return _say_that_nothing_is_left(run, before, style, screen)
-        run = with_prior(run, before)
+            return _say_that_nothing_is_left(run, known, style, screen)
+        run = with_prior(run, known)
         doing.say("proposing first networks")
         examples = _examples(run)
         run = replace(run, plan=held.enter_context(_sharing(run.plan)))
@@ -120,7 +121,7 @@ def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
             run = choose_graphs(run, examples[:SIZED], pool)
             run = choose_precision(run, examples[:SIZED], pool)
             examples = [run.plan.complete(config) for config in examples]
-            study = before if dry_run else open_study(run.plan, run.data)
+            study = known if dry_run else open_study(run.plan, run.data, before)
             owned_study = None if dry_run else study
             with released_at_the_end(owned_study), contextlib.ExitStack() as beats:
                 if owned_study is not None:

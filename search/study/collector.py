@@ -8,7 +8,8 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
     """Meanwhile nobody looks for cycles, in no thread. To read 3,000 trials makes about a million
-    objects, and to look through them again and again took two thirds of the time."""
+    objects, and to look through them again and again took two thirds of the time. Commands that
+    read a study, show it and end do all of it so: a quarter of the time at 10,000 trials."""
     enabled = gc.isenabled()
     gc.disable()
     try:

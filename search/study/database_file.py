@@ -23,14 +23,16 @@ class DatabaseFile:
         self._shown = str(storage)
         self._was = self._path and _identity(self._path)
 
+    @property
+    def moved(self) -> bool:
+        """Whether another file, or none, is in its place. Never true of what is not a file."""
+        return self._path is not None and self._was not in (None, _identity(self._path))
+
     def refuse_if_moved(self) -> None:
-        """Raises UserError when another file, or none, is in its place. True of no database that
-        is not a file."""
-        if self._path is None or self._was is None:
+        """Raises UserError when it has `moved`."""
+        if self._path is None or not self.moved:
             return
         now = _identity(self._path)
-        if now == self._was:
-            return
         for other in self._siblings():
             if _identity(other) == self._was:
                 raise UserError(

@@ -1,8 +1,10 @@
 """How every command ends: a mistake that the user can correct becomes one line and exit code 2."""
 
+import atexit
 import contextlib
 import difflib
 import errno
+import gc
 import glob
 import os
 import re
@@ -110,6 +112,7 @@ def run_command(app: typer.Typer, name: str) -> None:
     Ctrl-C becomes exit code 130, and so does a reader of the output that has gone, such as `head`.
     What must not be seen (`hide`) is seen neither in an error nor in a traceback.
     """
+    atexit.register(gc.freeze)  # else Python ends with a look for cycles in all that has been read
     with contextlib.ExitStack() as stack:
         if sys.stderr is not None:
             stack.enter_context(contextlib.redirect_stderr(cast(TextIO, _Hiding(sys.stderr))))
