@@ -39,11 +39,14 @@ def confirm_front(
     from search.reporting.confirmation import print_confirmation
     from search.reporting.nothing_learned import nothing_learned
     from search.session.confirming import train_repetitions
+    from search.session.remembered import STORAGE_WAIT_S
     from search.session.repeating import Repetition
+    from search.study.attributes import SETTINGS
     from search.study.images import chance_of
+    from search.study.patience import patient
     from search.study.records import read_records
     from search.study.repeats import confirm, fresh_seeds, read_repeats
-    from search.study.storage import check_writable, load_study, one_line
+    from search.study.storage import check_writable, load_study, one_line, say
 
     check_writable(storage)
     study = load_study(storage, study_name)
@@ -66,14 +69,15 @@ def confirm_front(
             trust_code_of(repetition.config.network)
         refuse_untrusted(repetition.config.network, f"study '{study_name}'")
     failed = 0
-    if missing:
-        try:
-            with one_line(storage):
+    waits: float = study.user_attrs.get(SETTINGS, {}).get("storage_wait_s", STORAGE_WAIT_S)
+    try:
+        with one_line(storage), patient(waits, lambda text: say([text])):
+            if missing:
                 failed = train_repetitions(study, missing, storage, workers, pick_device(device))
-        except KeyboardInterrupt:
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-            return EXIT_INTERRUPTED
-    print_confirmation(Screen(), front, confirm(front, read_repeats(study)))
+            print_confirmation(Screen(), front, confirm(front, read_repeats(study)))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return EXIT_FAILED if failed else EXIT_OK
 
 

@@ -4,8 +4,8 @@ may (tests/project/test_layers.py holds that)."""
 import contextlib
 import copy
 import warnings
-from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -27,6 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Connection, Table, delete, inspect, select, update
 
 FrozenStudy: TypeAlias = _FrozenStudy
+T = TypeVar("T")
 
 
 def _table(model: Any) -> Table:
@@ -110,6 +111,20 @@ def frozen_study(
 
 class OwnReading(RDBStorage):
     """Optuna's storage for those who read its trials themselves."""
+
+    def asked(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which may be done twice where the database did not answer."""
+        raise NotImplementedError
+
+    def _create_new_trial(self, *arguments: Any, **options: Any) -> FrozenTrial:
+        """What Optuna adds trials with."""
+        add = super()._create_new_trial
+        return self.asked(lambda: add(*arguments, **options))
+
+    def _set_trial_param(self, *arguments: Any, **options: Any) -> None:
+        """What Optuna writes parameters with."""
+        write = super()._set_trial_param
+        self.asked(lambda: write(*arguments, **options))
 
     def read_trials(self, study_id: int, after: int, also: set[int]) -> list[FrozenTrial]:
         """Trials of a study whose id is larger than `after`, or among `also`, by their ids."""

@@ -8,8 +8,8 @@ import optuna
 from paretrain.cli import UserError
 from paretrain.interruption import raise_if_interrupted
 from search.study.owner import beating, leave, who
+from search.study.patience import patiently
 from search.study.sharing import LOOK_EVERY_S, SharedWriter
-from search.study.writer import patiently
 
 PATIENCE_S = 1800.0
 """So long may another one prepare its run, which may measure for minutes."""
@@ -26,8 +26,8 @@ def made_by_another(study: optuna.Study, half_made: Callable[[optuna.Study], boo
         with beating(study):
             while half_made(study):
                 raise_if_interrupted()
-                writer.look()
-                if writer.may_begin():
+                patiently(lambda _: writer.look())
+                if patiently(lambda _: writer.may_begin()):
                     leaves = not half_made(study)
                     break
                 time.sleep(LOOK_WHILE_MADE_S)
@@ -37,15 +37,13 @@ def made_by_another(study: optuna.Study, half_made: Callable[[optuna.Study], boo
             leave(study)
 
 
-def wait_for_others(
-    study: optuna.Study, tell: Callable[[str], None], patience_s: float = 0.0
-) -> bool:
+def wait_for_others(study: optuna.Study, tell: Callable[[str], None]) -> bool:
     """Returns when this one, which has joined, may begin. False where others share the study: they
     give trials no number of their own any more, but ask the database. True where nobody does yet,
     and this one has to do what the first does. Meanwhile what lost ones have left is queued again.
 
-    `tell` is given a line for the user. A server that does not answer is asked again for
-    `patience_s` seconds. Raises UserError when one that is waited for does not go on.
+    `tell` is given a line for the user. Raises UserError when one that is waited for does not go
+    on.
     """
     writer, began, told = SharedWriter(study, {}, owned=True), time.monotonic(), False
 
@@ -56,7 +54,7 @@ def wait_for_others(
         return writer.may_begin()
 
     while True:
-        first = patiently(look, patience_s, tell, meanwhile="it")
+        first = patiently(look)
         if first is not None:
             return first
         blocks = next(last for last in writer.others.values() if not last.get("shares"))

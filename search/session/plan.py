@@ -31,6 +31,7 @@ from search.session.remembered import (
     OF_ALL_RUNS,
     OF_ITS_RUNS,
     OF_THE_STUDY,
+    STORAGE_WAIT_S,
     Kept,
 )
 from search.stopping.pruners import PrunerName
@@ -124,7 +125,7 @@ class Plan:
     """What workers that share a GPU need for it; empty where it was not started."""
     stall_s: float = STALL_S
     """A worker that trains no batch for so long is ended."""
-    storage_wait_s: float = 600.0
+    storage_wait_s: float = STORAGE_WAIT_S
     """So long is waited for a server with the database that does not answer."""
     objective: Objective = "params"
     """What is to be small. A setting of the study."""

@@ -12,6 +12,8 @@ OF_THE_STUDY = (
     *("metric", "threads", "precision", "deterministic", "cuda_graphs"),
 )
 """What its results hang on: taken from the study, and refused with another value."""
+STORAGE_WAIT_S = 600.0
+"""Time for a database server that does not answer, unless the user says otherwise."""
 OF_ITS_RUNS: Mapping[str, Any] = {
     "max_params": None,
     "max_size_mb": None,
@@ -19,7 +21,7 @@ OF_ITS_RUNS: Mapping[str, Any] = {
     "weights_dir": None,
     "microbatch": False,
     "stall_s": 300.0,
-    "storage_wait_s": 600.0,
+    "storage_wait_s": STORAGE_WAIT_S,
     "seed": 0,
     "pruner": "front",
     "sampler": "front",

@@ -63,6 +63,7 @@ from search.study.owner import (
     released_at_the_end,
     sole_owner,
 )
+from search.study.patience import patient
 from search.study.records import COUNTED, read_ends, read_records
 from search.study.sharing import SharedWriter
 from search.workers.devices import gpu_uuids
@@ -80,15 +81,16 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 def search(plan: Plan, style: Style, dry_run: bool) -> int:
     """Carry the plan out; returns the exit code. Raises UserError before anything is created, and
     StudyAppearedError where the plan must be made anew."""
+    screen = Screen(stderr=True, quiet=style != "person")
     try:
-        return _search_through(plan, style, dry_run)
+        with patient(plan.storage_wait_s, lambda text: _note(style, screen, text)):
+            return _search_through(plan, style, dry_run, screen)
     except KeyboardInterrupt:  # before its first trial; later the coordinator ends it well
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
-def _search_through(plan: Plan, style: Style, dry_run: bool) -> int:
-    screen = Screen(stderr=True, quiet=style != "person")
+def _search_through(plan: Plan, style: Style, dry_run: bool, screen: Console) -> int:
     with contextlib.ExitStack() as held:
         held.enter_context(interruptible())
         with contextlib.ExitStack() as owned:
@@ -247,8 +249,7 @@ def _search(
     refuse_unless_owned(plan.study_name, attrs)
     first = own_key(attrs) == OWNER
     if not first:
-        waits = plan.storage_wait_s
-        first = wait_for_others(study, lambda text: _note(style, screen, text), waits)
+        first = wait_for_others(study, lambda text: _note(style, screen, text))
         agree_with_others(study, plan, first)
     for line in damage_of(study):
         _note(style, screen, line)

@@ -1,12 +1,11 @@
 """The database of studies, read with every value checked. What cannot be true is never handed on:
 a damaged trial stands there as failed, a damaged study is left out, and both are said."""
 
-import contextlib
 import re
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import optuna
 from optuna.study import StudyDirection
@@ -15,7 +14,7 @@ from sqlalchemy import TableClause, event, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
-from paretrain.cli import UserError, hidden
+from paretrain.cli import UserError
 from paretrain.safe_text import one_line, visible
 from paretrain.shell import command_line
 from search.problem.optuna_internals import (
@@ -28,6 +27,7 @@ from search.problem.optuna_internals import (
 from search.study import attributes as attr
 from search.study import tables
 from search.study.collector import without_collector
+from search.study.patience import cause_of, patiently, repeated
 from search.study.reader import (
     LONGEST_READ,
     MOST_TRIALS,
@@ -52,8 +52,12 @@ _SETTING = "setting "
 CURE = "restore the database from a copy, or go on without it"
 
 
+Read = Callable[[TableClause, ColumnElement[bool] | None], list[Any]]
+T = TypeVar("T")
+
+
 class CheckedStorage(OwnReading):
-    """Optuna's storage, whose reading is ours. Writing is Optuna's."""
+    """Optuna's storage, whose reading is ours. Writing is Optuna's, in one transaction a call."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
@@ -112,11 +116,12 @@ class CheckedStorage(OwnReading):
     def uploads(self, study_id: int) -> set[str]:
         """Ids of the files that people have uploaded to a study or its trials in the dashboard."""
         of_study = select(tables.TRIALS.c.trial_id).where(tables.TRIALS.c.study_id == study_id)
-        with self._reading() as read:
-            rows = [
+        rows = self._reading(
+            lambda read: [
                 *read(tables.STUDY_SYSTEM, tables.STUDY_SYSTEM.c.study_id == study_id),
                 *read(tables.TRIAL_SYSTEM, tables.TRIAL_SYSTEM.c.trial_id.in_(of_study)),
             ]
+        )
         found = (UPLOAD.fullmatch(row.key) for row in rows if isinstance(row.key, str))
         return {match[1] for match in found if match}
 
@@ -128,6 +133,17 @@ class CheckedStorage(OwnReading):
         self._damage.pop(study_id, None)
 
     # --- what Optuna asks for
+
+    def asked(self, work: Callable[[], T]) -> T:
+        """See `OwnReading`."""
+        return patiently(lambda _: work())
+
+    create_new_study = repeated(OwnReading.create_new_study)
+    set_study_user_attr = repeated(OwnReading.set_study_user_attr)
+    set_study_system_attr = repeated(OwnReading.set_study_system_attr)
+    set_trial_user_attr = repeated(OwnReading.set_trial_user_attr)
+    set_trial_system_attr = repeated(OwnReading.set_trial_system_attr)
+    set_trial_state_values = repeated(OwnReading.set_trial_state_values)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies that can be read."""
@@ -202,8 +218,7 @@ class CheckedStorage(OwnReading):
     @without_collector()
     def _trials(self, study_id: int, which: ColumnElement[bool]) -> list[FrozenTrial]:
         chosen = (tables.TRIALS.c.study_id == study_id) & which
-        with self._reading() as read:
-            ids = [row.trial_id for row in read(tables.TRIALS, chosen)]
+        ids = [row.trial_id for row in self._reading(lambda read: read(tables.TRIALS, chosen))]
         ours = bool(ids) and self._is_ours(study_id)
         found: dict[int, FrozenTrial] = {}
         for first in range(0, len(ids), AT_ONCE):
@@ -220,20 +235,22 @@ class CheckedStorage(OwnReading):
     def _is_ours(self, study_id: int) -> bool:
         settings = tables.STUDY_USER.c
         which = (settings.study_id == study_id) & (settings.key == attr.IDENTITY)
-        with self._reading() as read:
-            return bool(read(tables.STUDY_USER, which))
+        return bool(self._reading(lambda read: read(tables.STUDY_USER, which)))
 
     def _trial_rows(self, chosen: ColumnElement[bool]) -> dict[Any, TrialRows]:
         """All rows of these trials, by their ids, as they are at one moment."""
         ids = select(tables.TRIALS.c.trial_id).where(chosen)
-        with self._reading() as read:
+
+        def work(read: Read) -> dict[Any, TrialRows]:
             rows = {row.trial_id: TrialRows(row) for row in read(tables.TRIALS, chosen)}
             for table, part in _PARTS.items() if rows else ():
                 lists = {trial_id: getattr(of_trial, part) for trial_id, of_trial in rows.items()}
                 for row in read(table, table.c.trial_id.in_(ids)):
                     if (of_trial := lists.get(row[1])) is not None:  # else it has just begun
                         of_trial.append(row)
-        return rows
+            return rows
+
+        return self._reading(work)
 
     def _trial(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
         """None where not even its number is known."""
@@ -253,8 +270,8 @@ class CheckedStorage(OwnReading):
         return damaged_trial(rows, number, what)
 
     def _names(self) -> list[tuple[int, Any]]:
-        with self._reading() as read:
-            return [(row.study_id, row.study_name) for row in read(tables.STUDIES, None)]
+        rows = self._reading(lambda read: read(tables.STUDIES, None))
+        return [(row.study_id, row.study_name) for row in rows]
 
     def _refuse_damaged(self, study_id: int, stored: object) -> list[StudyDirection]:
         """The directions of a study. Raises UserError for a study of which nothing can be shown,
@@ -307,13 +324,20 @@ class CheckedStorage(OwnReading):
         self._damage.setdefault(study_id, {})[part] = " ".join(line.split())
 
     def _rows(self, table: TableClause, key: str, value: object) -> list[Any]:
-        with self._reading() as read:
-            return read(table, table.c[key] == value)
+        return self._reading(lambda read: read(table, table.c[key] == value))
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Callable[[TableClause, ColumnElement[bool] | None], list[Any]]]:
-        """Gives rows of a table, as they are stored, in the order of their first column. Raises
+    def _reading(self, work: Callable[[Read], T]) -> T:
+        """What `work` makes of what it reads, all of it as it is at one moment. It is given what
+        reads rows of a table, as they are stored, in the order of their first column. Raises
         UserError when the database cannot be read."""
+        try:
+            return patiently(lambda _: self._read_once(work))
+        except SQLAlchemyError as error:
+            file = self.engine.name == "sqlite"
+            cure = "restore it from a copy" if file else "see to its server, then try again"
+            raise UserError(f"the database cannot be read: {cause_of(error)}: {cure}") from None
+
+    def _read_once(self, work: Callable[[Read], T]) -> T:
         session = self.scoped_session()
 
         def read(table: TableClause, which: ColumnElement[bool] | None) -> list[Any]:
@@ -323,19 +347,9 @@ class CheckedStorage(OwnReading):
             return list(session.execute(query).all())
 
         try:
-            yield read
-        except SQLAlchemyError as error:
-            file = self.engine.name == "sqlite"
-            cure = "restore it from a copy" if file else "see to its server, then try again"
-            raise UserError(f"the database cannot be read: {cause_of(error)}: {cure}") from None
+            return work(read)
         finally:
             session.close()
-
-
-def cause_of(error: Exception) -> str:
-    """What a database, or its driver, says of an error, in a line without secrets."""
-    lines = visible(str(error.__cause__ or error)).splitlines()
-    return hidden(lines[0] if lines else type(error).__name__)
 
 
 def _shown(name: object) -> str:

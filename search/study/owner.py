@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from paretrain.cli import UserError
 from paretrain.locks import LockedError, locked
 from search.study.attributes import JOINED, OWNER
+from search.study.patience import patient
 from search.study.storage_url import StorageUrl
 
 BEAT_EVERY_S = 15.0
@@ -131,7 +132,7 @@ def released_at_the_end(study: optuna.Study | None) -> Iterator[None]:
 def leave(study: optuna.Study) -> None:
     """This process does not run the study any more. Where the database does not answer, others hear
     that from its silence."""
-    with contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
+    with patient(0.0), contextlib.suppress(StorageInternalError, SQLAlchemyError, UserError):
         if (key := own_key(study.user_attrs)) is not None:
             study.set_user_attr(key, None)
 

@@ -39,6 +39,7 @@ from search.study.batch import (
 )
 from search.study.checked_storage import CheckedStorage
 from search.study.owner import Beat
+from search.study.patience import patiently
 from search.study.reader import study_attribute
 from search.study.under_way import UnderWay, give_up, queue_again, read_under_way
 
@@ -54,6 +55,10 @@ def enter(study: optuna.Study, join: bool = False) -> int:
     on; with `join`, where others do already, its place beside them, 1 and up: it has to wait for
     `SharedWriter.may_begin` before it adds, claims or requeues anything. Raises UserError when
     others run it who cannot be joined."""
+    return patiently(lambda _: _enter(study, join))
+
+
+def _enter(study: optuna.Study, join: bool) -> int:
     database, id_ = backend_of(study)
     assert isinstance(database, RDBStorage)
     with database.engine.begin() as connection:
@@ -336,6 +341,9 @@ class SharedWriter(BatchWriter):
     def take_back(self) -> list[str]:
         """Put all trials that nobody runs any more back into the queue, where this process is the
         first to run the study: whoever ran them is lost. Returns lines for the user."""
+        return patiently(lambda _: self._take_back())
+
+    def _take_back(self) -> list[str]:
         with self.engine.begin() as connection:
             _lock(connection, self.study_id)
             self.refuse_unless_owned(connection)

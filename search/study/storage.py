@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 from search.problem.optuna_internals import backend_of
-from search.study.checked_storage import CheckedStorage, cause_of, damage_of
+from search.study.checked_storage import CheckedStorage, damage_of
+from search.study.patience import NONE, cause_of, patiently
 from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
@@ -30,6 +31,8 @@ TRIES = 10
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
 
+_ANSWERED: set[StorageUrl] = set()
+"""Those that have been opened in this process."""
 Given = StorageUrl | str | Path
 """A storage, or what `StorageUrl.of` reads one from."""
 
@@ -123,7 +126,10 @@ def open_storage(given: Given) -> CheckedStorage:
     path = storage.path
     new = path is not None and not exists(storage)
     with _refusals(storage, new):
-        opened = _opened(*connection(storage))
+        # One that has never answered may be a wrong address.
+        patience = None if storage in _ANSWERED else NONE
+        opened = patiently(lambda _: _opened(*connection(storage)), patience)
+    _ANSWERED.add(storage)
     opened.url = str(storage)  # only the engine needs the other one, and has it
     if opened.engine.name == "postgresql":
         _free_locks(opened)

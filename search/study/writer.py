@@ -6,24 +6,22 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from paretrain.cli import UserError
-from paretrain.formatting import duration
 from search.problem.optuna_internals import id_of
 from search.study import owner
 from search.study.attributes import OWNER, RUN_BY
 from search.study.batch import Batch, NewTrial
-from search.study.checked_storage import cause_of
 from search.study.database_file import make_whole
+from search.study.patience import Patience, patiently
 from search.study.sharing import Claim, News, SharedWriter
 
-T = TypeVar("T")
 Change = Callable[[Batch], None]
 
 
@@ -36,8 +34,7 @@ class Request:
 
 MOST_AT_ONCE = 1000
 """Changes in one transaction."""
-TRY_EVERY_S = 1.0
-"""A server that has not answered is asked again after this time."""
+MEANWHILE = "the trainings go on, and it"
 
 
 class StudyWriter:
@@ -65,9 +62,8 @@ class StudyWriter:
         knows, so that `news` tells it of all others; None = all that there are.
         """
         self._study, self._failed = study, failed
-        self._patience_s, self._waits, self._joined = patience_s, waits, joined
+        self._patience, self._joined = Patience(patience_s, waits, MEANWHILE), joined
         self._shares, self._told = beats and owner.shares(study), False
-        self._hurry = threading.Event()
         self._next_beat = 0.0 if beats else math.inf
         self._changes: queue.Queue[Change | Request | None] = queue.Queue()
         known = study.get_trials(deepcopy=False) if trials is None else trials
@@ -192,7 +188,7 @@ class StudyWriter:
         """Write what is left and end the thread. What could not be written shows in `error` only
         now, if the database took its time to say so. `hurry`: without waiting for a server."""
         if hurry:
-            self._hurry.set()
+            self._patience.hurry.set()
         self._changes.put(None)
         self._thread.join()
         make_whole(self._study)
@@ -271,46 +267,4 @@ class StudyWriter:
             make_whole(self._study)
 
     def _patiently(self, work: Callable[[bool], None]) -> None:
-        patiently(work, self._patience_s, self._waits, self._hurry)
-
-
-def patiently(
-    work: Callable[[bool], T],
-    patience_s: float,
-    waits: Callable[[str], None],
-    hurry: threading.Event | None = None,
-    meanwhile: str = "the trainings go on, and it",
-) -> T:
-    """What `work` gives. It is done again and again, for so many seconds, where the server does
-    not answer; it is told whether it was tried before: where an answer was lost, it may be stored
-    already. `waits` is told, in a line, when waiting begins and ends; `hurry` ends it. Raises what
-    the database raises."""
-    hurry = hurry or threading.Event()
-    began: float | None = None
-    while True:
-        try:
-            done = work(began is not None)
-            break
-        except DBAPIError as error:
-            first = began is None
-            began = time.monotonic() if began is None else began
-            left = patience_s - (time.monotonic() - began)
-            if not _may_pass(error) or left <= 0 or hurry.is_set():
-                raise
-            if first:
-                waits(
-                    f"the database does not answer ({cause_of(error)}): {meanwhile} is asked "
-                    f"again for {duration(patience_s)} (--storage-wait)"
-                )
-        hurry.wait(min(TRY_EVERY_S, left))
-    if began is not None:
-        silent = duration(time.monotonic() - began)
-        waits(f"the database answers again, after {silent}; nothing is lost")
-    return done
-
-
-def _may_pass(error: DBAPIError) -> bool:
-    """Whether the same write may succeed later. A file does not come back by waiting."""
-    of_file = type(error.orig).__module__.startswith("sqlite3")
-    lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return lost and not of_file
+        patiently(work, self._patience)

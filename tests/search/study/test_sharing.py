@@ -20,6 +20,7 @@ from search.study import attributes as attr
 from search.study import owner, sharing
 from search.study.batch import Batch, NewTrial
 from search.study.owner import Beat, beat, own_key, renew, signs
+from search.study.patience import patient
 from search.study.sharing import Claim, Known, SharedWriter, Watch, enter
 from search.study.storage import open_storage
 from search.study.writer import StudyWriter
@@ -163,7 +164,7 @@ def test_who_waits_to_join_waits_for_the_server_too(
     study: optuna.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study.set_user_attr(attr.OWNER, beat(True) | ELSEWHERE | {"run": A})
-    monkeypatch.setattr("search.study.writer.TRY_EVERY_S", 0.0)
+    monkeypatch.setattr("search.study.patience.TRY_EVERY_S", 0.0)
     away, told, look = [1, 1, 1], list[str](), SharedWriter.look
 
     def answers(self: SharedWriter) -> tuple[list[owner.Beat], list[str]]:
@@ -177,7 +178,8 @@ def test_who_waits_to_join_waits_for_the_server_too(
         enter(study, join=True)
         with pytest.raises(OperationalError):
             wait_for_others(study, told.append)
-        assert wait_for_others(study, told.append, patience_s=600.0) is False
+        with patient(600.0, told.append):
+            assert wait_for_others(study, told.append) is False
     assert [text.split(" (")[0].split(",")[0] for text in told] == [
         "the database does not answer",
         "the database answers again",

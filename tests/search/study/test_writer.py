@@ -151,7 +151,7 @@ class Server:
         self.said: list[str] = []
         self._failures, self._stored = failures, stored
         self._write = BatchWriter.write
-        patch.setattr("search.study.writer.TRY_EVERY_S", 0.01)
+        patch.setattr("search.study.patience.TRY_EVERY_S", 0.01)
         patch.setattr(BatchWriter, "write", lambda *given, **more: self.write(*given, **more))
 
     def write(self, writer: BatchWriter, batch: Batch, again: bool) -> None:
