@@ -113,11 +113,11 @@ def normal_scores(values: Sequence[float]) -> Floats:
 def agreement(observations: Sequence[Observation]) -> float | None:
     """Spearman's rank correlation of what the prior expected and what came of it, -1 to 1; None
     with fewer than three trials, or without a prior."""
-    from scipy.stats import rankdata
-
     pairs = [(o.features.prior, o.val_acc) for o in observations if o.features.prior is not None]
     if len(pairs) < 3:
         return None
+    from scipy.stats import rankdata  # a second, which a search without a prior need not wait
+
     expected, came = (
         rankdata(values) - (len(pairs) + 1) / 2 for values in zip(*pairs, strict=True)
     )

@@ -7,10 +7,14 @@ to standard output (see process.py, protocol.py). It never imports Optuna, never
 and ends as soon as its input ends: killing the coordinator leaves no orphans.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until all is loaded: among a million new objects it looks for garbage in vain
+
 import argparse
 import contextlib
 import functools
-import gc
 import os
 import sys
 import tempfile
@@ -218,6 +222,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     torch.set_num_threads(options.threads)
+    gc.freeze()  # what is loaded stays: each search for garbage among it would take 0.1 s
+    gc.enable()
     name = sys.stdin.buffer.readline().decode().strip()
     if not name:
         return  # it began early, and nobody took it
