@@ -85,9 +85,7 @@ def check(space: Space, trials: int, seed: int, adaptive: bool = True) -> list[C
         question, level = comparison.question, comparison.level
         wanted = None if not comparison.reference else (0, question.levels.index(level))
         belonging = question.belonging([*(t.params for t in study), *drawn], wanted)
-        truth, even = (
-            true_effect(world, study, comparison, belonging, weighted) for weighted in (True, False)
-        )
+        truth, even = true_effect(world, study, comparison, belonging)
         value, se = comparison.effect.value, comparison.effect.se
         decided = comparison.verdict in ("better", "worse")
         name = f"{question.name}: {level}"

@@ -191,15 +191,13 @@ def true_effect(
     trials: Sequence[Observed],
     compared: Comparison,
     belonging: frozenset[str],
-    weighted: bool = True,
     outcome: Callable[[World, Params], float] = World.expected,
-) -> float:
-    """Return the truth that a comparison estimates.
+) -> tuple[float, float]:
+    """Return the truth that a comparison estimates, weighted as the effect is, and even.
 
     It is the average, over the trials compared, of what the level does to each, with everything
     else as it is in that trial. Where a level is a range, or brings parameters of its own
-    (`belonging`), these are taken from trials of the study that have the level. The average is
-    weighted as the effect is, or even.
+    (`belonging`), these are taken from trials of the study that have the level.
     """
     question = compared.question
     ordered = not compared.reference
@@ -226,7 +224,7 @@ def true_effect(
             y.append(sum(ends) / len(ends))
         effects.append(float(x @ np.array(y) / (x @ x)))
     assert compared.effect is not None
-    return float(np.average(effects, weights=compared.effect.weights if weighted else None))
+    return float(np.average(effects, weights=compared.effect.weights)), float(np.mean(effects))
 
 
 def _different(rows: Sequence[Params]) -> list[Params]:
