@@ -3,12 +3,12 @@
 import http.client
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from tests.forked import Forked
 
 
 class Answer(NamedTuple):
@@ -73,14 +73,10 @@ class Served(NamedTuple):
 @contextmanager
 def serving(storage: str, *options: str) -> Iterator[Served]:
     """Of a database, until the block ends."""
-    command = [sys.executable, "-m", "search.dashboard", "--storage", storage, *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield Served(process.stdout.readline().split()[1])
-        finally:
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+    process = Forked("search.dashboard", "--storage", storage, *options)
+    try:
+        yield Served(process.stdout.readline().split()[1])
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in said, said

@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from search.problem.objective import DIRECTIONS
 from search.study.records import TrialRecord, read_records
 from search.study.snapshot import read_snapshot
 from search.study.storage import load_study, open_storage
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "vgg_reduce-digits"
@@ -79,18 +79,11 @@ def run_process(
     prepare: Callable[[], None] | None = None,
     **environment: str,
 ) -> Finished:
-    """A module run as a command, in a process of its own. `prepare` is called in that process
-    before the program begins."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=prepare,
-        env=os.environ | environment,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    """A module run as a command, in a process of its own. `prepare`, a function of a module, is
+    called in that process before the program begins."""
+    done = Forked(module, *arguments, folder=folder, prepare=prepare, environment=environment)
+    out, err = done.communicate()
+    return Finished(done.wait(), out, err)
 
 
 def search_events(
@@ -137,16 +130,14 @@ class SearchProcess:
         self,
         folder: Path,
         *arguments: str,
-        program: Sequence[str] = ("-m", "search.run"),
+        prepare: Callable[[], None] | None = None,
         **environment: str,
     ) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *program, "--json", *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
+        self.process = Forked(
+            *("search.run", "--json", *arguments),
+            folder=folder,
+            prepare=prepare,
+            environment=environment,
         )
         self.events: list[Event] = []
         """All that have been read so far."""
@@ -154,7 +145,6 @@ class SearchProcess:
     def until(self, event: str, times: int = 1) -> list[Event]:
         """Read on until so many more of these have come; gives them."""
         found: list[Event] = []
-        assert self.process.stdout is not None
         for line in self.process.stdout:
             self.events.append(json.loads(line))
             if self.events[-1]["event"] == event:

@@ -3,7 +3,9 @@ is trained once, and the total is exact however they end."""
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from search.problem.canonical import canonical_key
 from search.run import main as run
+from search.session import coordinator
 from search.status import main as status
-from search.study import storage
+from search.study import owner, storage
 from search.study.attributes import OWNER
 from search.study.owner import beat
 from search.study.records import config_of
@@ -47,18 +50,11 @@ def here(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return tmp_path
 
 
-OTHER_HOST = """
-import socket
-socket.gethostname = lambda: {host!r}
-from search.study import owner
-owner.BEAT_EVERY_S, owner.STALE_AFTER_S = 0.3, {stale}
-from search.session import coordinator
-coordinator.LOOK_EVERY_S = 0.2
-from search.workers import forecast
-forecast.PROBE_S = 0.0
-from search.run import main
-main()
-"""
+def become(host: str, stale: float) -> None:
+    """A machine of that name, for the search that begins in this process."""
+    socket.gethostname = lambda: host
+    owner.BEAT_EVERY_S, owner.STALE_AFTER_S = 0.3, stale
+    vars(coordinator)["LOOK_EVERY_S"] = 0.2
 
 
 class Machine(SearchProcess):
@@ -66,11 +62,10 @@ class Machine(SearchProcess):
     for lost after `stale` seconds."""
 
     def __init__(self, here: Path, host: str, *arguments: str, stale: float = 60.0) -> None:
-        program = OTHER_HOST.format(host=host, stale=stale)
         super().__init__(
             here,
             *arguments,
-            program=("-c", program),
+            prepare=partial(become, host, stale),
             PARETRAIN_CACHE=str(here / host),
             PARETRAIN_STATE=str(here / host),
         )
@@ -131,7 +126,7 @@ def joined(
 def test_two_machines_share_a_study_and_one_is_killed(
     machines: Callable[..., Machine], run_main: RunMain
 ) -> None:
-    first, second = joined(machines, "shared", 16, stale=(2.0, 60.0))
+    first, second = joined(machines, "shared", 16, stale=(5.0, 60.0))
     code, _, err = run_main(run, *search_of("shared", 16))
     assert code == 2 and f"is being run by process {first.process.pid} on first" in err
     _, out, _ = run_main(status, "--study-name", "shared")
@@ -155,7 +150,7 @@ def test_two_machines_share_a_study_and_one_is_killed(
 def test_a_machine_that_slept_stores_nothing_when_it_wakes_up(
     machines: Callable[..., Machine],
 ) -> None:
-    first, second = joined(machines, "slept", 12, stale=(60.0, 2.0))
+    first, second = joined(machines, "slept", 12, stale=(60.0, 5.0))
     err = second.end()
     assert second.process.returncode == 0, err
     assert f"process {first.process.pid} on first has been silent for" in second.notes

@@ -16,13 +16,20 @@ from tests.harness import NAME, STUDY, RunMain, empty_study, run_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="takes the rights of root away")
 
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAPABILITY_VERSION_3 = 24, 1, 0x20080522
 
 
 def obey_permissions() -> None:
-    """Even root, in the program that is begun now."""
+    """Even root, in this process and in those that it begins."""
     if os.getuid() == 0:
-        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
+        system = ctypes.CDLL(None, use_errno=True)
+        assert system.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
+        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+        sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the upper halves
+        assert system.capget(header, sets) == 0
+        for place in (0, 1):
+            sets[place] &= ~(1 << CAP_DAC_OVERRIDE)
+        assert system.capset(header, sets) == 0
 
 
 @pytest.fixture

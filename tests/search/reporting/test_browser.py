@@ -25,6 +25,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from paretrain.shell import command_line
 from search.study.snapshot import read_snapshot
+from tests.forked import Forked
 from tests.harness import NAME, SMALL, STUDY, run_process, succeed_in
 
 DESK, PHONE = (1280, 900), (390, 844)
@@ -79,20 +80,16 @@ def report(storage: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 @contextmanager
 def dashboard(browser: Browser, storage: str) -> Iterator[str]:
     """The address of the study's page. Nothing on it may complain."""
-    command = [sys.executable, "-m", "search.dashboard", "--storage", storage]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-            assert complaints(browser) == []
-        finally:
-            browser.get("about:blank")  # else the page goes on to ask
-            complaints(browser)
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=120)
-        assert process.returncode == 0 and "of the time" in said and "cannot draw" not in said, said
+    process = Forked("search.dashboard", "--storage", storage)
+    try:
+        yield process.stdout.readline().split()[1]
+        assert complaints(browser) == []
+    finally:
+        browser.get("about:blank")  # else the page goes on to ask
+        complaints(browser)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 0 and "of the time" in said and "cannot draw" not in said, said
 
 
 def page(address: str) -> str:
