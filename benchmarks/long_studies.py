@@ -168,6 +168,10 @@ class RecordedWorkers:
         """See `Pool`."""
         return ""
 
+    def silence(self, worker: int) -> float:
+        """See `Pool`."""
+        return 0.0
+
     def send(self, worker: int, message: Train | Probe | Go | Stop) -> None:
         """See `Pool`."""
         if isinstance(message, Train | Go):

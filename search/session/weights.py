@@ -9,10 +9,11 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.network_config import published_name
 from paretrain.networks.published import checked_weights, refuse_other_size
-from paretrain.networks.weight_files import GO_ON, find_weights
+from paretrain.networks.weight_files import GO_ON, digest_of, find_weights
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.session.plan import Plan
+from search.session.prepared_run import PreparedRun
 
 DRAWS = 300
 """Random configurations that show which networks a space asks for."""
@@ -37,6 +38,16 @@ def names_needed(
             assert name is not None  # the configuration has been checked
             found.setdefault(name, config)
     return dict(sorted(found.items()))
+
+
+def digests(run: PreparedRun) -> dict[str, str]:
+    """Those of the weights that a prepared run may ask for, by torchvision's names of their
+    networks: other machines must have the same."""
+    plan, baselines = run.plan, (base.config for base in run.baselines)
+    if not plan.pretrained:
+        return {}
+    names = names_needed(plan, run.constraints, baselines)
+    return {name: digest_of(find_weights(name, plan.weights_dir)) for name in names}
 
 
 def with_weights(

@@ -45,8 +45,10 @@ class Prepare(_Message):
 
     say: Literal["prepare"] = "prepare"
     data: DataConfig
-    paths: tuple[str, ...] = ()
-    """Files and folders that configurations name."""
+    weights: dict[str, str] = {}
+    """Digests of the published weights that trials may ask for, by torchvision's names ..."""
+    weights_dir: str | None = None
+    """... and where they are (`weight_files.find_weights`)."""
     checkpoints: str
     """Folder for checkpoints."""
     token: str
@@ -161,8 +163,8 @@ class Prepared(_Message):
     """Of the images; None where they cannot be had."""
     error: str = ""
     """Why they cannot."""
-    missing: tuple[str, ...] = ()
-    """Which of the paths are not there."""
+    weights: str = ""
+    """What is wrong with the weights there, in words."""
     shared: bool = False
     """The folder for checkpoints is the coordinator's, and can be written."""
     computes: str = ""

@@ -27,6 +27,7 @@ from typing import BinaryIO
 import torch
 
 from paretrain.allocator import give_back_memory
+from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
@@ -67,6 +68,22 @@ def _is_shared(folder: Path, token: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _wrong_weights(order: Prepare) -> str:
+    """What is wrong with the weights of this machine, in words; downloads what its cache lacks."""
+    if not order.weights:
+        return ""
+    from paretrain.networks.weight_files import digest_of, find_weights
+
+    for name, digest in order.weights.items():
+        try:
+            path = find_weights(name, order.weights_dir)
+            if digest_of(path) != digest:
+                return f"{path} holds other weights of {name}: put the same file on all machines"
+        except UserError as error:
+            return str(error)
+    return ""
 
 
 LEAVING_S = 10.0
@@ -199,7 +216,7 @@ class Worker:
         return Prepared(
             fingerprint=fingerprint,
             error=" ".join(error.split()),
-            missing=tuple(path for path in order.paths if not Path(path).exists()),
+            weights=_wrong_weights(order),
             shared=shared,
             computes=f"{device_name(self._device)}, {cpu}",
         )

@@ -161,8 +161,9 @@ def test_nodes_that_lack_what_is_needed(
     Path("file").touch()
     assert "is no folder" in refused(search, *at, "--checkpoints", "file")
 
+    own = plan(pretrained=False, engine="ray", ray_address=cluster.address)
     on_gpu = PreparedRun(
-        replace(plan(), engine="ray", ray_address=cluster.address, device=torch.device("cuda")),
+        replace(own, device=torch.device("cuda")),
         load_data(DataConfig(image_size=16, per_class=20)),
         None,  # type: ignore[arg-type]  # not needed so far
         (),
@@ -181,6 +182,12 @@ def test_nodes_that_lack_what_is_needed(
         )
         said = refused(search, *at, "--checkpoints", "shared")
         assert "cannot reach or write this folder" in said
+
+    Path("weights").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "digests", lambda run: {"resnet18": "0" * 64})
+        said = refused(search, *at, "--weights-dir", "weights")
+        assert "no weights of resnet18 in " in said and "place it there" in said
 
     folder = image_folder(train=10, val=10)
 
@@ -271,6 +278,7 @@ def test_workers_share_what_a_cluster_has(
 ) -> None:
     monkeypatch.setattr(cluster_pool, "ClusterPool", ListedCluster)
     asked = plan(
+        pretrained=False,
         engine="ray",
         device=torch.device(device),
         workers=workers or 1,

@@ -13,8 +13,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -76,8 +76,10 @@ class Needs:
     """Folder for checkpoints ..."""
     must_be_shared: bool
     """... and whether every node must reach it."""
-    paths: tuple[str, ...] = ()
-    """Files and folders that configurations name."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the published weights that trials may ask for, by the names of their networks."""
+    weights_dir: str | None = None
+    """Where they are; None = in torchvision's cache."""
     one_kind: bool = False
     """All must compute on the same kind of device: latencies are compared."""
 
@@ -455,7 +457,8 @@ class ClusterPool:
         assert needs is not None
         order = Prepare(
             data=needs.data,
-            paths=needs.paths,
+            weights=dict(needs.weights),
+            weights_dir=needs.weights_dir,
             checkpoints=str(needs.checkpoints),
             token="" if self._token is None else self._token.name,
         )
@@ -473,9 +476,8 @@ class ClusterPool:
         elif found.fingerprint != needs.fingerprint:
             why = f"{where} has other images at {needs.data.source} than this machine: "
             self._refuse(worker, place.node, why + "put the same ones there")
-        elif found.missing:
-            why = f"{where} does not have {', '.join(found.missing)}: "
-            self._refuse(worker, place.node, why + "put it there under the same path")
+        elif found.weights:
+            self._refuse(worker, place.node, f"{where}: {found.weights}")
         elif needs.must_be_shared and not found.shared:
             why = f"--checkpoints {needs.checkpoints}: {where} cannot reach or write this folder: "
             self._refuse(worker, place.node, why + "give one that all nodes share")

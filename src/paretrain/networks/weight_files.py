@@ -4,6 +4,7 @@ The cache is filled by a download at first use. Reading a file never runs code i
 """
 
 import contextlib
+import hashlib
 import http.client
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ def find_weights(name: str, place: str | None) -> Path:
             f"torchvision's own file name: place it there, {GO_ON}"
         )
     return files[0]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, to tell whether another machine has the same. Raises UserError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot read weights {path}: {error.strerror or error}") from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -12,11 +12,13 @@ from paretrain.config import DataConfig, StartConfig
 from paretrain.data.noise import noise
 from paretrain.data.parts import ImageData
 from paretrain.network_config import published_name
+from paretrain.networks.weight_files import digest_of
 from search.problem.baselines import load_baselines
 from search.problem.constraints import OVER_FILE_SIZE, OVER_MAX_PARAMS, WITHOUT_WEIGHTS
 from search.session.open_study import open_study, stored_settings
 from search.session.plan import Plan
-from search.session.weights import names_needed, with_weights
+from search.session.prepared_run import PreparedRun
+from search.session.weights import digests, names_needed, with_weights
 from search.study.storage_url import StorageUrl
 
 MakePlan = Callable[..., Plan]
@@ -177,3 +179,13 @@ def test_a_study_remembers_where_its_weights_lie(
     open_study(chosen, data)
     stored = stored_settings(chosen.storage, "x")
     assert stored is not None and stored.settings["weights_dir"] == "/weights"
+
+
+def test_what_other_machines_must_have_is_what_trials_may_ask_for(
+    plan: MakePlan, data: ImageData, folder: Path
+) -> None:
+    chosen = plan(weights_dir=str(folder))
+    constraints, _ = with_weights(chosen, chosen.constraints(data), [])
+    run = PreparedRun(chosen, data, constraints, ())
+    assert digests(run) == {"resnet18": digest_of(folder / "resnet18.pth")}
+    assert digests(replace(run, plan=replace(chosen, pretrained=False))) == {}

@@ -91,6 +91,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         ("has other versions: torch", {"torch": "0.1"}, {}),
         ("has other images", {}, {"fingerprint": "other"}),
         ("cannot read the images", {}, {"fingerprint": None, "error": "no folder"}),
+        ("no weights of resnet18", {}, {"weights": "no weights of resnet18 in w: place it there"}),
     ],
 )
 def test_a_node_that_lacks_what_is_needed_costs_no_worker(

@@ -11,6 +11,7 @@ import torch
 from paretrain import step_graph
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
+from paretrain.networks.weight_files import digest_of
 from search.session.running_trial import RunningTrial
 from search.study.attributes import STEPS
 from search.workers.job import Job
@@ -84,7 +85,14 @@ def test_a_worker_on_another_machine_says_what_is_there(
     assert prepared().shared
     assert not prepared(checkpoints=str(here / "below")).shared, "a file is no folder"
     gone = str(tmp_path / "gone")
-    assert prepared(paths=(str(here), gone)).missing == (gone,)
+    weights = tmp_path / "resnet18.pth"
+    weights.write_bytes(b"not looked into")
+    same = {"weights": {"resnet18": digest_of(weights)}, "weights_dir": str(tmp_path)}
+    assert prepared(**same).weights == ""
+    assert f"no weights in {gone}: " in prepared(**same | {"weights_dir": gone}).weights
+    weights.write_bytes(b"another file")
+    other = prepared(**same).weights
+    assert other == f"{weights} holds other weights of resnet18: put the same file on all machines"
     images = tiny_config(data=DataConfig(source=gone)).data
     lacks = worker._prepare(
         Prepare(data=images, checkpoints=str(tmp_path / "running"), token="seen")
