@@ -56,6 +56,7 @@ def dashboard(
 
     from search.problem.optuna_internals import quiet_optuna
     from search.reporting.dashboard.artifacts import Artifacts, is_report
+    from search.reporting.dashboard.ended_once import look_at_ended_trials_once
     from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
     from search.reporting.dashboard.refresh import ORDER, Refresher
     from search.reporting.dashboard.server import (
@@ -78,6 +79,7 @@ def dashboard(
         refresher = Refresher(database, storage)
         store = Artifacts(refresher.look, artifacts or uploads_folder(storage))
         application = optuna_dashboard.wsgi(database, artifact_store=store)
+        look_at_ended_trials_once(application)
         server = make_local_server(port, hosts[0] if hosts else HOST)
         token = secrets.token_urlsafe()
         known = [*hosts, socket.gethostname()] if set(hosts) - set(LOOPBACK) else hosts

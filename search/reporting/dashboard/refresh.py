@@ -40,9 +40,10 @@ SHARE = 0.005
 """While a search runs, figures and notes take at most this share of the time. Importances, which
 take longer and change less, may take as much again."""
 
-MOST_NOTES = 300
-"""So many of the latest trials have a note, and the front: for each trial that it shows,
-optuna-dashboard looks through all notes."""
+MOST_NOTES, MOST_LOOKS = 300, 1_000_000
+"""So many of the latest trials have a note, and the front. For each trial that it shows,
+optuna-dashboard looks through all notes, so there are fewer in studies of more than 3,333 trials:
+that together it looks at so many."""
 IMPORTANCES_S = 5.0
 """Seconds of a processor that the importances for both objectives take at first, with some ten
 finished trials and more."""
@@ -171,7 +172,8 @@ class Refresher:
         notes: dict[int | None, str] = {None: study_note(snapshot, report_path(study_id))}
         note_of = TrialNotes(snapshot)
         front = {record.number for record in snapshot.front}
-        latest = len(snapshot.trials) - MOST_NOTES
+        trials = len(snapshot.trials)
+        latest = trials - min(MOST_NOTES, MOST_LOOKS // max(1, trials))
         noted = (t for t in snapshot.trials if t.number >= latest or t.number in front)
         for trial in noted:
             notes[id_of(trial)] = note_of(trial)

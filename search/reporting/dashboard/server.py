@@ -16,6 +16,7 @@ from paretrain.safe_text import one_line
 from search.problem.optuna_internals import id_of
 from search.reporting.dashboard.refresh import Refresher
 from search.reporting.dashboard.theme import Application
+from search.study.collector import without_collector
 
 HOST, PORT = "127.0.0.1", 8080
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -28,6 +29,13 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
     is answered in a line, for which optuna-dashboard knows only tracebacks."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
+        if get and re.fullmatch(r"/api/studies/(\d+)/?", path):
+            with without_collector():  # each trial becomes hundreds of objects, for a moment
+                return checked(environ, start_response)
+        return checked(environ, start_response)
+
+    def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
         try:
             if get and (drawn := re.fullmatch(r"/api/studies/(\d+)/?", path)):

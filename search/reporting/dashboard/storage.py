@@ -2,6 +2,7 @@
 artifacts that are in memory only. A search and its database never notice that somebody looks."""
 
 import copy
+import re
 import sys
 import threading
 from collections.abc import Container, Iterator, Sequence
@@ -23,6 +24,7 @@ from search.study.storage_url import StorageUrl
 
 PLOT = "dashboard:plot_data:"
 """Begins the names of attributes in which optuna-dashboard keeps figures."""
+_PIECE = re.compile(rf"((?:{PLOT}.+|dashboard:(?:\d+:)?note_str):)(\d+)")
 
 
 class DashboardStorage(CheckedStorage):
@@ -60,7 +62,7 @@ class DashboardStorage(CheckedStorage):
         study = self.study(study_id)
         memory: Any = _Sheet(storage_of(study), attrs)
         yield optuna.Study(study_name=study.study_name, storage=memory)
-        self._pinned[study_id] = attrs
+        self._pinned[study_id] = _joined(attrs)
 
     def _is_ours(self, study_id: int) -> bool:
         return IDENTITY in self.study(study_id).user_attrs
@@ -147,6 +149,21 @@ class DashboardStorage(CheckedStorage):
                     continue
                 self._study_ids[id_] = id_of(study)
         return self._study_ids[trial_id]
+
+
+def _joined(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The same figures and notes, each text in one attribute. For each trial that it shows,
+    optuna-dashboard looks through the names of all attributes, and it cuts texts into pieces that a
+    database can hold: {"plot:0": "ab", "plot:1": "c"} becomes {"plot:0": "abc"}."""
+    joined, texts = {}, dict[str, dict[int, str]]()
+    for key, value in attrs.items():
+        if piece := _PIECE.fullmatch(key):
+            texts.setdefault(piece[1], {})[int(piece[2])] = value
+        else:
+            joined[key] = value
+    for begin, pieces in texts.items():
+        joined[f"{begin}0"] = "".join(pieces[place] for place in sorted(pieces))
+    return joined
 
 
 class _Sheet:

@@ -16,12 +16,17 @@ import optuna
 import optuna_dashboard
 import plotly.graph_objects as go
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna_dashboard._inmemory_cache import get_cached_extra_study_property
 
 from search.problem.optuna_internals import quiet_optuna
 from search.reporting.dashboard.artifacts import Artifacts
+from search.reporting.dashboard.ended_once import look_at_ended_trials_once
 from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
 from search.reporting.dashboard.server import refreshing
-from search.reporting.dashboard.storage import DashboardStorage
+from search.reporting.dashboard.storage import PLOT, DashboardStorage
 from search.reporting.dashboard.theme import SCRIPT, themed
 from search.reporting.html import TRIAL, picker
 from search.reporting.notes import _commands
@@ -52,7 +57,9 @@ def serve(storage: str) -> Ask:
         storage_ = DashboardStorage(storage)
     refresher = Refresher(storage_, storage)
     store = Artifacts(refresher.look, uploads_folder(storage))
-    app = refreshing(optuna_dashboard.wsgi(storage_, artifact_store=store), refresher)
+    dashboard = optuna_dashboard.wsgi(storage_, artifact_store=store)
+    look_at_ended_trials_once(dashboard)
+    app = refreshing(dashboard, refresher)
 
     def ask(
         path: str, method: str = "GET", body: dict[str, Any] | None = None, status: str = "20"
@@ -320,3 +327,50 @@ def test_what_the_dashboard_fails_at_is_one_line(
     reason = json.loads(ask("/csv/1", status="503"))["reason"]
     assert reason.startswith("cannot be shown: ") and "\n" not in reason
     assert "Traceback" not in capsys.readouterr().err
+
+
+def ended(number: int, **more: Any) -> FrozenTrial:
+    """A trial as it is stored."""
+    trial = create_trial(**({"state": TrialState.PRUNED} | more))
+    trial.number = trial._trial_id = number
+    return trial
+
+
+def test_to_look_at_ended_trials_once_shows_the_same() -> None:
+    lr, wide = FloatDistribution(1e-3, 1e-1, log=True), FloatDistribution(1e-5, 1e-2, log=True)
+    kind = CategoricalDistribution((0, 1))  # theirs shuffles texts
+    trials = [
+        ended(0, params={"lr": 0.01, "kind": 0}, distributions={"lr": lr, "kind": kind}),
+        ended(1, params={"lr": 0.02, "kind": 1}, distributions={"lr": lr, "kind": kind}),
+        ended(2, state=TrialState.FAIL, user_attrs={"x": 1}),
+        ended(3, state=TrialState.RUNNING, params={"lr": 0.01}, distributions={"lr": lr}),
+        ended(4, params={"lr": 1e-4}, distributions={"lr": wide}, user_attrs={"x": "text"}),
+    ]
+    later = [
+        *trials[:3],
+        ended(3, params={"lr": 0.01}, distributions={"lr": lr}, intermediate_values={1: 0.5}),
+        trials[4],
+        ended(5, params={"n": 3}, distributions={"n": IntDistribution(1, 9)}),
+    ]
+    storage = InMemoryStorage()
+    theirs, ours = optuna_dashboard.wsgi(storage), optuna_dashboard.wsgi(storage)
+    look_at_ended_trials_once(ours)
+    for known in (trials[:2], trials, later, later):
+        shown = [
+            get_cached_extra_study_property(app._inmemory_cache, 7, known) for app in (theirs, ours)
+        ]
+        assert shown[0] == shown[1] and len(shown[1][1]) == len({*known[-1].params, "lr", "kind"})
+    assert shown[1][3] and dict(shown[1][2]) == {"x": False}
+
+
+def test_a_text_is_pinned_in_one_piece(copied: str) -> None:
+    """For each trial, optuna-dashboard looks through the names of all attributes of the study."""
+    with quiet_optuna():
+        storage = DashboardStorage(copied)
+    refresher = Refresher(storage, copied)
+    for _ in range(2):  # drawn again over what was there
+        refresher.refresh(1)
+        refresher.quick = Pace()
+        storage.study(1).set_user_attr("new", _)
+    pinned = [key for key in storage.get_study_system_attrs(1) if key.startswith(PLOT)]
+    assert sorted(pinned) == sorted(f"{PLOT}{name}:0" for name in FIGURES)
