@@ -11,6 +11,12 @@ from search.study.snapshot import StudySnapshot, read_snapshot
 from tests.harness import NAME, SMALL, RunMain, forecast_briefly, succeed_in
 
 
+@pytest.fixture(autouse=True)
+def brief_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test asks nothing of a forecast, it need not wait for an exact one."""
+    forecast_briefly(monkeypatch)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, in which the test runs."""
@@ -19,11 +25,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def search(here: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> RunMain:
+def search(here: Path, run_main: RunMain) -> RunMain:
     """Runs `python -m search.run` with the given options, in an empty folder."""
     from search.run import main
 
-    forecast_briefly(monkeypatch)
     return partial(run_main, main)
 
 

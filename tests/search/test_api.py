@@ -16,7 +16,7 @@ import typer
 from paretrain import load
 from search import SearchResult, open_search, run_search
 from search.run import app
-from tests.harness import NAME, forecast_briefly
+from tests.harness import NAME
 
 SMALL: dict[str, Any] = {
     **{"trials": 2, "epochs": 1, "image_size": 16, "max_params": "20k", "baselines": "none"},
@@ -99,7 +99,6 @@ def test_images_in_memory_are_searched_trained_and_predicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    forecast_briefly(monkeypatch)
     draws = np.random.default_rng(0)
     labels = np.arange(80) % 2
     images = (draws.integers(0, 90, (80, 16, 16)) + 150 * labels[:, None, None]).astype(np.uint8)

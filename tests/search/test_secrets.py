@@ -75,9 +75,6 @@ def words(value: object) -> str:
 def test_no_command_says_or_writes_a_secret(
     here: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    from tests.harness import forecast_briefly
-
-    forecast_briefly(monkeypatch)
     place: tuple[str, ...] = ("--storage", url(here))
     if by == "variable":
         place = ()

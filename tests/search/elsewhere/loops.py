@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from typing import Any
 
 import optuna
@@ -53,8 +54,18 @@ def shared(url: str) -> RDBStorage:
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
+def trained_beside(other: str, trial: optuna.Trial, pruner: FrontPruner) -> tuple[float, float]:
+    """The same, but it goes on only when the other process has begun a trial, too."""
+    trial.set_user_attr("process", SEED)
+    until = time.monotonic() + 120
+    while other not in {one.user_attrs.get("process") for one in trial.study.get_trials()}:
+        assert time.monotonic() < until, f"process {other} has begun no trial"
+        time.sleep(0.05)
+    return trained(trial, pruner)
+
+
 if __name__ == "__main__":
-    URL, SEED, TRIALS = sys.argv[1:]
+    URL, SEED, OTHER, TRIALS = sys.argv[1:]
     STUDY = new_study(RandomSampler(seed=int(SEED)), shared(URL))
     PRUNER = made(STUDY)
-    STUDY.optimize(lambda trial: trained(trial, PRUNER), n_trials=int(TRIALS))
+    STUDY.optimize(lambda trial: trained_beside(OTHER, trial, PRUNER), n_trials=int(TRIALS))

@@ -146,7 +146,8 @@ def test_processes_share_one_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shared.db"
     study = new_study(storage=shared(url))
     command = [sys.executable, "-m", "tests.search.elsewhere.loops", url]
-    workers = [subprocess.Popen([*command, seed, "8"], cwd=ROOT) for seed in ("1", "2")]
+    seeds = (("1", "2"), ("2", "1"))
+    workers = [subprocess.Popen([*command, *each, "8"], cwd=ROOT) for each in seeds]
     assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
     assert len(study.trials) == 16
     assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}

@@ -120,7 +120,6 @@ def test_a_search_ends_although_ctrl_c_was_dropped_before_its_first_trial(
         say_time(*arguments)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("search.workers.forecast.PROBE_S", 0.0)
     monkeypatch.setattr(runner, "say_time", interrupted)
     ended = run_main(main, *SMALL, "--trials", 2, "--workers", 1, "--baselines", "none")
     assert ended.code == 130
