@@ -15,6 +15,7 @@ from rich.table import Table
 from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
+from paretrain.safe_text import visible
 from paretrain.screen import Screen
 from paretrain.shell import command_line
 from search.option_values import STUDIES_DB, Storage
@@ -84,6 +85,9 @@ def delete(
             return 0
     gone = delete_study(storage, name, folder)
     typer.echo(f"deleted study '{name}' with its {gone.words}")
+    for place in gone.left:
+        note = f"note: checkpoints of it may be left in {visible(str(place))}: delete that folder"
+        print(f"{note} on a machine that has it", file=sys.stderr)
     return 0
 
 

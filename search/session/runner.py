@@ -247,6 +247,8 @@ def _search(
     plan = run.plan
     attrs = study.user_attrs
     refuse_unless_owned(plan.study_name, attrs)
+    if plan.checkpoints is not None:
+        SharedWriter(study, {}, owned=True).keep_checkpoints_in(plan.checkpoints)
     first = own_key(attrs) == OWNER
     if not first:
         first = wait_for_others(study, lambda text: _note(style, screen, text))

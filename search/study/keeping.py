@@ -1,9 +1,10 @@
 """Renames and deletes studies, with what lies beside the database for them."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from paretrain.cli import UserError
 from paretrain.formatting import count_of
 from search.problem.optuna_internals import rename
-from search.study.attributes import UID
+from search.study.attributes import CHECKPOINTS, UID
 from search.study.checked_storage import CheckedStorage
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
@@ -49,8 +50,11 @@ class Belongings:
     trials: int
     uploads: list[Path]
     """Files that people gave to it in the dashboard, and to no other study."""
-    checkpoints: Path | None
-    """Folder with the state of its interrupted trials; None where another study has it too."""
+    checkpoints: tuple[Path, ...]
+    """Folders with the state of its interrupted trials, the first in this machine's cache; none
+    where another study has them too."""
+    left: tuple[Path, ...] = ()
+    """Those of them that are not reached from here, or hold something else too."""
 
     @property
     def words(self) -> str:
@@ -106,13 +110,33 @@ def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
     with _unused(storage, name, opened.settings(study_id)):
         gone = _belongings(opened, study_id, folder)
         opened.delete_study(study_id)
-    if gone.checkpoints is not None:
-        shutil.rmtree(gone.checkpoints, ignore_errors=True)
+    if gone.checkpoints:
+        shutil.rmtree(gone.checkpoints[0], ignore_errors=True)
+    left = tuple(chosen for chosen in gone.checkpoints[1:] if not _cleared(chosen))
     for path in gone.uploads:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # others are in it, or it is not there
         folder.rmdir()
-    return gone
+    return replace(gone, left=left)
+
+
+CHECKPOINT = re.compile(r"\.?(repeat-\d+-\d+|\d+)\.pt(\.[0-9a-f]+\.partial)?")
+
+
+def _cleared(folder: Path) -> bool:
+    """Delete a study's checkpoints in a folder that a database names. It may name any, and others
+    may have put anything there: nothing but files with names of checkpoints is deleted, and no link
+    is followed. Returns whether nothing is left."""
+    with contextlib.suppress(OSError):
+        if not folder.parent.is_dir() or folder.is_symlink():
+            return False
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if CHECKPOINT.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
+        if folder.exists():
+            folder.rmdir()
+        return True
+    return False
 
 
 def _found(storage: StorageUrl, name: str) -> tuple[CheckedStorage, int]:
@@ -128,11 +152,12 @@ def _belongings(opened: CheckedStorage, study_id: int, folder: Path) -> Belongin
     # A copy, by Optuna's copy_study, has the same uid and uploads.
     others = [other for other in opened.ids() if other != study_id]
     uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
-    uid = opened.settings(study_id).get(UID)
+    settings = opened.settings(study_id)
+    uid, chosen = settings.get(UID), settings.get(CHECKPOINTS, [])
     shared = uid is None or uid in {opened.settings(other).get(UID) for other in others}
     return Belongings(
         study_id,
         opened.trial_count(study_id),
         [path for id_ in sorted(uploads) if (path := folder / id_).is_file()],
-        None if shared else checkpoints_of(str(uid)),
+        () if shared else tuple(checkpoints_of(str(uid), place) for place in (None, *chosen)),
     )

@@ -280,6 +280,20 @@ class SharedWriter(BatchWriter):
 
         return work
 
+    def keep_checkpoints_in(self, folder: str) -> None:
+        """Note where this run keeps the state of running trials: whoever deletes the study looks
+        there too."""
+
+        def work(_: bool) -> None:
+            with self.engine.begin() as connection:
+                _lock(connection, self.study_id)
+                self.refuse_unless_owned(connection)
+                known = _stored(connection, self.study_id, attr.CHECKPOINTS) or []
+                if folder not in known:
+                    _put_study(connection, self.study_id, {attr.CHECKPOINTS: [*known, folder]})
+
+        patiently(work)
+
     def may_begin(self) -> bool | None:
         """Asked by one that has joined. False where others share the study: from now on this one
         does too. True where nobody shares it yet, and this one is the first of those that may: it

@@ -351,6 +351,7 @@ _STUDY: dict[str, Any] = {
     attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=MOST_COUNT)] | None,
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
+    attr.CHECKPOINTS: Annotated[list[Line], Field(max_length=1000)],
     attr.IMAGE_PLACE: StoredPlace,
     attr.PRIOR: StoredPrior,
     attr.PRIOR_AGREEMENT: StoredAgreement,

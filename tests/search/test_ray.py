@@ -84,6 +84,7 @@ def test_a_node_that_is_lost_costs_its_trial_no_try(
     (header,) = [line for line in out.splitlines() if '"event": "study"' in line]
     assert "2 workers x 1 thread" in header
     assert not list(shared.rglob("*.pt")), "nobody needs them any more"
+    assert study().user_attrs["checkpoints"] == [str(shared)]
     assert not [path for path in shared.glob("*") if path.is_file()]
 
 

@@ -11,8 +11,9 @@ from paretrain.paths import cache_folder
 from search.export import main as export
 from search.run import main as run
 from search.studies import main as studies
-from search.study.attributes import OWNER, UID
-from search.study.owner import sole_owner
+from search.study.attributes import CHECKPOINTS, OWNER, UID
+from search.study.owner import leave, sole_owner
+from search.study.sharing import SharedWriter, enter
 from search.study.storage_url import StorageUrl
 from tests.harness import NAME, RunMain, empty_study, study
 
@@ -85,6 +86,37 @@ def test_a_deleted_study_takes_its_checkpoints_along_and_nothing_else(
     assert {path.name for path in here.iterdir()} >= left
     with closing(sqlite3.connect("studies.db")) as database:
         assert database.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+
+
+def test_a_deleted_study_takes_its_checkpoints_in_shared_folders_along_and_nothing_else(
+    command: RunMain, checkpoint: Path, here: Path
+) -> None:
+    shared, unreached, full = here / "shared", here / "unreached", here / "full"
+    uid = checkpoint.name
+    found = study()
+    enter(found)
+    for folder in (shared, unreached, full, shared):
+        SharedWriter(found, {}, owned=True).keep_checkpoints_in(str(folder))
+    leave(found)
+    assert study().user_attrs[CHECKPOINTS] == [str(shared), str(unreached), str(full)]
+    for folder in (shared / uid, shared / "another", full / uid):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("3.pt", "repeat-3-7.pt", ".3.pt.0123abcd.partial"):
+            (folder / name).write_bytes(b"state")
+    for thing in ("4.txt", "5.pt/6.pt"):
+        (full / uid / thing).parent.mkdir(exist_ok=True)
+        (full / uid / thing).write_bytes(b"somebody's")
+    (full / uid / "7.pt").symlink_to(here / "studies.db")
+    code, _, err = command(studies, "delete", NAME, "--yes")
+    assert code == 0 and not checkpoint.exists()
+    assert [path.name for path in shared.iterdir()] == ["another"]
+    assert len([*(shared / "another").iterdir()]) == 3 and not unreached.exists()
+    assert {path.name for path in (full / uid).iterdir()} == {"4.txt", "5.pt", "7.pt"}
+    assert (full / uid / "5.pt" / "6.pt").exists() and (here / "studies.db").exists()
+    assert [f"{folder / uid}: delete that folder" in err for folder in (unreached, full)] == [
+        True
+    ] * 2
+    assert err.count("\n") == 2 and str(shared) not in err
 
 
 DAMAGES = {
