@@ -22,7 +22,7 @@ CHANGE = (0.05, 0.3)
 STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
 TRUST = 0.6
-"""Probability that a hinted value is taken instead of a random one."""
+"""Most often that a hinted value is taken instead of a random one, as a probability."""
 LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""
 
@@ -33,8 +33,9 @@ REMEMBERED = 4096
 class RandomTrial:
     """Stands in for a trial in `suggest`: takes given values as they are and draws the others.
 
-    `hints` are values that experience calls good; each is taken more often than not. With `mutate`,
-    given values are changed now and then: numbers by a normal step, categories to any other one.
+    `hints` are values that experience calls good; each is taken with the probability that `heeded`
+    has for its name, `TRUST` where it has none. With `mutate`, given values are changed now and
+    then: numbers by a normal step, categories to any other one.
     `params` and `distributions` hold what `suggest` asked for.
     """
 
@@ -44,10 +45,11 @@ class RandomTrial:
         given: Mapping[str, Any] | None = None,
         mutate: bool = False,
         hints: Mapping[str, Any] | None = None,
+        heeded: Mapping[str, float] | None = None,
     ) -> None:
         self._rng = rng
         self._given = dict(given or {})
-        self._hints = dict(hints or {})
+        self._hints, self._heeded = dict(hints or {}), dict(heeded or {})
         self._change = rng.uniform(*CHANGE) if mutate else 0.0
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
@@ -76,7 +78,8 @@ class RandomTrial:
 
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
         hint = self._hints.get(name)
-        if hint is not None and allows(distribution, hint) and self._rng.random() < TRUST:
+        heeded = self._heeded.get(name, TRUST)
+        if hint is not None and allows(distribution, hint) and self._rng.random() < heeded:
             return hint
         given = self._given.get(name)
         allowed = given is not None and allows(distribution, given)

@@ -83,8 +83,9 @@ class Source:
         prior: PriorAccuracy | None = None,
     ) -> None:
         self.constraints = constraints
-        self._suggest, self._shadow, self._rng, self._hints = suggest, shadow, rng, hints
-        self._prior = prior
+        self._suggest, self._shadow, self._rng = suggest, shadow, rng
+        self._hints, self._prior = dict(hints), prior
+        self._heeded: Mapping[str, float] | None = None
         self._tried: set[str] = set()
         self._memory_limit: int | None = None
         self._smallest_refused: int | None = None
@@ -104,9 +105,15 @@ class Source:
         """Predict latencies from one more measured trial."""
         self.constraints = self.constraints.with_measured(config, microseconds)
 
+    def heed(self, heeded: Mapping[str, float] | None) -> None:
+        """From now on random candidates take each hint with its probability; with None they know of
+        no hints."""
+        self._heeded = heeded
+
     def random(self) -> Candidate:
         """A random candidate, which may not pass."""
-        return self._candidate(RandomTrial(self._rng, hints=self._hints), "random")
+        hints = None if self._heeded is None else self._hints
+        return self._candidate(RandomTrial(self._rng, hints=hints, heeded=self._heeded), "random")
 
     def ask(self, origin: str) -> Candidate:
         """A candidate from Optuna's sampler, which may not pass."""

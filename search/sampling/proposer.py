@@ -21,6 +21,7 @@ from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
 from search.sampling.candidates import ALIKE, BATCH, Candidate, Source
 from search.sampling.first_batch import MOST_REFUSED, FirstBatch
+from search.sampling.hint_trust import HintTrust
 from search.sampling.prior_accuracy import PriorAccuracy, agreement, trust
 from search.sampling.samplers import SamplerName, ShadowStudy
 from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, van_der_corput
@@ -28,6 +29,8 @@ from search.sampling.surrogate import Features, GrowingModel, Observation, is_lo
 
 RANDOM_START = 8
 """Random proposals of the front sampler before it learns."""
+LOOKS = 4
+"""One proposal in so many looks elsewhere than where good networks are known."""
 LEAST_TRUST = 0.1
 """Earlier studies choose among the first proposals while they are believed at least so far."""
 PARENTS = 10
@@ -93,7 +96,7 @@ class Proposer:
         self._shadow = ShadowStudy(sampler, seed)
         hints = dict(hints or {}) if sampler == "front" else {}
         self._prior = prior if sampler == "front" else None
-        self._knows_nothing = not hints and self._prior is None
+        self._hint_trust = HintTrust(hints)
         self._source = Source(suggest, constraints, self._shadow, self._rng, hints, self._prior)
         self._running: dict[int, Features] = {}
         self._observations: list[Observation] = []
@@ -210,15 +213,26 @@ class Proposer:
             return self._source.random()
         if self._sampler != "front":
             return self._source.ask(self._sampler)
-        if self._proposed < RANDOM_START or not self._finished:
+        starts = self._proposed < RANDOM_START or not self._finished
+        heeds = self._heeds_hints(self._proposed if starts else self._proposed // LOOKS)
+        if starts:
             believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
-            # One in four is proposed as if nothing was known, as later on.
-            if believed and self._proposed % 4:
+            # One in LOOKS is proposed as if nothing was known, as later on.
+            if believed and self._proposed % LOOKS:
                 return self._as_expected()
-            if self._knows_nothing and len(self._observations) >= MIN_COMPLETED:
+            knows_nothing = not heeds and self._prior is None
+            if knows_nothing and len(self._observations) >= MIN_COMPLETED:
                 return self._by_size()
             return self._evenly_spread()
         return self._most_promising()
+
+    def _heeds_hints(self, number: int) -> bool:
+        """Whether the random candidates of the next proposal heed hints: in as many of the first
+        proposals, and of those that look elsewhere, as hints are believed to help."""
+        belief = self._hint_trust.after(self._observations)
+        heeds = van_der_corput(number + 1) < belief.together
+        self._source.heed(belief.heeded if heeds else None)
+        return heeds
 
     def _evenly_spread(self) -> Candidate:
         """The candidate of a random batch that is closest to a size, for the start. The sizes are
@@ -275,7 +289,7 @@ class Proposer:
         """The candidate near a drawn size with the largest expected gain of area under -log(error)
         for its cost."""
         front = self._front.points
-        if self._proposed % 4:  # improve what is known to be good
+        if self._proposed % LOOKS:  # improve what is known to be good
             asks = ASKS_LONG if is_long(len(self._observations)) else ASKS
             candidates = self._source.passing([self._source.ask("tpe") for _ in range(asks)])
             elite = self._by_acc[: max(3, len(self._finished) // 3)]

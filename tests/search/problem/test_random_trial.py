@@ -55,6 +55,16 @@ def test_a_hint_is_taken_more_often_than_not_and_only_where_it_is_allowed() -> N
     assert taken == pytest.approx(600, abs=60)
 
 
+def test_a_hint_is_taken_as_often_as_it_is_said() -> None:
+    rng = random.Random(0)
+    trials = [
+        RandomTrial(rng, hints={"lr": 0.05, "wd": 0.01}, heeded={"lr": 0.1}) for _ in range(1000)
+    ]
+    taken = sum([trial.suggest_float("lr", 1e-3, 0.1) == 0.05 for trial in trials])
+    others = sum([trial.suggest_float("wd", 1e-3, 0.1) == 0.01 for trial in trials])
+    assert (taken, others) == (pytest.approx(100, abs=40), pytest.approx(600, abs=60))
+
+
 def test_mutation_changes_some_values_by_little_and_keeps_most() -> None:
     rng = random.Random(0)
     kept, ratios, kinds = 0, [], Counter[str]()
