@@ -11,6 +11,7 @@ from search.problem.chance import Chance
 from search.problem.front import pareto_front
 from search.problem.objective import TITLES, WORDS, shown
 from search.problem.target import closest, smallest_with
+from search.reporting.hint_text import hint_words
 from search.reporting.prior_text import prior_lines
 from search.study.attributes import PROVENANCE
 from search.study.ledger import Ledger
@@ -70,6 +71,8 @@ def study_lines(snapshot: StudySnapshot) -> list[str]:
             f"{origin['device']}; torch {origin['torch']}, seed {origin['seed']}."
         )
     lines += prior_lines(snapshot.attrs)
+    if (hints := hint_words(snapshot.attrs)) is not None:
+        lines.append(hints)
     left_out = [snapshot.left_out] if snapshot.left_out else []
     return [*lines, *left_out, *(f"Note: {line}" for line in snapshot.damage)]
 

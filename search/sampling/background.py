@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from paretrain.config import TrainConfig
+from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer
 
 
@@ -78,6 +79,11 @@ class BackgroundProposer:
     def prior_agreement(self) -> tuple[float, int] | None:
         """See `Proposer.prior_agreement`. After `close`, when nothing is being learned any more."""
         return self._proposer.prior_agreement
+
+    @property
+    def hint_trust(self) -> tuple[Belief, int] | None:
+        """See `Proposer.hint_trust`. After `close`, as above."""
+        return self._proposer.hint_trust
 
     def close(self) -> None:
         """End the thread; what is being made is thrown away."""

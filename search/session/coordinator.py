@@ -179,6 +179,10 @@ class Coordinator:
                 correlation, trials = agreement
                 stored = {"correlation": round(correlation, 3), "trials": trials}
                 self._writer.study(attr.PRIOR_AGREEMENT, stored)
+            if (trust := self._queue.hint_trust) is not None:
+                belief, trials = trust
+                heeded = {name: round(chance, 3) for name, chance in belief.heeded.items()}
+                self._writer.study(attr.HINT_TRUST, {"trials": trials, "heeded": heeded})
             self._writer.release()
             self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored

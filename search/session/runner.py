@@ -21,6 +21,7 @@ from paretrain.result.places import handed_over
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
+from search.reporting.hint_text import hint_words
 from search.reporting.nothing_learned import nothing_learned
 from search.reporting.prior_text import agreement_words
 from search.session.budget import Budget
@@ -299,6 +300,7 @@ def _finish(
         chance_on(run.data, run.plan.metric),
         nothing_learned(study),
         agreement_words(study.user_attrs),
+        hint_words(study.user_attrs),
     )
     if style == "json":
         emit(as_event(run.plan, ending))

@@ -43,6 +43,8 @@ class Ending:
     nothing_learned: NothingLearned | None
     prior: str | None = None
     """How the prior agrees with the study, in words."""
+    hints: str | None = None
+    """Which hints of the space the study contradicts, in words."""
 
     @property
     def finds(self) -> list[TrialRecord]:
@@ -131,6 +133,8 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
     lines += ledger_lines(ending.spent)
     if ending.prior is not None:
         lines.append(ending.prior)
+    if ending.hints is not None:
+        lines.append(ending.hints)
     if ending.control.would_stop:
         lines.append(ending.control.sentence())
     return lines
@@ -179,6 +183,7 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
         "ledger": ending.spent.as_dict(),
         "control_arm": asdict(ending.control),
         "prior": ending.prior,
+        "hints": ending.hints,
     }
 
 

@@ -13,6 +13,7 @@ from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from search.problem.constraints import Constraints
 from search.sampling.background import BackgroundProposer
+from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer
 from search.session.plan import Plan
 from search.session.running_trial import RunningTrial
@@ -213,6 +214,11 @@ class TrialQueue:
     def prior_agreement(self) -> tuple[float, int] | None:
         """See `Proposer.prior_agreement`; for after `close`."""
         return self._background.prior_agreement
+
+    @property
+    def hint_trust(self) -> tuple[Belief, int] | None:
+        """See `Proposer.hint_trust`; for after `close`."""
+        return self._background.hint_trust
 
     def close(self) -> None:
         """Make no more proposals."""

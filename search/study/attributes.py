@@ -57,6 +57,8 @@ IMAGES = "images"
 PRIOR, PRIOR_PIECE, PRIOR_AGREEMENT = "prior", "prior:", "prior_agreement"
 """Which earlier studies a study has learned from; begins the names of attributes with their trials;
 how their order agrees with its own."""
+HINT_TRUST = "hint_trust"
+"""How far the hints of its space were believed at the end."""
 REPEAT = "repeat:"
 """Begins the names of attributes with repeats, one a repeat."""
 

@@ -277,6 +277,14 @@ class StoredAgreement(TypedDict):
     trials: Count
 
 
+@with_config(_STRICT)
+class StoredHintTrust(TypedDict):
+    """How often random networks take each hint, after so many trials."""
+
+    trials: Count
+    heeded: dict[Line, Share]
+
+
 def _as(model: type[BaseModel], value: Any) -> Any:
     """A dictionary of what a model reads from it."""
     try:
@@ -355,6 +363,7 @@ _STUDY: dict[str, Any] = {
     attr.IMAGE_PLACE: StoredPlace,
     attr.PRIOR: StoredPrior,
     attr.PRIOR_AGREEMENT: StoredAgreement,
+    attr.HINT_TRUST: StoredHintTrust,
     attr.IMAGES: Annotated[dict[str, Any], AfterValidator(partial(_as, ImagesOfStudy))],
     attr.DESCRIPTION: Annotated[dict[str, Any], AfterValidator(partial(_as, SpaceDescription))],
 }

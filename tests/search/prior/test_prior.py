@@ -196,6 +196,7 @@ def test_a_study_goes_on_with_the_prior_that_it_began_with(
     assert from_attributes(study().user_attrs) == kept
     assert all(attr.PRIOR_SCORE in trial.user_attrs for trial in study().trials)
     assert study().user_attrs[attr.PRIOR_AGREEMENT]["trials"] == 4
+    assert study().user_attrs[attr.HINT_TRUST]["trials"] == 4
     assert "rank correlation" in second.out
     without = search("--trials", 5, "--prior", "none")
     assert without.code == 0 and "table digits" not in without.err

@@ -62,7 +62,7 @@ def test_hints_that_harm_are_believed_no_longer() -> None:
 
 def test_one_wrong_hint_among_right_ones_is_told_apart() -> None:
     def accuracy(params: Mapping[str, Any]) -> float:
-        return 0.4 + 0.2 * heeded(params) - 0.4 * (params["norm"] == "batch")
+        return 0.4 + 0.2 * heeded(params) - (0.4 if params["norm"] == "batch" else 0.0)
 
     chances = after(ended(24, accuracy)).heeded
     assert chances["norm"] < TRUST / 2
