@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # nothing is written into the home folder
     "RAY_DISABLE_MEMORY_MONITOR": "1",  # what else runs here is not the cluster's business
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+    "RAY_worker_niceness": "0",  # of 15, beside others that are busy they would hardly run
 }
 
 
