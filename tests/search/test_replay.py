@@ -21,7 +21,7 @@ def test_replay_of_a_trial_is_equal_to_the_last_bit(command: RunMain) -> None:
 def test_replay_says_where_curves_differ_and_what_else_does(command: RunMain) -> None:
     found = study()
     curve = found.trials[2].user_attrs["curve"]
-    curve["val_acc"][1] -= 0.25
+    curve["val_acc"][1] += 0.25 if curve["val_acc"][1] < 0.5 else -0.25
     curve["train_loss"][0] += 1e-12
     with sqlite3.connect("studies.db") as database:
         database.execute(
