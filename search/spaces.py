@@ -83,8 +83,8 @@ def check(
     image_size: Size = 32,
 ) -> int:
     """Try a space: random networks are built, stored as YAML and trained a step."""
-    from search.problem.check import check_space, unknown_hints
-    from search.problem.parameters import random_trials
+    from search.problem.check import check_space, impossible_hints, unknown_hints
+    from search.problem.parameters import Parameter, random_trials
 
     space = load_space(file)
     drawn = random_trials(space, HINTED)
@@ -93,6 +93,11 @@ def check(
         raise UserError(
             f"HINTS['{unknown[0]}'] in {space.path}: suggest never asks for it"
             f"{nearest(unknown[0], asked)}"
+        )
+    for name, distribution in impossible_hints(space, drawn).items():
+        raise UserError(
+            f"HINTS['{name}'] in {space.path} is {space.hints[name]!r}: suggest allows "
+            f"{Parameter(name, distribution, '').range}"
         )
     checked = check_space(space, classes, image_size)
     typer.echo(f"{space.path}: {space.summary or 'no docstring, so --list-spaces shows nothing'}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from optuna.distributions import BaseDistribution
 
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, StartConfig, TrainConfig
@@ -18,6 +19,7 @@ from paretrain.training import Training
 from search.problem.baselines import load_baselines
 from search.problem.check_own import check_own
 from search.problem.constraints import Constraints
+from search.problem.optuna_internals import allows
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 
@@ -116,3 +118,16 @@ def unknown_hints(space: Space, drawn: Sequence[RandomTrial]) -> list[str]:
     """Hints for parameters that no draw asked for."""
     asked = {name for trial in drawn for name in trial.params}
     return sorted(set(space.hints) - asked)
+
+
+def impossible_hints(space: Space, drawn: Sequence[RandomTrial]) -> dict[str, BaseDistribution]:
+    """Hints with values that no draw allowed, and what one draw allowed instead."""
+    asked: dict[str, list[BaseDistribution]] = {name: [] for name in sorted(space.hints)}
+    for trial in drawn:
+        for name in asked.keys() & trial.distributions.keys():
+            asked[name].append(trial.distributions[name])
+    return {
+        name: found[0]
+        for name, found in asked.items()
+        if found and not any(allows(each, space.hints[name]) for each in found)
+    }

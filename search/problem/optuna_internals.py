@@ -5,6 +5,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any, TypeAlias, TypeVar
 
 import optuna
@@ -25,6 +26,8 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy as _FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Connection, Table, delete, inspect, select, update
+
+from search.problem.ranges import is_numeric
 
 FrozenStudy: TypeAlias = _FrozenStudy
 T = TypeVar("T")
@@ -49,7 +52,10 @@ def stored_value(value: float) -> dict[str, Any]:
 
 
 def allows(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether the value is in the range, or is one of the choices."""
+    """Whether the value is in the range, or is one of the choices. Optuna would take text for a
+    number."""
+    if is_numeric(distribution) and not isinstance(value, Real):
+        return False
     try:
         return distribution._contains(distribution.to_internal_repr(value))
     except ValueError:

@@ -180,6 +180,9 @@ def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:
         raise UserError(
             f"{name} in {path} is {type(table).__name__}, must be a dict: docs/spaces.md shows one"
         )
+    for key in table:
+        if not isinstance(key, str):
+            raise UserError(f"{name} in {path} has the key {key!r}: names must be text")
     return table
 
 

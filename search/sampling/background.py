@@ -81,7 +81,7 @@ class BackgroundProposer:
         return self._proposer.prior_agreement
 
     @property
-    def hint_trust(self) -> tuple[Belief, int] | None:
+    def hint_trust(self) -> Belief:
         """See `Proposer.hint_trust`. After `close`, as above."""
         return self._proposer.hint_trust
 

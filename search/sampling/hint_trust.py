@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from search.problem.arrays import Floats
 from search.problem.optuna_internals import allows
-from search.problem.random_trial import TRUST
+from search.problem.random_trial import FIRST, TRUST
 from search.problem.ranges import position
 from search.sampling.prior_accuracy import normal_scores
 from search.sampling.surrogate import Observation
@@ -33,8 +33,6 @@ LEFT = 0.8
 """Standard deviation of a normal score that hints and size leave unexplained."""
 NEAR = 0.1
 """A number so far from the hinted one, as a share of its range, has six tenths of the hint."""
-FIRST = 0.7
-"""The chance that hints help, before there is a trial to learn from."""
 LEAST, ENOUGH = 3, 300
 """Trials to begin with, and trials after which nothing more is learned of the hints."""
 
@@ -47,20 +45,31 @@ class Belief:
     """The chance that they help on the whole, 0 to 1."""
     heeded: Mapping[str, float]
     """How often a random candidate takes each: from 0, where trials contradict it, to `TRUST`."""
+    tried: frozenset[str] = frozenset()
+    """Those that some trials have heeded more than others, so that trials say something of them."""
+    trials: int = 0
+    """Trials that it has been learned from."""
+
+
+def stored_belief(belief: Belief) -> dict[str, Any]:
+    """A belief as it is kept with a study: hints of which trials say nothing are left out."""
+    heeded = {name: round(belief.heeded[name], 3) for name in sorted(belief.tried)}
+    return {"trials": belief.trials, "together": round(belief.together, 3), "heeded": heeded}
 
 
 class HintTrust:
     """Learns what a space's hints are worth from the trials of a study."""
 
     def __init__(self, hints: Mapping[str, Any]) -> None:
-        self._hints, self._seen = dict(hints), 0
-        self._belief = Belief(FIRST if hints else 0.0, dict.fromkeys(hints, TRUST))
+        # None is not taken for a value, so nothing can be learned of it.
+        self._hints = {name: hint for name, hint in hints.items() if hint is not None}
+        self._belief = Belief(FIRST if self._hints else 0.0, dict.fromkeys(self._hints, TRUST))
 
     def after(self, observations: Sequence[Observation]) -> Belief:
-        """What a study's ended trials, in the order of their ends, let believe."""
+        """What a study's ended trials, the first ones first, let believe."""
         count = min(len(observations), ENOUGH)
-        if self._hints and count >= LEAST and count != self._seen:
-            self._belief, self._seen = self._learned(observations[:count]), count
+        if self._hints and count >= LEAST and count != self._belief.trials:
+            self._belief = self._learned(observations[:count])
         return self._belief
 
     def _learned(self, observations: Sequence[Observation]) -> Belief:
@@ -68,7 +77,8 @@ class HintTrust:
         heeded = np.array([[self._heeded(name, o) for name in names] for o in observations])
         log_sizes = np.log([float(o.size) for o in observations])
         spread = log_sizes.std() or 1.0
-        table = np.column_stack([_centred(heeded), (log_sizes - log_sizes.mean()) / spread])
+        columns = _centred(heeded)
+        table = np.column_stack([columns, (log_sizes - log_sizes.mean()) / spread])
         scores = normal_scores([o.val_acc for o in observations])
         effects, covariance = _regression(table, scores)
         ones = np.append(np.full(len(names), 1 / len(names)), 0.0)
@@ -79,6 +89,8 @@ class HintTrust:
                 name: TRUST * min(1.0, 2 * _chance(effects[i], deviations[i]))
                 for i, name in enumerate(names)
             },
+            frozenset(name for i, name in enumerate(names) if np.ptp(columns[:, i])),
+            len(observations),
         )
 
     def _heeded(self, name: str, observation: Observation) -> float:

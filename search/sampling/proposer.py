@@ -21,7 +21,7 @@ from search.problem.target import Target, smallest_with
 from search.sampling.acquisition import expected_gains
 from search.sampling.candidates import ALIKE, BATCH, Candidate, Source
 from search.sampling.first_batch import MOST_REFUSED, FirstBatch
-from search.sampling.hint_trust import LEAST, Belief, HintTrust
+from search.sampling.hint_trust import Belief, HintTrust
 from search.sampling.prior_accuracy import PriorAccuracy, agreement, trust
 from search.sampling.samplers import SamplerName, ShadowStudy
 from search.sampling.size_model import MIN_COMPLETED, SizeModel, draw, van_der_corput
@@ -209,11 +209,9 @@ class Proposer:
         return None if found is None else (found, len(self._observations))
 
     @property
-    def hint_trust(self) -> tuple[Belief, int] | None:
-        """What is believed of the space's hints, and after how many trials; None without hints, or
-        while there are too few trials."""
-        count, belief = len(self._observations), self._hint_trust.after(self._observations)
-        return (belief, count) if belief.heeded and count >= LEAST else None
+    def hint_trust(self) -> Belief:
+        """What is believed of the space's hints."""
+        return self._hint_trust.after(self._observations)
 
     def _candidate(self, attempt: int) -> Candidate:
         if self._sampler == "random" or attempt >= MAX_MODEL_DRAWS:

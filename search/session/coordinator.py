@@ -13,6 +13,7 @@ from paretrain.formatting import count_of
 from paretrain.interruption import raise_if_interrupted
 from paretrain.training import EpochResult, patience_is_over
 from search.problem.objective import in_database
+from search.sampling.hint_trust import stored_belief
 from search.session.budget import Budget, End
 from search.session.claiming import ClaimingQueue
 from search.session.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
@@ -179,10 +180,7 @@ class Coordinator:
                 correlation, trials = agreement
                 stored = {"correlation": round(correlation, 3), "trials": trials}
                 self._writer.study(attr.PRIOR_AGREEMENT, stored)
-            if (trust := self._queue.hint_trust) is not None:
-                belief, trials = trust
-                heeded = {name: round(chance, 3) for name, chance in belief.heeded.items()}
-                self._writer.study(attr.HINT_TRUST, {"trials": trials, "heeded": heeded})
+            self._writer.study(attr.HINT_TRUST, stored_belief(self._queue.hint_trust))
             self._writer.release()
             self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored

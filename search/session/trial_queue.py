@@ -216,7 +216,7 @@ class TrialQueue:
         return self._background.prior_agreement
 
     @property
-    def hint_trust(self) -> tuple[Belief, int] | None:
+    def hint_trust(self) -> Belief:
         """See `Proposer.hint_trust`; for after `close`."""
         return self._background.hint_trust
 

@@ -279,9 +279,11 @@ class StoredAgreement(TypedDict):
 
 @with_config(_STRICT)
 class StoredHintTrust(TypedDict):
-    """How often random networks take each hint, after so many trials."""
+    """The share of the proposals that heed hints, and how often their random networks take each of
+    those that were tried, learned from so many trials."""
 
     trials: Count
+    together: Share
     heeded: dict[Line, Share]
 
 

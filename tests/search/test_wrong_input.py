@@ -59,6 +59,12 @@ FILES = {
     "nothing.py": SPACE.replace("(trial)", "()") + "    return 1\n",
     "three.py": "suggest = 3\n",
     "hints.py": SPACE + "    return 1\n\n\nHINTS = ['width']\n",
+    "hint_key.py": SPACE + "    return 1\n\n\nHINTS = {('width', 1): 4}\n",
+    "hint_text.py": SPACE
+    + "    width = trial.suggest_int('width', 2, 8)\n"
+    + "    stages = (VGGStage(width=width, kernels=('3x3',)),)\n"
+    + "    return TrainConfig(network=VGGConfig(stages=stages), optimizer=SGDConfig(lr=0.1))\n"
+    + "\n\nHINTS = {'width': '4'}\n",
     "nets.py": SPACE + "    return 1\n\n\nBASELINES = {'small': 4}\n",
     "field.py": SPACE + "    return TrainConfig(network=VGGConfig(stages=()))\n",
 }
@@ -78,6 +84,7 @@ SEARCH = [
     (["--space", "nothing.py"], "suggest fails in nothing.py:5: TypeError"),
     (["--space", "three.py"], "three.py has no function suggest(trial): docs/spaces.md shows"),
     (["--space", "hints.py"], "HINTS in hints.py is list, must be a dict"),
+    (["--space", "hint_key.py"], "HINTS in hint_key.py has the key ('width', 1): names must be"),
     (["--space", "nets.py"], "BASELINES['small'] in nets.py is int, must be a dict"),
     (["--space", "raises.py"], "suggest fails in raises.py:7: ZeroDivisionError"),
     (["--space", "field.py"], "suggest fails in field.py:6: ValidationError"),
@@ -300,6 +307,7 @@ def test_train(arguments: list[str], message: str, refused: Refused) -> None:
         (["check", "nowhere.py"], "no space file nowhere.py"),
         (["check", "raises.py"], "suggest fails in raises.py:7: ZeroDivisionError"),
         (["check", "hints.py"], "HINTS in hints.py is list, must be a dict"),
+        (["check", "hint_text.py"], "HINTS['width'] in hint_text.py is '4': suggest allows 2 to 8"),
         (["show", "resnet9", "--classes", "1"], "greater than or equal to 2, got '1'"),
         (["print", "resnet9"], "No such command 'print'"),
     ],

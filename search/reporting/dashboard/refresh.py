@@ -180,7 +180,8 @@ class Refresher:
         with self._storage.sheet(study_id) as sheet:
             for name, draw in FIGURES.items() if snapshot.records else ():
                 self._save(sheet, name, draw(snapshot))
-            for id_, text in notes.items():
+            # Of a trial that is no longer noted, what was said may no longer be true.
+            for id_, text in {**dict.fromkeys(drawn.notes, ""), **notes}.items():
                 if drawn.notes.get(id_) != text:
                     save_note(sheet if id_ is None else Trial(sheet, id_), text)
         drawn.notes = notes

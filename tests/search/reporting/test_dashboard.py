@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna_dashboard._inmemory_cache import get_cached_extra_study_property
 
 from search.problem.optuna_internals import quiet_optuna
+from search.reporting.dashboard import refresh
 from search.reporting.dashboard.artifacts import Artifacts
 from search.reporting.dashboard.ended_once import look_at_ended_trials_once
 from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
@@ -187,6 +188,19 @@ def test_a_study_that_goes_on_is_drawn_again(copied: str, snapshot: StudySnapsho
     assert again["note"]["version"] == first["note"]["version"] + 1
     unchanged = json.loads(ask("/api/studies/1"))
     assert unchanged["note"]["version"] == again["note"]["version"]
+
+
+def test_of_a_trial_that_is_noted_no_longer_nothing_old_is_said(
+    copied: str, snapshot: StudySnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "MOST_NOTES", 2)
+    ask, front = serve(copied), {record.number for record in snapshot.front}
+    first = json.loads(ask("/api/studies/1"))["trials"]
+    noted = [t["number"] for t in first if t["note"]["body"] and t["number"] not in front]
+    for _ in range(2):
+        snapshot.study.add_trial(snapshot.study.trials[snapshot.front[0].number])
+    second = json.loads(ask("/api/studies/1"))["trials"]
+    assert noted and not any(second[number]["note"]["body"] for number in noted)
 
 
 def test_a_drawing_that_failed_is_made_up_for(

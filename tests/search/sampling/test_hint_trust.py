@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from search.problem.random_trial import TRUST
-from search.sampling.hint_trust import ENOUGH, FIRST, Belief, HintTrust, closeness
+from search.problem.random_trial import FIRST, TRUST
+from search.sampling.hint_trust import ENOUGH, Belief, HintTrust, closeness, stored_belief
 from search.sampling.surrogate import Features, Observation
 
 LR = FloatDistribution(1e-3, 1e-1, log=True)
@@ -86,6 +86,14 @@ def test_what_a_network_does_not_have_says_nothing() -> None:
     belief = HintTrust({"dropout": 0.5}).after(trials)
     assert belief.heeded == {"dropout": TRUST}
     assert belief.together == pytest.approx(0.64, abs=0.01)  # what is believed from the start
+    assert stored_belief(belief)["heeded"] == {}
+    beside = HintTrust({**HINTS, "dropout": 0.5, "seed": None}).after(trials)
+    assert set(stored_belief(beside)["heeded"]) == set(HINTS)
+
+
+def test_text_is_no_number() -> None:
+    trials = ended(12, heeded)
+    assert HintTrust({"lr": "0.01"}).after(trials).tried == frozenset()
 
 
 def test_numbers_count_the_more_the_closer_they_are() -> None:
@@ -97,3 +105,4 @@ def test_numbers_count_the_more_the_closer_they_are() -> None:
 def test_a_long_study_learns_nothing_more_of_them() -> None:
     trials = ended(ENOUGH + 50, lambda params: 0.8 - 0.2 * heeded(params))
     assert after(trials) == after(trials[:ENOUGH])
+    assert after(trials).trials == ENOUGH
