@@ -122,11 +122,6 @@ class OwnReading(RDBStorage):
         """What `work` gives, which may be done twice where the database did not answer."""
         raise NotImplementedError
 
-    def _create_new_trial(self, *arguments: Any, **options: Any) -> FrozenTrial:
-        """What Optuna adds trials with."""
-        add = super()._create_new_trial
-        return self.asked(lambda: add(*arguments, **options))
-
     def _set_trial_param(self, *arguments: Any, **options: Any) -> None:
         """What Optuna writes parameters with."""
         write = super()._set_trial_param
@@ -165,12 +160,6 @@ def set_params(
     for name, distribution in distributions.items():
         value = distribution.to_internal_repr(params[name])
         study._storage.set_trial_param(id_, name, value, distribution)
-
-
-def set_state(study: optuna.Study, id_: int, state: TrialState) -> None:
-    """Move a trial between waiting and running, under its own number: Optuna's public interface
-    can only begin a waiting trial, never put a running one back."""
-    study._storage.set_trial_state_values(id_, state)
 
 
 def add_in_memory(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -2,58 +2,59 @@
 enqueued."""
 
 import random
+from functools import partial
+from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.cli import UserError
 from paretrain.describe import describe
 from search.problem.baselines import Baseline
 from search.problem.constraints import UNBUILDABLE
-from search.problem.optuna_internals import id_of, set_attributes, set_params, set_state
+from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.random_trial import RandomTrial
 from search.session.prepared_run import PreparedRun
 from search.study import attributes as attr
 from search.study import owner
+from search.study.batch import NewTrial
 from search.study.records import size_attributes
+from search.study.sharing import SharedWriter
 from search.study.stored import short
 
 
 def enqueue(study: optuna.Study, run: PreparedRun) -> list[str]:
     """Complete what waits: trials that somebody enqueued by Optuna's own `enqueue_trial`, and
     baselines that can run and have not. Gives what the user must be told of them, a line each."""
-    trials, notes = study.get_trials(deepcopy=False), []
+    writer, notes = SharedWriter(study, {}, owned=True), []
+    trials = study.get_trials(deepcopy=False)
     for trial in trials:
         # The size is stored last: without it, an earlier run was killed before it had completed.
         if trial.state == TrialState.WAITING and attr.SIZE not in trial.user_attrs:
-            notes += _adopt(study, run, trial)
+            notes += _adopt(study, writer, run, trial)
     known = {trial.user_attrs.get(attr.BASELINE) for trial in trials}
     for baseline in run.baselines:
         if not baseline.obstacle and baseline.name not in known:
-            _add(study, run, baseline)
+            writer.queue_baseline(baseline.name, partial(_trial_of, run, baseline))
     return notes
 
 
-def _add(study: optuna.Study, run: PreparedRun, baseline: Baseline) -> None:
-    number = len(study.get_trials(deepcopy=False))
+def _trial_of(run: PreparedRun, baseline: Baseline, number: int) -> tuple[NewTrial, dict[str, Any]]:
+    """The trial of a baseline, and its attributes."""
     config = baseline.config.model_copy(update={"seed": run.plan.trial_seed(number)})
-    study.add_trial(
-        create_trial(
-            state=TrialState.WAITING,
-            params=baseline.params,
-            distributions=baseline.distributions,
-            user_attrs={
-                attr.CONFIG: config.to_dict(),
-                **size_attributes(run.constraints, config, baseline.size or 0),
-                attr.WORDS: describe(config),
-                attr.ORIGIN: "baseline",
-                attr.BASELINE: baseline.name,
-            },
-        )
-    )
+    trial = NewTrial(number, TrialState.WAITING, baseline.params, baseline.distributions)
+    return trial, {
+        attr.CONFIG: config.to_dict(),
+        **size_attributes(run.constraints, config, baseline.size or 0),
+        attr.WORDS: describe(config),
+        attr.ORIGIN: "baseline",
+        attr.BASELINE: baseline.name,
+    }
 
 
-def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> list[str]:
+def _adopt(
+    study: optuna.Study, writer: SharedWriter, run: PreparedRun, enqueued: FrozenTrial
+) -> list[str]:
     """Parameters that were not fixed are drawn at random. Gives notes."""
     seed, id_ = run.plan.trial_seed(enqueued.number), id_of(enqueued)
     fixed = enqueued.system_attrs.get("fixed_params", {})
@@ -61,11 +62,11 @@ def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> list
     try:
         config = run.constraints.complete(run.plan.space.suggest(drawn))
     except UserError as error:
-        return [_give_up(study, enqueued, str(error))]
+        return [_give_up(writer, enqueued, str(error))]
     config = config.model_copy(update={"seed": seed})
     size = run.constraints.size(config)
     if size is None:
-        return [_give_up(study, enqueued, UNBUILDABLE)]
+        return [_give_up(writer, enqueued, UNBUILDABLE)]
     missing = {k: d for k, d in drawn.distributions.items() if k not in enqueued.params}
     set_params(study, id_, drawn.params, missing)
     sizes = size_attributes(run.constraints, config, size)
@@ -89,11 +90,8 @@ def _adopt(study: optuna.Study, run: PreparedRun, enqueued: FrozenTrial) -> list
     ]
 
 
-def _give_up(study: optuna.Study, enqueued: FrozenTrial, why: str) -> str:
+def _give_up(writer: SharedWriter, enqueued: FrozenTrial, why: str) -> str:
     """A waiting trial that no run can begin is failed, or it would keep every run from going on.
     Gives a note."""
-    said = {attr.VERDICT: f"not run: {why}", attr.RUN_BY: owner.RUN}
-    set_attributes(study, id_of(enqueued), said)
-    set_state(study, id_of(enqueued), TrialState.RUNNING)  # Optuna ends no other
-    study.tell(enqueued.number, state=TrialState.FAIL)
+    writer.fail_waiting(id_of(enqueued), {attr.VERDICT: f"not run: {why}", attr.RUN_BY: owner.RUN})
     return f"the enqueued trial {enqueued.number} is not run: {why}"

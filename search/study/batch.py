@@ -117,11 +117,15 @@ class BatchWriter:
         rows = connection.execute(select(TRIALS.c.number, TRIALS.c.trial_id).where(mine))
         return {number: id_ for number, id_ in rows}
 
-    def add(self, connection: Connection, new: Sequence[NewTrial], now: datetime) -> dict[int, int]:
-        """Adds trials; gives their ids, by number."""
+    def next_number(self, connection: Connection) -> int:
+        """That of the next trial."""
         mine = select(TRIALS.c.number).where(TRIALS.c.study_id == self.study_id)
         last = connection.scalar(mine.order_by(TRIALS.c.trial_id.desc()).limit(1))
-        there = 0 if last is None else int(last) + 1
+        return 0 if last is None else int(last) + 1
+
+    def add(self, connection: Connection, new: Sequence[NewTrial], now: datetime) -> dict[int, int]:
+        """Adds trials; gives their ids, by number."""
+        there = self.next_number(connection)
         if there != new[0].number:
             raise RuntimeError(
                 f"another program has added trials: number {there} instead of {new[0].number}"

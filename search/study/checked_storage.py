@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import optuna
+from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import TableClause, event, or_, select
@@ -138,12 +139,31 @@ class CheckedStorage(OwnReading):
         """See `OwnReading`."""
         return patiently(lambda _: work())
 
-    create_new_study = repeated(OwnReading.create_new_study)
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        """Where the answer was lost, the study is there already, with no more than its name: it is
+        taken for the one that was asked for. Who it belongs to is settled by who enters it."""
+        make = super().create_new_study
+
+        def work(again: bool) -> int:
+            try:
+                return make(directions, study_name)
+            except DuplicatedStudyError:
+                if not again or study_name is None:
+                    raise
+                study_id = self.get_study_id_from_name(study_name)
+                settings = self._rows(tables.STUDY_USER, "study_id", study_id)
+                if settings or self.trial_count(study_id):
+                    raise
+                return study_id
+
+        return patiently(work)
+
     set_study_user_attr = repeated(OwnReading.set_study_user_attr)
     set_study_system_attr = repeated(OwnReading.set_study_system_attr)
     set_trial_user_attr = repeated(OwnReading.set_trial_user_attr)
     set_trial_system_attr = repeated(OwnReading.set_trial_system_attr)
-    set_trial_state_values = repeated(OwnReading.set_trial_state_values)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies that can be read."""

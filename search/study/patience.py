@@ -82,7 +82,8 @@ def patiently(work: Callable[[bool], T], patience: Patience | None = None) -> T:
 
 
 def repeated(method: F) -> F:
-    """A method of a storage that is asked patiently. Done twice, it does what it does once."""
+    """A method of a storage that is asked patiently. Only for one that, done twice, does what it
+    does once: where an answer was lost, it is done twice."""
 
     @functools.wraps(method)
     def asked(*arguments: Any, **options: Any) -> Any:

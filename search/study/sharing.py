@@ -41,6 +41,7 @@ from search.study.checked_storage import CheckedStorage
 from search.study.owner import Beat
 from search.study.patience import patiently
 from search.study.reader import study_attribute
+from search.study.stored import typed_text
 from search.study.under_way import UnderWay, give_up, queue_again, read_under_way
 
 LOOK_EVERY_S = 2.0
@@ -113,6 +114,17 @@ def _stored(connection: Connection, study_id: int, key: str) -> Any:
     with contextlib.suppress(ValueError):
         return None if text is None else study_attribute(key, text)
     return None
+
+
+def _baselines(connection: Connection, study_id: int) -> set[Any]:
+    """Names of those that the study has."""
+    of_study = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
+    these = (TRIAL_USER.c.key == attr.BASELINE) & TRIAL_USER.c.trial_id.in_(of_study)
+    found = set()
+    for text in connection.scalars(select(TRIAL_USER.c.value_json).where(these)):
+        with contextlib.suppress(ValueError):  # damaged
+            found.add(typed_text(attr.BASELINE, text))
+    return found
 
 
 class Watch:
@@ -279,6 +291,40 @@ class SharedWriter(BatchWriter):
                 _put_study(connection, self.study_id, {key: value})
 
         return work
+
+    def queue_baseline(
+        self, name: str, new: Callable[[int], tuple[NewTrial, dict[str, Any]]]
+    ) -> None:
+        """Give the study a baseline. `new`: its trial as the one with a number, and its attributes.
+        Where the answer was lost, it is stored already."""
+
+        def work(again: bool) -> None:
+            with self.engine.begin() as connection:
+                _lock(connection, self.study_id)
+                self.refuse_unless_owned(connection)
+                if again and name in _baselines(connection, self.study_id):
+                    return
+                trial, attributes = new(self.next_number(connection))
+                added = self.add(connection, [trial], time_now())
+                id_ = added[trial.number]
+                rows = ((id_, key, value, False) for key, value in attributes.items())
+                put(connection, TRIAL_USER, "trial_id", rows)
+            self.ids.update(added)
+
+        patiently(work)
+
+    def fail_waiting(self, id_: int, attributes: Mapping[str, Any]) -> None:
+        """A trial, by id, that waits and cannot be run fails, with these attributes."""
+
+        def work(_: bool) -> None:
+            with self.engine.begin() as connection:
+                self.refuse_unless_owned(connection)
+                rows = ((id_, key, value, True) for key, value in attributes.items())
+                put(connection, TRIAL_USER, "trial_id", rows)
+                for state in (TrialState.RUNNING, TrialState.FAIL):  # so it has a beginning too
+                    change_state(connection, id_, state, (), time_now())
+
+        patiently(work)
 
     def keep_checkpoints_in(self, folder: str) -> None:
         """Note where this run keeps the state of running trials: whoever deletes the study looks

@@ -43,7 +43,8 @@ def interruptible() -> Iterator[None]:
 
 
 def raise_if_interrupted() -> None:
-    """Raise the KeyboardInterrupt that was asked for and dropped, once."""
-    if _Asked.now:
+    """Raise the KeyboardInterrupt that was asked for and dropped, once. Python hands signals to the
+    first thread: any other goes on, and ends when that one tells it to."""
+    if _Asked.now and threading.current_thread() is threading.main_thread():
         _Asked.now = False
         raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.problem.canonical import canonical_key
-from search.problem.optuna_internals import id_of, set_attributes, set_state
+from search.problem.optuna_internals import id_of, set_attributes, storage_of
 from search.session import coordinator
 from search.session.budget import Budget
 from search.session.coordinator import ClaimAnswered, Heard, OthersJoined
@@ -46,7 +46,7 @@ def other_has_begun(session: Session) -> None:
     (trial,) = study.trials
     assert trial.state == TrialState.WAITING
     set_attributes(study, id_of(trial), {attr.RUN_BY: OTHER})
-    set_state(study, id_of(trial), TrialState.RUNNING)
+    storage_of(study).set_trial_state_values(id_of(trial), TrialState.RUNNING)
     last = beat(shares=True) | {"host": "elsewhere", "run": OTHER}
     study.set_user_attr(attr.OWNER, last)
 
@@ -179,7 +179,7 @@ def test_what_ends_elsewhere_while_it_is_asked_for_is_not_asked_for_again(
     are due only where a claim is refused."""
     other_has_begun(session)
     study, pool = session.study, FakeTrainers(1, rising)
-    set_state(study, id_of(study.trials[0]), TrialState.WAITING)
+    storage_of(study).set_trial_state_values(id_of(study.trials[0]), TrialState.WAITING)
     monkeypatch.setattr(coordinator, "LOOK_EVERY_S", 3600.0)
     asked, claim = list[int | None](), StudyWriter.claim
 
@@ -189,7 +189,7 @@ def test_what_ends_elsewhere_while_it_is_asked_for_is_not_asked_for_again(
             added(study, 1)
             study.tell(1, state=TrialState.PRUNED)
         elif len(asked) == 2:
-            set_state(study, id_of(study.trials[0]), TrialState.RUNNING)
+            storage_of(study).set_trial_state_values(id_of(study.trials[0]), TrialState.RUNNING)
             set_attributes(study, id_of(study.trials[0]), {attr.RUN_BY: OTHER})
             end_of(study, TrialState.FAIL)
             pool.wake(Heard(News([study.trials[0]], [])))

@@ -1,7 +1,8 @@
 """Who runs a study beside whom, whose a trial is, and who is lost. Two processes are one here,
 which takes turns at being them."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
-from sqlalchemy import insert
+from sqlalchemy import Connection, Engine, insert
 from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
@@ -268,6 +269,45 @@ def test_a_claim_whose_answer_was_lost_gives_its_trial(study: optuna.Study) -> N
     assert a.claim() == 1
     assert a.claim(again=True) == 1
     assert len(study.trials) == 2
+
+
+@pytest.fixture
+def lost_answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """For each entry a transaction whose answer is lost: it is carried out all the same."""
+    left, begin = list[str](), Engine.begin
+    monkeypatch.setattr("search.study.patience.TRY_EVERY_S", 0.0)
+
+    @contextlib.contextmanager
+    def begun(engine: Engine) -> Iterator[Connection]:
+        with begin(engine) as connection:
+            yield connection
+        if left:
+            raise OperationalError(left.pop(), {}, ConnectionError("no answer"))
+
+    monkeypatch.setattr(Engine, "begin", begun)
+    return left
+
+
+def test_what_waits_in_a_study_is_stored_once_where_answers_are_lost(
+    study: optuna.Study, lost_answers: list[str]
+) -> None:
+    enter(study)
+    writer = SharedWriter(study, {}, owned=True)
+
+    def baseline(number: int) -> tuple[NewTrial, dict[str, Any]]:
+        return NewTrial(number, TrialState.WAITING, {}, {}), {attr.BASELINE: f"b{number}"}
+
+    with patient(600.0):
+        for number in range(2):
+            lost_answers += ["COMMIT", "COMMIT"]
+            writer.queue_baseline(f"b{number}", baseline)
+        lost_answers.append("COMMIT")
+        writer.fail_waiting(id_of(study.trials[0]), {attr.VERDICT: "not run"})
+    assert not lost_answers
+    first, second = study.trials
+    assert (first.state, second.state) == (TrialState.FAIL, TrialState.WAITING)
+    assert first.user_attrs == {attr.BASELINE: "b0", attr.VERDICT: "not run"}
+    assert first.datetime_start and first.datetime_complete and second.datetime_start is None
 
 
 def test_the_trials_of_one_that_is_lost_are_queued_again_and_it_stores_nothing(

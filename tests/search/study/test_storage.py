@@ -1,12 +1,18 @@
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
+from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
+from search.study.patience import patient
 from search.study.storage import check_storage, exists, load_study, open_storage
 
 
@@ -60,6 +66,37 @@ def test_loading_a_study_that_is_not_there_creates_nothing(tmp_path: Path) -> No
     optuna.create_study(storage=open_storage(str(path)), study_name="alpha")
     with pytest.raises(UserError, match=r"no study 'alhpa' .*did you mean 'alpha'"):
         load_study(str(path), "alhpa")
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_study_whose_answer_was_lost_is_the_one_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    """Unless somebody has done something with it since."""
+    storage, asked, create = (
+        open_storage(tmp_path / "s.db"),
+        list[str](),
+        RDBStorage.create_new_study,
+    )
+
+    def lost(self: RDBStorage, directions: list[StudyDirection], name: str) -> int:
+        id_ = create(self, directions, name)
+        asked.append(name)
+        if used:
+            self.set_study_user_attr(id_, "uid", "ab12")
+        raise StorageInternalError("no answer") from OperationalError("", {}, ConnectionError("no"))
+
+    def answers(self: RDBStorage, directions: list[StudyDirection], name: str) -> int:
+        return (create if asked else lost)(self, directions, name)
+
+    monkeypatch.setattr(RDBStorage, "create_new_study", answers)
+    monkeypatch.setattr("search.study.patience.TRY_EVERY_S", 0.0)
+    refused = pytest.raises(DuplicatedStudyError) if used else contextlib.nullcontext()
+    with patient(600.0), refused:
+        storage.create_new_study([StudyDirection.MAXIMIZE], "s")
+    assert asked == ["s"] and len(storage.get_all_studies()) == 1
+    with pytest.raises(DuplicatedStudyError):  # it was there before
+        storage.create_new_study([StudyDirection.MAXIMIZE], "s")
 
 
 def test_the_file_stays_a_plain_database_for_other_readers(tmp_path: Path) -> None:

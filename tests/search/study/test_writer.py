@@ -1,5 +1,7 @@
 """What is written in batches is what Optuna's own interface would have written."""
 
+import signal
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -9,6 +11,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
+from paretrain.interruption import interruptible, raise_if_interrupted
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import backend_of
 from search.study import attributes as attr
@@ -185,6 +188,20 @@ def test_a_server_that_is_away_is_asked_again_and_nothing_is_stored_twice(
     begin, end = server.said
     assert begin.startswith("the database does not answer (") and "no server): the" in begin
     assert "10 min (--storage-wait)" in begin and "answers again, after" in end
+
+
+@pytest.mark.usefixtures("here")
+def test_a_writer_that_waits_outlives_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, study, errors = Server(monkeypatch, failures=3, stored=0), owned("s"), list[Exception]()
+    with interruptible():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        writer = StudyWriter(study, errors.append, True, 600.0, server.said.append)
+        writer.add(0, PARAMS, DISTRIBUTIONS, {})
+        writer.close()
+        with pytest.raises(KeyboardInterrupt):  # it is still the first thread's to hear of
+            raise_if_interrupted()
+    assert not errors and len(server.said) == 2 and len(read("s").trials) == 1
 
 
 @pytest.mark.usefixtures("here")
