@@ -4,7 +4,7 @@ a damaged trial stands there as failed, a damaged study is left out, and both ar
 import re
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import optuna
@@ -77,12 +77,17 @@ class CheckedStorage(OwnReading):
         more = len(lines) - MOST_SAID
         return lines[:MOST_SAID] + ([f"and {more:,} more like these"] if more > 0 else [])
 
-    def damaged_settings(self, study_id: int) -> list[str]:
-        """What could not be read of a study's settings, a line each. Reads none of its trials."""
+    def damaged_settings(self, study_id: int, but: Iterable[str] = ()) -> list[str]:
+        """What could not be read of a study's settings, a line each, without those named by `but`.
+        Reads none of its trials."""
         self.get_study_user_attrs(study_id)
         self.get_study_system_attrs(study_id)
-        parts = self._damage.get(study_id, {})
-        return [line for part, line in parts.items() if part.startswith(_SETTING)]
+        parts, excused = self._damage.get(study_id, {}), {f"{_SETTING}{short(key)}" for key in but}
+        return [
+            line
+            for part, line in parts.items()
+            if part.startswith(_SETTING) and part not in excused
+        ]
 
     def damaged_studies(self) -> dict[str, str]:
         """Why, in a line, for each study that cannot be read at all, by its name."""

@@ -6,6 +6,7 @@ others write into the tables that refer to it (in PostgreSQL FOR NO KEY UPDATE).
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from search.study.checked_storage import CheckedStorage
 from search.study.owner import Beat
 from search.study.patience import patiently
 from search.study.reader import study_attribute
-from search.study.stored import typed_text
+from search.study.stored import MOST_FOLDERS, typed_text
 from search.study.under_way import UnderWay, give_up, queue_again, read_under_way
 
 LOOK_EVERY_S = 2.0
@@ -326,19 +327,28 @@ class SharedWriter(BatchWriter):
 
         patiently(work)
 
-    def keep_checkpoints_in(self, folder: str) -> None:
+    def keep_checkpoints_in(self, folder: str) -> bool:
         """Note where this run keeps the state of running trials: whoever deletes the study looks
-        there too."""
+        there too. Of very many folders the last are kept. Returns whether it is noted: a name that
+        could not be read back is not."""
 
-        def work(_: bool) -> None:
+        def work(_: bool) -> bool:
             with self.engine.begin() as connection:
                 _lock(connection, self.study_id)
                 self.refuse_unless_owned(connection)
                 known = _stored(connection, self.study_id, attr.CHECKPOINTS) or []
-                if folder not in known:
-                    _put_study(connection, self.study_id, {attr.CHECKPOINTS: [*known, folder]})
+                if folder in known:
+                    return True
+                wanted = [*known, folder][-MOST_FOLDERS:]
+                try:
+                    if study_attribute(attr.CHECKPOINTS, json.dumps(wanted)) != wanted:
+                        return False
+                except ValueError:
+                    return False
+                _put_study(connection, self.study_id, {attr.CHECKPOINTS: wanted})
+                return True
 
-        patiently(work)
+        return patiently(work)
 
     def may_begin(self) -> bool | None:
         """Asked by one that has joined. False where others share the study: from now on this one

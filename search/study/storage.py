@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 from search.problem.optuna_internals import backend_of
+from search.study.attributes import CHECKPOINTS, HINT_TRUST, PRIOR_AGREEMENT, UID
 from search.study.checked_storage import CheckedStorage, damage_of
 from search.study.patience import NONE, cause_of, patiently
 from search.study.storage_url import StorageUrl
@@ -30,6 +31,10 @@ TRIES = 10
 """So often tables are created that another program creates at the same moment."""
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
+
+NO_SETTINGS = (UID, CHECKPOINTS, HINT_TRUST, PRIOR_AGREEMENT)
+"""What a search does not depend on: where it keeps the state of running trials, and what runs have
+found, which the next one finds anew. Damaged, it is stored anew."""
 
 _ANSWERED: set[StorageUrl] = set()
 """Those that have been opened in this process."""
@@ -238,9 +243,9 @@ def refuse_damaged_settings(study: optuna.Study) -> None:
     """Raises UserError when a setting of it cannot be read: a search that went on with other
     settings than the stored ones would be another search."""
     opened, study_id = backend_of(study)
-    lines = opened.damaged_settings(study_id) if isinstance(opened, CheckedStorage) else []
-    if lines and not all("'uid'" in line for line in lines):
-        raise UserError(lines[0])
+    if isinstance(opened, CheckedStorage):
+        for line in opened.damaged_settings(study_id, but=NO_SETTINGS):
+            raise UserError(line)
 
 
 def say(lines: Iterable[str]) -> None:

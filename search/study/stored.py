@@ -29,7 +29,7 @@ from search.problem.option_words import MOST_COUNT, MOST_MB, MOST_SECONDS
 from search.study import attributes as attr
 from search.study.images import ImagesOfStudy
 
-MOST_EPOCHS, MOST_CLASSES = 100_000, 1_000_000
+MOST_EPOCHS, MOST_CLASSES, MOST_FOLDERS = 100_000, 1_000_000, 1_000
 LONGEST = 1_000_000
 """Characters of a text; a traceback is shorter."""
 
@@ -361,7 +361,7 @@ _STUDY: dict[str, Any] = {
     attr.MAX_PARAMS: Annotated[int, Field(ge=1, le=MOST_COUNT)] | None,
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
-    attr.CHECKPOINTS: Annotated[list[Line], Field(max_length=1000)],
+    attr.CHECKPOINTS: Annotated[list[Line], Field(max_length=MOST_FOLDERS)],
     attr.IMAGE_PLACE: StoredPlace,
     attr.PRIOR: StoredPrior,
     attr.PRIOR_AGREEMENT: StoredAgreement,

@@ -10,11 +10,13 @@ import pytest
 from paretrain.paths import cache_folder
 from search.export import main as export
 from search.run import main as run
+from search.session.open_study import stored_settings
 from search.studies import main as studies
 from search.study.attributes import CHECKPOINTS, OWNER, UID
 from search.study.owner import leave, sole_owner
 from search.study.sharing import SharedWriter, enter
 from search.study.storage_url import StorageUrl
+from search.study.stored import MOST_FOLDERS
 from tests.harness import NAME, RunMain, empty_study, study
 
 
@@ -117,6 +119,27 @@ def test_a_deleted_study_takes_its_checkpoints_in_shared_folders_along_and_nothi
         True
     ] * 2
     assert err.count("\n") == 2 and str(shared) not in err
+
+
+@pytest.mark.parametrize("name", ["b\udce9", "two\nlines", "x" * 10_001])
+def test_a_folder_that_could_not_be_read_back_is_not_noted(command: RunMain, name: str) -> None:
+    found = study()
+    enter(found)
+    writer = SharedWriter(found, {}, owned=True)
+    assert writer.keep_checkpoints_in("/a") and not writer.keep_checkpoints_in(name)
+    leave(found)
+    assert stored_settings(StorageUrl.of("studies.db"), NAME) is not None
+    assert study().user_attrs[CHECKPOINTS] == ["/a"]
+
+
+def test_of_very_many_folders_the_last_are_noted(command: RunMain) -> None:
+    found = study()
+    enter(found)
+    found.set_user_attr(CHECKPOINTS, [str(number) for number in range(MOST_FOLDERS)])
+    assert SharedWriter(found, {}, owned=True).keep_checkpoints_in("one more")
+    leave(found)
+    folders = study().user_attrs[CHECKPOINTS]
+    assert len(folders) == MOST_FOLDERS and (folders[0], folders[-1]) == ("1", "one more")
 
 
 DAMAGES = {

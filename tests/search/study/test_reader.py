@@ -22,7 +22,7 @@ from search.study.owner import beat, is_fresh, refuse_if_owned
 from search.study.provenance import checkpoint_folder
 from search.study.records import read_records
 from search.study.snapshot import read_snapshot
-from search.study.storage import load_study, open_storage, open_studies
+from search.study.storage import NO_SETTINGS, load_study, open_storage, open_studies
 from search.study.storage_url import StorageUrl
 from tests.harness import NAME, SMALL, STUDY, RunMain
 
@@ -190,6 +190,18 @@ def test_a_setting_that_cannot_be_is_left_out_and_no_search_goes_on_with_it(
         "setting 'threads' is damaged and left out",
         "setting 'max_params' is damaged and left out",
     ]
+    with pytest.raises(UserError, match="setting 'threads' is damaged"):
+        stored_settings(StorageUrl.of("studies.db"), NAME)
+
+
+@pytest.mark.parametrize("key", NO_SETTINGS)
+def test_what_is_no_setting_keeps_nobody_from_going_on(command: RunMain, key: str) -> None:
+    sql(("DELETE FROM study_user_attributes WHERE key = 'uid'", ()))
+    study = load_study("studies.db", NAME)
+    study.set_user_attr(key, -7)
+    assert f"setting '{key}' is damaged" in read_snapshot("studies.db", NAME).damage[0]
+    assert stored_settings(StorageUrl.of("studies.db"), NAME) is not None
+    sql(setting(attr.THREADS, 10**6))
     with pytest.raises(UserError, match="setting 'threads' is damaged"):
         stored_settings(StorageUrl.of("studies.db"), NAME)
 
