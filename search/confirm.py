@@ -70,8 +70,9 @@ def confirm_front(
         refuse_untrusted(repetition.config.network, f"study '{study_name}'")
     failed = 0
     waits: float = study.user_attrs.get(SETTINGS, {}).get("storage_wait_s", STORAGE_WAIT_S)
+    option = "--storage-wait of search.run"
     try:
-        with one_line(storage), patient(waits, lambda text: say([text])):
+        with one_line(storage), patient(waits, lambda text: say([text]), option):
             if missing:
                 failed = train_repetitions(study, missing, storage, workers, pick_device(device))
             print_confirmation(Screen(), front, confirm(front, read_repeats(study)))

@@ -88,6 +88,9 @@ def delete(
     for place in gone.left:
         note = f"note: checkpoints of it may be left in {visible(str(place))}: delete that folder"
         print(f"{note} on a machine that has it", file=sys.stderr)
+    for place in gone.shared:
+        note = f"note: {visible(str(place))} holds other files than its checkpoints: it is left"
+        print(f"{note}, so look what they are before you delete it", file=sys.stderr)
     return 0
 
 

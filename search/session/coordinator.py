@@ -174,15 +174,17 @@ class Coordinator:
             self._interrupt("the run ended with an error")
             raise
         finally:
-            self._queue.close()
-            self._writer.add_refused(self._queue.refused)
-            if (agreement := self._queue.prior_agreement) is not None:
-                correlation, trials = agreement
-                stored = {"correlation": round(correlation, 3), "trials": trials}
-                self._writer.study(attr.PRIOR_AGREEMENT, stored)
-            self._writer.study(attr.HINT_TRUST, stored_belief(self._queue.hint_trust))
-            self._writer.release()
-            self._writer.close(hurry)
+            try:
+                self._queue.close()
+                self._writer.add_refused(self._queue.refused)
+                if (agreement := self._queue.prior_agreement) is not None:
+                    correlation, trials = agreement
+                    stored = {"correlation": round(correlation, 3), "trials": trials}
+                    self._writer.study(attr.PRIOR_AGREEMENT, stored)
+                self._writer.study(attr.HINT_TRUST, stored_belief(self._queue.hint_trust))
+            finally:
+                self._writer.release()
+                self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored
             raise write_failed(self._plan.storage, self._writer.error)
         seconds, busy = time.monotonic() - start, self._supervisor.busy_seconds

@@ -18,7 +18,6 @@ from paretrain.formatting import count_of
 from paretrain.interruption import interruptible
 from paretrain.metric import refuse_too_few_classes
 from paretrain.result.places import handed_over
-from paretrain.safe_text import one_line
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
 from search.reporting.control_arm import control_arm
@@ -251,10 +250,8 @@ def _search(
     refuse_unless_owned(plan.study_name, attrs)
     if plan.checkpoints is not None:
         writer = SharedWriter(study, {}, owned=True)
-        if not writer.keep_checkpoints_in(plan.checkpoints):
-            folder = one_line(plan.checkpoints)
-            text = "a name that cannot be stored: when the study is deleted, they stay there"
-            _note(style, screen, f"checkpoints are kept in '{folder}', {text}")
+        for line in writer.keep_checkpoints_in(plan.checkpoints):
+            _note(style, screen, line)
     first = own_key(attrs) == OWNER
     if not first:
         first = wait_for_others(study, lambda text: _note(style, screen, text))

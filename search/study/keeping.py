@@ -54,7 +54,9 @@ class Belongings:
     """Folders with the state of its interrupted trials, the first in this machine's cache; none
     where another study has them too."""
     left: tuple[Path, ...] = ()
-    """Those of them that are not reached from here, or hold something else too."""
+    """Those of them that are not reached from here, or could not be cleared."""
+    shared: tuple[Path, ...] = ()
+    """Those of them that hold something else too, and are left for it."""
 
     @property
     def words(self) -> str:
@@ -112,15 +114,28 @@ def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
         opened.delete_study(study_id)
     if gone.checkpoints:
         shutil.rmtree(gone.checkpoints[0], ignore_errors=True)
-    left = tuple(chosen for chosen in gone.checkpoints[1:] if not _cleared(chosen))
+    kept = [chosen for chosen in gone.checkpoints[1:] if not _cleared(chosen)]
+    shared = tuple(chosen for chosen in kept if _holds_others(chosen))
+    left = tuple(chosen for chosen in kept if chosen not in shared)
     for path in gone.uploads:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # others are in it, or it is not there
         folder.rmdir()
-    return replace(gone, left=left)
+    return replace(gone, left=left, shared=shared)
 
 
 CHECKPOINT = re.compile(r"\.?(repeat-\d+-\d+|\d+)\.pt(\.[0-9a-f]+\.partial)?")
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return bool(CHECKPOINT.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
+
+
+def _holds_others(folder: Path) -> bool:
+    """Whether anything but checkpoints is in it."""
+    with contextlib.suppress(OSError):
+        return not folder.is_symlink() and not all(map(_is_checkpoint, folder.iterdir()))
+    return False
 
 
 def _cleared(folder: Path) -> bool:
@@ -131,7 +146,7 @@ def _cleared(folder: Path) -> bool:
         if not folder.parent.is_dir() or folder.is_symlink():
             return False
         for path in folder.iterdir() if folder.is_dir() else ():
-            if CHECKPOINT.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            if _is_checkpoint(path):
                 path.unlink(missing_ok=True)
         if folder.exists():
             folder.rmdir()

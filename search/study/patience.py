@@ -33,6 +33,8 @@ class Patience:
     """Is told, in a line, when waiting begins and ends."""
     meanwhile: str = "it"
     """What the line says before `is asked again`."""
+    option: str = "--storage-wait"
+    """What sets the seconds, in words for the user."""
     hurry: threading.Event = field(default_factory=threading.Event)
     """Ends the waiting."""
 
@@ -42,10 +44,15 @@ _PATIENCE: ContextVar[Patience] = ContextVar("patience", default=NONE)
 
 
 @contextlib.contextmanager
-def patient(seconds: float, waits: Callable[[str], None] = NONE.waits) -> Iterator[None]:
+def patient(
+    seconds: float,
+    waits: Callable[[str], None] = NONE.waits,
+    option: str = NONE.option,
+) -> Iterator[None]:
     """Within the block, and in its thread, whatever is read or written through a storage is asked
-    for again where the server does not answer, for so many seconds each time."""
-    before = _PATIENCE.set(Patience(seconds, waits))
+    for again where the server does not answer, for so many seconds each time. `option`: see
+    `Patience`."""
+    before = _PATIENCE.set(Patience(seconds, waits, option=option))
     try:
         yield
     finally:
@@ -71,7 +78,7 @@ def patiently(work: Callable[[bool], T], patience: Patience | None = None) -> T:
             if first:
                 patience.waits(
                     f"the database does not answer ({cause_of(error)}): {patience.meanwhile} "
-                    f"is asked again for {duration(patience.seconds)} (--storage-wait)"
+                    f"is asked again for {duration(patience.seconds)} ({patience.option})"
                 )
         raise_if_interrupted()
         patience.hurry.wait(min(TRY_EVERY_S, left))

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from paretrain.cli import UserError
 from paretrain.formatting import count_of, duration
+from paretrain.safe_text import one_line, visible
 from search.problem.optuna_internals import (
     STUDIES,
     STUDY_USER,
@@ -327,26 +328,31 @@ class SharedWriter(BatchWriter):
 
         patiently(work)
 
-    def keep_checkpoints_in(self, folder: str) -> bool:
+    def keep_checkpoints_in(self, folder: str) -> list[str]:
         """Note where this run keeps the state of running trials: whoever deletes the study looks
-        there too. Of very many folders the last are kept. Returns whether it is noted: a name that
-        could not be read back is not."""
+        there too. Of very many folders the last are kept. A name that could not be read back is not
+        noted: returns lines for the user."""
+        shown = one_line(visible(folder))
+        refused = [
+            f"checkpoints are kept in '{shown}', a name that cannot be stored: they stay there "
+            "when the study is deleted"
+        ]
 
-        def work(_: bool) -> bool:
+        def work(_: bool) -> list[str]:
             with self.engine.begin() as connection:
                 _lock(connection, self.study_id)
                 self.refuse_unless_owned(connection)
                 known = _stored(connection, self.study_id, attr.CHECKPOINTS) or []
                 if folder in known:
-                    return True
+                    return []
                 wanted = [*known, folder][-MOST_FOLDERS:]
                 try:
                     if study_attribute(attr.CHECKPOINTS, json.dumps(wanted)) != wanted:
-                        return False
+                        return refused
                 except ValueError:
-                    return False
+                    return refused
                 _put_study(connection, self.study_id, {attr.CHECKPOINTS: wanted})
-                return True
+                return []
 
         return patiently(work)
 

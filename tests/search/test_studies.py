@@ -115,9 +115,8 @@ def test_a_deleted_study_takes_its_checkpoints_in_shared_folders_along_and_nothi
     assert len([*(shared / "another").iterdir()]) == 3 and not unreached.exists()
     assert {path.name for path in (full / uid).iterdir()} == {"4.txt", "5.pt", "7.pt"}
     assert (full / uid / "5.pt" / "6.pt").exists() and (here / "studies.db").exists()
-    assert [f"{folder / uid}: delete that folder" in err for folder in (unreached, full)] == [
-        True
-    ] * 2
+    assert f"may be left in {unreached / uid}: delete that folder" in err
+    assert f"{full / uid} holds other files than its checkpoints: it is left" in err
     assert err.count("\n") == 2 and str(shared) not in err
 
 
@@ -126,7 +125,9 @@ def test_a_folder_that_could_not_be_read_back_is_not_noted(command: RunMain, nam
     found = study()
     enter(found)
     writer = SharedWriter(found, {}, owned=True)
-    assert writer.keep_checkpoints_in("/a") and not writer.keep_checkpoints_in(name)
+    assert writer.keep_checkpoints_in("/a") == []
+    (line,) = writer.keep_checkpoints_in(name)
+    assert "a name that cannot be stored" in line and "\n" not in line and line.encode()
     leave(found)
     assert stored_settings(StorageUrl.of("studies.db"), NAME) is not None
     assert study().user_attrs[CHECKPOINTS] == ["/a"]
@@ -136,7 +137,7 @@ def test_of_very_many_folders_the_last_are_noted(command: RunMain) -> None:
     found = study()
     enter(found)
     found.set_user_attr(CHECKPOINTS, [str(number) for number in range(MOST_FOLDERS)])
-    assert SharedWriter(found, {}, owned=True).keep_checkpoints_in("one more")
+    assert SharedWriter(found, {}, owned=True).keep_checkpoints_in("one more") == []
     leave(found)
     folders = study().user_attrs[CHECKPOINTS]
     assert len(folders) == MOST_FOLDERS and (folders[0], folders[-1]) == ("1", "one more")

@@ -19,6 +19,7 @@ from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.space import load_space
 from search.sampling.samplers import SamplerName
 from search.session.budget import Budget, Limits
+from search.session.claiming import ClaimingQueue
 from search.session.coordinator import MAX_FAILURES, Coordinator
 from search.session.enqueue import enqueue
 from search.session.events import Ending, EpochDone, Event, Note, TrialEnded, TrialStarted
@@ -28,6 +29,7 @@ from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision, DivergenceRule, Rule, View
+from search.study import attributes as attr
 from search.study.batch import BatchWriter
 from search.study.decisions import read_decisions
 from search.study.ledger import ledger
@@ -474,6 +476,19 @@ def test_a_database_that_cannot_be_written_ends_the_run_in_one_line(
     monkeypatch.setattr(BatchWriter, "write", write)
     with pytest.raises(UserError, match=r"cannot write .*studies\.db: disk is full"):
         session.run(FakeTrainers(1, rising), trials=50)
+
+
+def test_a_study_is_given_free_whatever_goes_wrong_at_the_end(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(queue: ClaimingQueue) -> None:
+        raise RuntimeError("of the sampler")
+
+    monkeypatch.setattr(ClaimingQueue, "prior_agreement", property(fails))
+    with pytest.raises(RuntimeError, match="of the sampler"):
+        session.run(FakeTrainers(1, rising), trials=1)
+    assert session.states == [TrialState.COMPLETE]
+    assert session.study.user_attrs[attr.OWNER] is None
 
 
 def test_a_worker_that_finishes_a_stopped_trial_is_given_the_next_one(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -48,14 +48,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setattr(patience, "TRY_EVERY_S", 0.0)
 
     @contextlib.contextmanager
-    def away(seconds: float, *waits: Callable[[str], None]) -> Iterator[None]:
+    def away(seconds: float, *told: Any) -> Iterator[None]:
         if not seconds:  # it is asked, but not waited for
-            with really(seconds, *waits):
+            with really(seconds, *told):
                 yield
             return
         event.listen(Engine, "before_cursor_execute", made.answer)
         try:
-            with really(seconds, *waits):
+            with really(seconds, *told):
                 yield
         finally:
             event.remove(Engine, "before_cursor_execute", made.answer)
@@ -90,6 +90,7 @@ def test_a_confirmation_waits_too(command: RunMain, server: Server) -> None:
     code, out, err = command(confirm, *STUDY, "--seeds", 2, "--device", "cpu")
     assert code == 0 and "Rank" in out, err
     assert server.faults > 20 and "the database answers again" in err
+    assert "(--storage-wait of search.run)" in err
     assert len(read_repeats(study())) == len(stored_front())
 
 
