@@ -42,7 +42,9 @@ def enqueue(study: optuna.Study, run: PreparedRun) -> list[str]:
 def _trial_of(run: PreparedRun, baseline: Baseline, number: int) -> tuple[NewTrial, dict[str, Any]]:
     """The trial of a baseline, and its attributes."""
     config = baseline.config.model_copy(update={"seed": run.plan.trial_seed(number)})
-    trial = NewTrial(number, TrialState.WAITING, baseline.params, baseline.distributions)
+    # Stored in the order in which the space names them, as those of earlier versions are.
+    distributions = {name: baseline.distributions[name] for name in baseline.params}
+    trial = NewTrial(number, TrialState.WAITING, baseline.params, distributions)
     return trial, {
         attr.CONFIG: config.to_dict(),
         **size_attributes(run.constraints, config, baseline.size or 0),
