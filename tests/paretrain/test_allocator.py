@@ -29,10 +29,11 @@ def faults():
 for _ in range(3):  # the heap grows
     taken_and_freed()
 before = faults()
-for _ in range(10):
+for _ in range(20):
     taken_and_freed()
-pages = 10 * 64 * MEGABYTE // resource.getpagesize()
-assert faults() - before < pages / 5, (faults() - before, pages)
+pages = 20 * 64 * MEGABYTE // resource.getpagesize()
+# All of them where nothing is kept. Some blocks still find no room that is large enough.
+assert faults() - before < pages / 2, (faults() - before, pages)
 """
 GIVEN_BACK = """
 def resident():
