@@ -23,8 +23,8 @@ TAKEN_AGAIN = """
 def taken_and_freed():
     torch.ones(64 * MEGABYTE, dtype=torch.uint8)
 
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt  # torch fills a block by several threads
+def faults():  # of all threads: torch fills a block by several
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 def asked():
     before = faults()
