@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.live.settings import Settings
 from benchmarks.markdown import table
 from benchmarks.planted import CLASSES, draw_world
-from paretrain.config import DataConfig
 from paretrain.data.noise import noise
 from search.problem.constraints import Constraints
 from search.problem.front import hypervolume
@@ -34,9 +33,6 @@ from search.problem.log_error import log_error
 from search.problem.space import Space, load_space
 from search.problem.target import Target
 from search.sampling.proposer import Proposer
-from search.session.budget import Limits
-from search.session.plan import Plan
-from search.study.storage_url import StorageUrl
 
 CAP = 300_000
 """Most parameters."""
@@ -84,25 +80,9 @@ def given_hints(space: Space, which: str) -> Mapping[str, Any] | None:
     return {**space.hints, **(WRONG if which == "wrong" else {})}
 
 
-def limits(space: Space) -> Constraints:
+def limits() -> Constraints:
     """Return the limits of the searches."""
-    plan = Plan(
-        space=space,
-        data=DataConfig(image_size=32),
-        storage=StorageUrl.of("unused.db"),
-        study_name="planted",
-        epochs=12,
-        max_params=CAP,
-        workers=1,
-        threads=1,
-        device=torch.device("cpu"),
-        precision="fp32",
-        limits=Limits(max(AFTER)),
-        seed=0,
-        pruner="front",
-        sampler="front",
-        baselines="none",
-    )
+    plan = Settings(image_size=32, max_params=CAP).plan(0, Path())
     return plan.constraints(noise(CLASSES))
 
 
@@ -136,7 +116,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="what --out kept of an earlier state")
     options = parser.parse_args()
     space = load_space("vgg_reduce")
-    constraints, hints = limits(space), given_hints(space, options.hints)
+    constraints, hints = limits(), given_hints(space, options.hints)
     rows, before = [], None
     for seed in range(options.worlds):
         rows.append(areas(space, constraints, seed, options.trials, hints))

@@ -33,8 +33,8 @@ from PIL import Image
 from paretrain.__main__ import app as training
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.paths import sha256
 from paretrain.predict import app as predicting
-from paretrain.result.formats import sha256
 from paretrain.result.metrics import CHECKSUM
 
 Rng = random.Random

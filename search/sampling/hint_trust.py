@@ -19,7 +19,7 @@ from search.problem.arrays import Floats
 from search.problem.optuna_internals import allows
 from search.problem.random_trial import FIRST, TRUST
 from search.problem.ranges import position
-from search.sampling.prior_accuracy import normal_scores
+from search.sampling.prior_accuracy import NORMAL, normal_scores
 from search.sampling.surrogate import Observation
 
 HELP = 0.25
@@ -84,9 +84,9 @@ class HintTrust:
         ones = np.append(np.full(len(names), 1 / len(names)), 0.0)
         deviations = np.sqrt(np.diag(covariance))
         return Belief(
-            _chance(float(ones @ effects), math.sqrt(ones @ covariance @ ones)),
+            NORMAL.cdf(float(ones @ effects) / math.sqrt(ones @ covariance @ ones)),
             {
-                name: TRUST * min(1.0, 2 * _chance(effects[i], deviations[i]))
+                name: TRUST * min(1.0, 2 * NORMAL.cdf(effects[i] / deviations[i]))
                 for i, name in enumerate(names)
             },
             frozenset(name for i, name in enumerate(names) if np.ptp(columns[:, i])),
@@ -130,8 +130,3 @@ def _regression(table: Floats, scores: Floats) -> tuple[Floats, Floats]:
     covariance = np.asarray(np.linalg.inv(table.T @ table / LEFT**2 + precision), dtype=float)
     means: Floats = covariance @ (table.T @ scores / LEFT**2 + precision @ believed)
     return means, covariance
-
-
-def _chance(mean: float, deviation: float) -> float:
-    """That a normal quantity is above zero."""
-    return 0.5 * (1 + math.erf(mean / deviation / math.sqrt(2)))

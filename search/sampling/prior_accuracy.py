@@ -106,11 +106,16 @@ def still_fits(trial: PastTrial, suggest: Suggest) -> Features | None:
 def normal_scores(values: Sequence[float]) -> Floats:
     """Normal quantiles of the ranks of some values, of shape (len(values),); equal values share the
     middle of their ranks (Blom 1958)."""
+    quantiles = (_ranks(values) - 0.375) / (len(values) + 0.25)
+    return np.array([NORMAL.inv_cdf(quantile) for quantile in quantiles.tolist()])
+
+
+def _ranks(values: Sequence[float]) -> Floats:
+    """From 1 on; equal values share the middle of theirs. Not SciPy's, which would take a second to
+    load in a search of a few trials."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = counts.cumsum() - (counts - 1) / 2
-    quantiles = ((ranks - 0.375) / (len(values) + 0.25)).tolist()
-    # Not SciPy's, which would take a second to load in a search of a few trials.
-    return np.array([NORMAL.inv_cdf(quantile) for quantile in quantiles])[place]
+    middles: Floats = counts.cumsum() - (counts - 1) / 2
+    return middles[place]
 
 
 def agreement(observations: Sequence[Observation]) -> float | None:
@@ -119,11 +124,7 @@ def agreement(observations: Sequence[Observation]) -> float | None:
     pairs = [(o.features.prior, o.val_acc) for o in observations if o.features.prior is not None]
     if len(pairs) < 3:
         return None
-    from scipy.stats import rankdata  # a second, which a search without a prior need not wait
-
-    expected, came = (
-        rankdata(values) - (len(pairs) + 1) / 2 for values in zip(*pairs, strict=True)
-    )
+    expected, came = (_ranks(values) - (len(pairs) + 1) / 2 for values in zip(*pairs, strict=True))
     spread = np.sqrt((expected**2).sum() * (came**2).sum())
     return float((expected * came).sum() / spread) if spread else 0.0
 

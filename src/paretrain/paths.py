@@ -1,7 +1,8 @@
 """The folder of the cache, questions about paths that come from outside, and names for files. None
-raises OSError."""
+but `sha256` raises OSError."""
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -94,3 +95,9 @@ def file_name(name: str) -> str:
     if len(whole) > LONGEST_NAME:
         fit = whole[:LONGEST_NAME].decode("utf-8", "ignore").rstrip(". ")
     return fit
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

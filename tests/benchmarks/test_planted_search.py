@@ -6,7 +6,7 @@ from search.problem.space import load_space
 
 def test_a_search_in_a_world_is_repeated_and_grows() -> None:
     space = load_space("vgg_reduce")
-    constraints = limits(space)
+    constraints = limits()
     first = areas(space, constraints, 1, 15, given_hints(space, "space"))
     assert first == areas(space, constraints, 1, 15, given_hints(space, "space"))
     assert 0 < first["8"] <= first["15"]

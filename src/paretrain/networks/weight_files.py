@@ -4,7 +4,6 @@ The cache is filled by a download at first use. Reading a file never runs code i
 """
 
 import contextlib
-import hashlib
 import http.client
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from paretrain.cli import UserError
 from paretrain.network_config import TIMM
 from paretrain.networks.library import timm_settings
-from paretrain.paths import user_path
+from paretrain.paths import sha256, user_path
 from paretrain.torch_files import read_tensors
 
 VERSION = "IMAGENET1K_V1"
@@ -61,8 +60,7 @@ def find_weights(name: str, place: str | None) -> Path:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, to tell whether another machine has the same. Raises UserError."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise UserError(f"cannot read weights {path}: {error.strerror or error}") from None
 

@@ -5,7 +5,6 @@ reads them.
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import io
 import json
@@ -20,6 +19,7 @@ from torch.export import ExportedProgram
 
 from paretrain import __version__
 from paretrain.config import DataConfig
+from paretrain.paths import sha256
 from paretrain.result import pt2
 from paretrain.result.classifier import PixelClassifier
 from paretrain.result.folder import ONNX, PROGRAM, WEIGHTS
@@ -102,12 +102,6 @@ def _write_onnx(
     exported.model.metadata_props.update(about)
     exported.save(path)
     return ""
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

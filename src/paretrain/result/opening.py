@@ -20,10 +20,10 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.network_config import OwnConfig
 from paretrain.networks.build import build_network
-from paretrain.paths import is_file
+from paretrain.paths import is_file, sha256
 from paretrain.result import pt2
 from paretrain.result.classifier import PixelClassifier
-from paretrain.result.formats import FORMAT_FILES, INPUT, INSTALL, OUTPUT, Format, sha256
+from paretrain.result.formats import FORMAT_FILES, INPUT, INSTALL, OUTPUT, Format
 from paretrain.result.metrics import Metrics
 
 Run = Callable[[Tensor], Tensor]

@@ -11,11 +11,12 @@ from paretrain.atomic import write_whole
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name, libraries
+from paretrain.paths import sha256
 from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
 from paretrain.result.figures import draw_class_rows, draw_confusion, draw_curve
 from paretrain.result.folder import CARD, CONFIG, CONFUSION, CURVE, METRICS, PER_CLASS
-from paretrain.result.formats import sha256, write_formats
+from paretrain.result.formats import write_formats
 from paretrain.result.metrics import MOST_IN_MATRIX, metrics_text
 from paretrain.result.places import without_place, without_places
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve

@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.mutations.result import make_result
 from paretrain.cli import UserError
+from paretrain.paths import sha256
 from paretrain.predict import main
-from paretrain.result.formats import sha256
 from paretrain.result.metrics import CHECKSUM, metrics_text, read_metrics
 from tests.harness import Finished, RunMain, run_process
 

@@ -22,8 +22,9 @@ from paretrain.__main__ import main as train
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.digits import digit_images, digit_indices
+from paretrain.paths import sha256
 from paretrain.predict import main
-from paretrain.result.formats import FORMAT_FILES, Format, sha256
+from paretrain.result.formats import FORMAT_FILES, Format
 from tests.harness import ROOT, Finished, RunMain, succeed_in
 
 
