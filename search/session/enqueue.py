@@ -51,6 +51,7 @@ def _trial_of(run: PreparedRun, baseline: Baseline, number: int) -> tuple[NewTri
         attr.WORDS: describe(config),
         attr.ORIGIN: "baseline",
         attr.BASELINE: baseline.name,
+        attr.RUN_BY: attr.NOBODY,
     }
 
 
@@ -76,6 +77,7 @@ def _adopt(
         attr.CONFIG: config.to_dict(),
         attr.WORDS: describe(config),
         attr.ORIGIN: "enqueued",
+        attr.RUN_BY: attr.NOBODY,
         **{key: value for key, value in sizes.items() if key != attr.SIZE},
         attr.SIZE: sizes[attr.SIZE],
     }

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.stopping.curve import Curve
 from search.study import owner
-from search.study.attributes import CONFIG, RUN_BY, SPENT
+from search.study.attributes import CONFIG, NOBODY, RUN_BY, SPENT
 from search.study.records import epochs_of, read_record
 
 
@@ -44,7 +44,7 @@ class Others:
         before = self.forget(trial.number)
         if not trial.state.is_finished():
             self._open[trial.number] = trial
-        if trial.state == TrialState.RUNNING and (record := read_record(trial)) is not None:
+        if _is_searched(trial) and (record := read_record(trial)) is not None:
             self._curves[trial.number] = record.curve
         return _spent(trial) - (0 if before is None else _spent(before))
 
@@ -54,12 +54,15 @@ class Others:
         return self._open.pop(number, None)
 
     def _running(self) -> list[FrozenTrial]:
-        """Not those of another program: nobody would ever be told that it has been lost."""
-        return [
-            trial
-            for trial in self._open.values()
-            if trial.state == TrialState.RUNNING and CONFIG in trial.user_attrs
-        ]
+        return [trial for trial in self._open.values() if _is_searched(trial)]
+
+
+def _is_searched(trial: FrozenTrial) -> bool:
+    """Whether a coordinator trains it. Of another program nobody would ever be told that it has
+    been lost."""
+    attrs = trial.user_attrs
+    ours = CONFIG in attrs and attrs.get(RUN_BY) != NOBODY
+    return trial.state == TrialState.RUNNING and ours
 
 
 def is_ours(trial: FrozenTrial) -> bool:

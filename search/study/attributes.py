@@ -12,7 +12,10 @@ TRAINABLE = "trainable_params"
 WORDS = "network"
 ORIGIN = "origin"
 RUN_BY = "run_by"
-"""Which coordinator trains it, or did last, by what its sign of life calls `run`."""
+"""Which coordinator trains it, or trained it to its end, by what its sign of life calls `run`;
+NOBODY while it waits. So one that runs and says NOBODY was taken by another program, through
+Optuna's own `ask`. Earlier versions stored nothing, or left the last coordinator."""
+NOBODY = ""
 BASELINE = "baseline"
 PRIOR_SCORE = "prior_score"
 """What earlier studies let expect of it, as a normal score."""

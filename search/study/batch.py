@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
+from paretrain.cli import UserError
 from search.problem.optuna_internals import (
     PARAMS,
     STUDY_USER,
@@ -80,7 +81,7 @@ class BatchWriter:
     def write(self, batch: Batch, again: bool = False) -> None:
         """All of it, or nothing when this raises what the database raises. `again`: it may be
         stored already. RuntimeError: somebody else has added trials. UserError: another process
-        runs the study now."""
+        runs the study now, or another program a trial that was to begin here."""
         now = time_now()
         with self.engine.begin() as connection:
             self.refuse_unless_owned(connection)
@@ -98,7 +99,13 @@ class BatchWriter:
             put(connection, TRIAL_USER, "trial_id", of_trials)
             put(connection, STUDY_USER, "study_id", of_study)
             for number, state, values in batch.states:
-                change_state(connection, ids[number], state, values, now)
+                if state != TrialState.RUNNING or again:
+                    change_state(connection, ids[number], state, values, now)
+                elif not begin_waiting(connection, ids[number], now):
+                    raise UserError(
+                        f"another program has begun trial {number}, which waited in study "
+                        f"'{self.study_name}': the same command goes on without it"
+                    )
         self.ids.update(added)
 
     def refuse_unless_owned(self, connection: Connection) -> None:
@@ -188,6 +195,14 @@ def put(
     if rows:
         stored = [{of: id_, "key": key, "value_json": json.dumps(v)} for id_, key, v, _ in rows]
         connection.execute(insert(table), stored)
+
+
+def begin_waiting(connection: Connection, id_: int, now: datetime) -> bool:
+    """A trial that waits is running since then. False, and nothing is changed, where it does not
+    wait any more: another program has taken it."""
+    waits = (TRIALS.c.trial_id == id_) & (TRIALS.c.state == TrialState.WAITING)
+    changed = {"state": TrialState.RUNNING, "datetime_start": now}
+    return connection.execute(update(TRIALS).where(waits).values(**changed)).rowcount > 0
 
 
 def change_state(

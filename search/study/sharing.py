@@ -33,6 +33,7 @@ from search.study import owner
 from search.study.batch import (
     BatchWriter,
     NewTrial,
+    begin_waiting,
     change_state,
     put,
     read_beat,
@@ -44,7 +45,13 @@ from search.study.owner import Beat
 from search.study.patience import patiently
 from search.study.reader import study_attribute
 from search.study.stored import MOST_FOLDERS, typed_text
-from search.study.under_way import UnderWay, give_up, queue_again, read_under_way
+from search.study.under_way import (
+    UnderWay,
+    belong_to_nobody,
+    give_up,
+    queue_again,
+    read_under_way,
+)
 
 LOOK_EVERY_S = 2.0
 """Coordinators that share a study look so often for what the others have done."""
@@ -160,6 +167,14 @@ def _run_by(connection: Connection, study_id: int, run: str) -> dict[int, int]:
     return {id_: it.number for id_, it in found.items() if it.by == run}
 
 
+def _waiting(connection: Connection, study_id: int) -> list[int]:
+    """Ids of the trials that wait and can be run, as searches have completed them."""
+    completed = select(TRIAL_USER.c.trial_id).where(TRIAL_USER.c.key == attr.SIZE)
+    these = (TRIALS.c.study_id == study_id) & (TRIALS.c.state == TrialState.WAITING)
+    wanted = select(TRIALS.c.trial_id).where(these & TRIALS.c.trial_id.in_(completed))
+    return list(connection.scalars(wanted))
+
+
 def lost_words(last: Beat, silent: float, trials: int) -> str:
     """What the user is told of a lost coordinator, in a line."""
     queued = f", and its {count_of(trials, 'trial')} queued again" if trials else ""
@@ -236,7 +251,8 @@ class SharedWriter(BatchWriter):
             if claim.waiting is not None:
                 number, attributes = claim.waiting, {attr.RUN_BY: owner.RUN}
                 id_ = self.ids[number]
-                change_state(connection, id_, TrialState.RUNNING, (), time_now())
+                if not begin_waiting(connection, id_, time_now()):
+                    return
             else:
                 assert claim.new is not None
                 number = known.newest + 1
@@ -416,7 +432,8 @@ class SharedWriter(BatchWriter):
 
     def take_back(self) -> list[str]:
         """Put all trials that nobody runs any more back into the queue, where this process is the
-        first to run the study: whoever ran them is lost. Returns lines for the user."""
+        first to run the study: whoever ran them is lost. Those that wait already belong to nobody,
+        which earlier versions did not store. Returns lines for the user."""
         return patiently(lambda _: self._take_back())
 
     def _take_back(self) -> list[str]:
@@ -426,6 +443,7 @@ class SharedWriter(BatchWriter):
             found = read_under_way(connection, self.study_id)
             ours = [id_ for id_, it in found.items() if it.searched and not it.left_alone]
             queue_again(connection, ours, "the run was killed")
+            belong_to_nobody(connection, _waiting(connection, self.study_id))
             lines = [f"{count_of(len(ours), 'interrupted trial')} queued again"] if ours else []
             for it in found.values():
                 if it.left_alone:

@@ -24,8 +24,8 @@ class UnderWay:
 
     number: int
     by: str | None
-    """The coordinator that runs it, by what its sign of life calls `run`; None where it does not
-    say so."""
+    """The coordinator that runs it, by what its sign of life calls `run`; NOBODY where it was not
+    one that took it from those that wait; None where it does not say so."""
     ours: bool
     """Whether a search has made it: those of earlier versions do not say who runs them."""
     began: datetime | None
@@ -36,14 +36,14 @@ class UnderWay:
     def left_alone(self) -> bool:
         """Whether another program may be at it."""
         last = self.heartbeat
-        if last is None and not self.searched:
+        if last is None and (self.by == attr.NOBODY or not self.searched):
             last = self.began
         return last is not None and abs(time_now() - last) <= LEFT_ALONE
 
     @property
     def searched(self) -> bool:
-        """Whether it has been run by a search, so that one can go on with it."""
-        return self.ours or self.by is not None
+        """Whether it has been made, or run, by a search, so that one can go on with it."""
+        return self.ours or bool(self.by)
 
 
 def read_under_way(connection: Connection, study_id: int) -> dict[int, UnderWay]:
@@ -86,8 +86,15 @@ def _moment(text: str | None) -> datetime | None:
 def queue_again(connection: Connection, ids: Collection[int], cause: str) -> None:
     """Running trials, by id, wait again."""
     _say(connection, ids, f"interrupted: {cause}; queued again")
+    belong_to_nobody(connection, ids)
     for id_ in ids:
         change_state(connection, id_, TrialState.WAITING, (), time_now())
+
+
+def belong_to_nobody(connection: Connection, ids: Iterable[int]) -> None:
+    """Trials, by id, that wait: no coordinator trains them any more."""
+    rows = ((id_, attr.RUN_BY, attr.NOBODY, True) for id_ in ids)
+    put(connection, TRIAL_USER, "trial_id", rows)
 
 
 def give_up(connection: Connection, ids: Collection[int]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from paretrain.cli import UserError
 from search.problem.optuna_internals import id_of
 from search.study import owner
-from search.study.attributes import OWNER, RUN_BY
+from search.study.attributes import NOBODY, OWNER, RUN_BY
 from search.study.batch import Batch, NewTrial
 from search.study.database_file import make_whole
 from search.study.patience import Patience, patiently
@@ -125,6 +125,7 @@ class StudyWriter:
 
         def change(batch: Batch) -> None:
             if claim.number is not None:
+                batch.attributes[claim.number][RUN_BY] = NOBODY
                 batch.states.append((claim.number, TrialState.WAITING, ()))
 
         self._changes.put(change)
@@ -149,7 +150,7 @@ class StudyWriter:
 
     def wait(self, number: int, attributes: Mapping[str, Any]) -> None:
         """A running trial goes back to the queue, under its own number, with what it has."""
-        self._change(number, attributes, TrialState.WAITING)
+        self._change(number, {**attributes, RUN_BY: NOBODY}, TrialState.WAITING)
 
     def end(
         self,

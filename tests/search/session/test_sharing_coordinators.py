@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from paretrain.cli import UserError
 from search.problem.canonical import canonical_key
 from search.problem.optuna_internals import id_of, set_attributes, storage_of
 from search.session import coordinator
@@ -230,6 +231,43 @@ def test_a_trial_of_another_program_keeps_nobody_waiting(session: Session) -> No
     session.study.set_user_attr(attr.OWNER, None)  # nor does a search that is alone
     assert session.run(FakeTrainers(1, rising), trials=4).ending == "done"
     assert session.study.trials[asked.number].state == TrialState.RUNNING
+
+
+def test_a_trial_that_waits_and_another_program_takes_is_not_trained_here(
+    session: Session,
+) -> None:
+    first = InterruptedAfter(1, rising)
+    first.messages = 1
+    assert session.run(first, trials=3).ending == "interrupted"
+    last = beat(shares=True) | {"host": "elsewhere", "run": OTHER}
+    session.study.set_user_attr(attr.OWNER, last)
+    assert session.study.ask().number == 0
+    pool = FakeTrainers(1, rising)
+    assert session.run(pool, trials=2, join=True).ending == "done"
+    assert [number for _, number in pool.trained] == [1, 2]
+    assert session.states == [TrialState.RUNNING, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert "waits for" not in "".join(session.told)
+
+
+def test_a_search_that_is_alone_ends_where_another_program_takes_its_next_trial(
+    session: Session,
+) -> None:
+    first = InterruptedAfter(2, rising)
+    first.messages = 2
+    assert session.run(first, trials=4).ending == "interrupted"
+    study = session.study
+    assert session.states == [TrialState.WAITING] * 2
+
+    def happens(order: Train) -> None:
+        if order.trial == 0:  # as Optuna's `ask` does
+            storage_of(study).set_trial_state_values(id_of(study.trials[1]), TrialState.RUNNING)
+
+    with pytest.raises(UserError, match="another program has begun trial 1"):
+        session.run(WhileElsewhere(happens), trials=4)
+    pool = FakeTrainers(1, rising)
+    assert session.run(pool, trials=2).ending == "done"
+    assert 1 not in [number for _, number in pool.trained]
+    assert study.trials[1].state == TrialState.RUNNING
 
 
 def test_a_failure_elsewhere_leaves_a_trial_to_be_made(session: Session) -> None:

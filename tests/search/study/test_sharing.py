@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from paretrain.cli import UserError
 from search.problem.objective import DIRECTIONS
-from search.problem.optuna_internals import HEARTBEATS, id_of
+from search.problem.optuna_internals import HEARTBEATS, id_of, set_attributes
 from search.session.joining import wait_for_others
 from search.study import attributes as attr
 from search.study import owner, sharing
@@ -351,6 +351,39 @@ def test_trials_of_one_that_left_without_putting_them_back_are_queued_again(
     assert b.look() == ([], [])
 
 
+def test_a_trial_that_waits_and_another_program_takes_is_that_program_s(
+    study: optuna.Study,
+) -> None:
+    a, b = Coordinator(study, A), Coordinator(study, B)
+    assert a.claim() == 0
+    set_attributes(study, id_of(study.trials[0]), {attr.CONFIG: CONFIG.to_dict()})
+    a.leaves()
+    assert b.look()[1] == ["1 trial of a coordinator that has ended queued again"]
+    b.learn()
+    assert study.ask().number == 0
+    assert b.claim(waiting=0) is None and b.look()[1] == []
+    with process(B):
+        writer = SharedWriter(study, {0: id_of(study.trials[0])}, owned=True)
+        begins = Batch(states=[(0, TrialState.RUNNING, ())])
+        begins.attributes[0][attr.RUN_BY] = B
+        with pytest.raises(UserError, match="another program has begun trial 0, which waited"):
+            writer.write(begins)
+        writer.write(begins, again=True)  # it may have been stored, and the answer lost
+    assert b.look()[1] == [] and study.trials[0].user_attrs[attr.RUN_BY] == B
+
+
+def test_what_an_earlier_version_left_waiting_is_known_to_belong_to_nobody(
+    study: optuna.Study,
+) -> None:
+    enter(study)
+    writer, queued = SharedWriter(study, {}, owned=True), TrialState.WAITING
+    for attributes in ({attr.SIZE: 9}, {attr.SIZE: 9, attr.RUN_BY: A}, {}):
+        study.add_trial(create_trial(state=queued, user_attrs=attributes))
+    writer.take_back()
+    by = [trial.user_attrs.get(attr.RUN_BY) for trial in study.trials]
+    assert by == [attr.NOBODY, attr.NOBODY, None]
+
+
 DAY = timedelta(days=1, hours=15)
 
 
@@ -384,7 +417,10 @@ def left_running(study: optuna.Study) -> list[str]:
     running(study, {}, DAY, heartbeat=hour)
     running(study, {}, 3 * DAY, heartbeat=DAY)
     running(study, ours | {attr.RUN_BY: "9" * 32}, DAY, heartbeat=hour)  # Optuna's ask took it
-    return ["WAITING", "WAITING", "RUNNING", "FAIL", "RUNNING", "FAIL", "RUNNING"]
+    running(study, ours | {attr.RUN_BY: attr.NOBODY}, hour)  # and this one
+    running(study, ours | {attr.RUN_BY: attr.NOBODY}, DAY)
+    states = ["WAITING", "WAITING", "RUNNING", "FAIL", "RUNNING", "FAIL", "RUNNING", "RUNNING"]
+    return [*states, "WAITING"]
 
 
 FAILED = [
@@ -400,8 +436,8 @@ def test_the_first_takes_back_what_searches_have_left_and_nothing_of_other_progr
     writer = SharedWriter(study, {}, owned=True)
     said = writer.take_back()
     assert [trial.state.name for trial in study.trials] == left_running
-    assert said[0] == "2 interrupted trials queued again" and said[-2:] == FAILED
-    assert [line[:8] for line in said[1:-2]] == ["trial 2 ", "trial 4 ", "trial 6 "]
+    assert said[0] == "3 interrupted trials queued again" and said[-2:] == FAILED
+    assert [line[:8] for line in said[1:-2]] == ["trial 2 ", "trial 4 ", "trial 6 ", "trial 7 "]
     assert all("is left alone" in line for line in said[1:-2])
     assert writer.take_back() == said[1:-2]
     assert study.trials[1].user_attrs[attr.VERDICT].endswith("was killed; queued again")
@@ -412,12 +448,12 @@ def test_one_that_has_joined_does_the_same(study: optuna.Study, left_running: li
     a = Coordinator(study, A)  # and looks
     assert [trial.state.name for trial in study.trials] == left_running
     a.learn()
-    assert a.claim() == 7
+    assert a.claim() == 9
     running(study, {attr.CONFIG: CONFIG.to_dict()}, timedelta(0))
     running(study, {}, DAY)
     assert a.look()[1] == [
         "1 trial of a coordinator that has ended queued again",
-        "trial 9, which another program had begun a day ago or earlier, has failed",
+        "trial 11, which another program had begun a day ago or earlier, has failed",
     ]
     states = [trial.state.name for trial in study.trials]
     assert states == [*left_running, "RUNNING", "WAITING", "FAIL"]
