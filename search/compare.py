@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
+from paretrain.paths import file_to_write
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
 from search.study.collector import without_collector
@@ -39,6 +40,8 @@ def compare(
 
     if len(set(names)) < 2:
         raise UserError(f"search.compare {' '.join(names)}: give two different studies or more")
+    if out is not None:
+        out = file_to_write(out, "--out", "both.html", ".html", ".htm")
     with Doing(Screen(stderr=True), "reading the studies"):
         studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]
     refuse_unlike(studies)

@@ -18,6 +18,7 @@ from paretrain.atomic import write_whole
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
 from paretrain.formatting import percent
+from paretrain.paths import file_to_write
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
 from search.study.attributes import THREADS
@@ -46,7 +47,7 @@ def export(
         str | None, Option(help="Take the smallest at most so much below the best: 1%.")
     ] = None,
     knee: Annotated[
-        bool, Option("--knee", help="Take the knee: beyond it, more parameters add little.")
+        bool, Option("--knee", help="Take the knee: beyond it, more parameters help less.")
     ] = False,
     best: Annotated[bool, Option("--best", help="Take the most accurate.")] = False,
     all_images: Annotated[
@@ -81,7 +82,8 @@ def export(
             "--best": best or None,
         }
     )
-    _check_out(out)
+    if out is not None:
+        out = file_to_write(out, "--out", "best.yaml", ".yaml", ".yml")
     with Doing(Screen(stderr=True), "reading the study"):
         study = load_study(storage, study_name)
     finished, chance = read_records(study, TrialState.COMPLETE), chance_of(study)
@@ -173,25 +175,20 @@ def _criterion(options: Mapping[str, Any]) -> _Criterion:
         words = f"the smallest one within {percent(margin)} of the most accurate one"
         return _Criterion(words, lambda records: near_the_best(records, margin))
     if name == "--knee":
-        words = "the knee of the front, beyond which extra parameters add little ACCURACY"
+        words = "the knee of the front: beyond it, more parameters help less than before it"
         return _Criterion(words, at_knee)
     if name == "--best":
         return _Criterion("the most accurate one", most_accurate)
     return _Criterion("named by its number", lambda records: by_number(records, value))
 
 
-def _check_out(out: Path | None) -> None:
-    if out is not None and out.is_dir():
-        raise UserError(f"--out {out} is a folder: give a file such as {out / 'best.yaml'}")
-    if out is not None and not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}: create it first")
-
-
 def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+        raise UserError(
+            f"cannot write {path}: {error.strerror}: choose a file in a folder of yours"
+        ) from None
 
 
 def main() -> None:

@@ -34,8 +34,10 @@ _TIME = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def parse_count(text: str, option: str) -> int:
-    """`2M`, `500k`, `1.5m`, `120000`. Raises UserError."""
-    match = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
+    """`2M`, `500k`, `1.5m`, `120000`, `120,000`. Raises UserError, also for `1,5k`: a comma stands
+    before three digits, never for the decimal point."""
+    whole = "[0-9][0-9_]*|[0-9]{1,3}(?:,[0-9]{3})+"
+    match = re.fullmatch(rf"((?:{whole})(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
     value = float(re.sub("[_,]", "", match[1])) * _COUNT[match[2].lower()] if match else 0.0
     if not 1 <= value <= MOST_COUNT:
         raise UserError(
@@ -45,13 +47,13 @@ def parse_count(text: str, option: str) -> int:
 
 
 def parse_accuracy(text: str, option: str) -> float | None:
-    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `55`, which could be
-    either."""
+    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `55` or `1`, which could
+    be either."""
     match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%?)", text.strip())
     if text.strip().lower() == "none":
         return None
     value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < value <= 1:
+    if not 0 < value <= 1 or text.strip() == "1":
         raise UserError(
             f"{option} {text}: must be an accuracy of more than 0 and at most 100%, such as 55% or "
             "0.55, or none"

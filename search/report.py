@@ -16,7 +16,7 @@ from typer import Option
 
 from paretrain.cli import help_text, run_command
 from paretrain.doing import Doing
-from paretrain.paths import file_name
+from paretrain.paths import file_name, file_to_write
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
 
@@ -53,6 +53,8 @@ def report(
     with Doing(Screen(stderr=True), "reading the study") as doing:
         snapshot = read_snapshot(storage, study_name)
         check_places(figures, table)
+        if out is not None:
+            out = file_to_write(out, "--out", "report.html", ".html", ".htm")
         doing.say("drawing figures and answering questions")
         if csv is None and figures is None and table is None and out is None:
             out = Path(f"{file_name(study_name)}.html")

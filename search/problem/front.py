@@ -5,6 +5,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from search.problem.log_error import log_error
+
 
 class Point(Protocol):
     """Anything with a size and a final accuracy."""
@@ -68,17 +70,20 @@ def best_at_size(points: Iterable[P], size: int) -> P | None:
 
 
 def knee(front: Sequence[P]) -> P:
-    """The point beyond which extra size adds little accuracy: the one farthest above the line
-    between the front's ends, in (log size, accuracy). With one or two points, the most accurate."""
+    """The bend of the front: beyond it, each doubling of the size removes a smaller share of the
+    errors than before it. It is the point farthest above the line between the front's ends, in (log
+    size, `log_error`), the scales on which a front is drawn. In accuracies themselves, a network
+    little better than guessing at one end would make all others look equally good. With one or two
+    points, the most accurate."""
     first, last = front[0], front[-1]
     width = math.log(last.size / first.size)
-    height = last.val_acc - first.val_acc
+    height = log_error(last.val_acc) - log_error(first.val_acc)
     if len(front) < 3 or width == 0 or height == 0:
         return last
 
     def above(point: P) -> float:
         along = math.log(point.size / first.size) / width
-        return (point.val_acc - first.val_acc) / height - along
+        return (log_error(point.val_acc) - log_error(first.val_acc)) / height - along
 
     return max(front, key=above)
 

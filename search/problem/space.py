@@ -25,6 +25,7 @@ from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
 from paretrain.not_done import not_done
 from paretrain.own_files import SOURCE, from_folder, run_file
+from paretrain.paths import is_folder, user_path
 
 FINGERPRINT = 16
 """Digits of a file's hash that a study stores."""
@@ -97,6 +98,11 @@ def load_space(reference: str) -> Space:
         path = BUILT_IN / f"{reference}.py"
         if not path.is_file():
             known = built_in_spaces()
+            if is_folder(user_path(reference)):
+                raise UserError(
+                    f"--space {reference} is a folder: give images with --data {reference}, and "
+                    f"with --space one of {', '.join(known)} or a .py file"
+                )
             raise UserError(
                 f"unknown space '{reference}'{nearest(reference, known)}: there are "
                 f"{', '.join(known)}, or give the path of your own .py file"

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from paretrain.atomic import write_whole
-from paretrain.cli import UserError
+from paretrain.cli import NO_SPACE, UserError
 from paretrain.result.tables import cell as csv_cell
 
 TRIAL = "\0"
@@ -211,14 +211,12 @@ def picker(name: str, lines: Sequence[str]) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Writes the file whole or not at all. Raises UserError where there is no folder or no
-    permission."""
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"has no folder {path.parent}"
-        raise UserError(f"--out {path} {what}: give the path of an HTML file in a folder there is")
+    """Writes the file whole or not at all. Raises UserError where it cannot be written."""
     try:
         write_whole(path, text)
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise
         raise UserError(
             f"--out {path}: {error.strerror}: choose a file in a folder of yours"
         ) from None

@@ -80,10 +80,9 @@ class Plain:
         """Print one event."""
         with self._lock:
             if isinstance(event, TrialStarted):
-                self._at[event.number] = "its first epoch goes on", time.monotonic()
+                self._at[event.number] = "epoch 1 is running", time.monotonic()
             elif isinstance(event, EpochDone):
-                at = f"goes on after epoch {event.epoch} of {event.epochs}"
-                self._at[event.number] = at, time.monotonic()
+                self._at[event.number] = _after(event), time.monotonic()
             elif isinstance(event, TrialEnded):
                 self._at.pop(event.number, None)
             self._tell(event)
@@ -115,6 +114,12 @@ class Plain:
     def _print(self, text: str) -> None:
         self._last = time.monotonic()
         print(text, file=sys.stderr, flush=True)
+
+
+def _after(event: EpochDone) -> str:
+    if event.epoch == event.epochs:
+        return "its last epoch is done"
+    return f"epoch {event.epoch + 1} of {event.epochs} is running"
 
 
 def as_json(event: Event) -> None:

@@ -87,7 +87,8 @@ def search(plan: Plan, style: Style, dry_run: bool) -> int:
         with patient(plan.storage_wait_s, lambda text: _note(style, screen, text)):
             return _search_through(plan, style, dry_run, screen)
     except KeyboardInterrupt:  # before its first trial; later the coordinator ends it well
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        goes_on = "" if dry_run else "; the same command goes on from here"
+        print(f"interrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 

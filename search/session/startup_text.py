@@ -25,6 +25,8 @@ LABEL = 9
 """Characters."""
 MUCH = 3
 """A pass over an image for training takes about as long as three for validation."""
+COARSE = 50
+"""With fewer validation images than this, one of them is more than two points of accuracy."""
 SHOWN = 12
 """Most classes that are named."""
 
@@ -102,21 +104,28 @@ def _of_chance(plan: Plan, data: ImageData) -> list[str]:
 
 
 def _of_validation(plan: Plan, data: ImageData) -> list[str]:
-    """How validation is bounded, or that it is large beside training."""
+    """How validation is bounded, that it is large beside training, or that it tells little."""
     train, val = len(data.train), len(data.val)
+    few = []
+    if val < COARSE:
+        few = [
+            f"only {count_of(val, 'image')} to validate with: each is {100 / val:.1f} points of "
+            "accuracy, so smaller differences between networks mean nothing"
+        ]
     if plan.data.val_least is not None and data.all_validation not in (None, val):
         return [
             "--per-class bounds validation too: as many images as train, "
-            f"{plan.data.val_least} at least, in the proportion of the classes"
+            f"{plan.data.val_least} at least, in the proportion of the classes",
+            *few,
         ]
     if val <= MUCH * train or plan.data.val_least is not None:
-        return []
+        return few
     # A study of an earlier version may have --per-class without a bound.
     cure = "a new study leaves some out"
     if plan.data.per_class is None:
         cure = "--per-class in a new study leaves some out, or move some to training"
     times = f"{val / train:.0f} times as many images validate as train"
-    return [f"{times}, which takes most of the time: {cure}"]
+    return [f"{times}, which takes most of the time: {cure}", *few]
 
 
 def class_names(classes: Sequence[str]) -> str:

@@ -137,7 +137,8 @@ def _invoke(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
     try:
         # Not `app()`, which would keep a broken pipe and Ctrl-C from being told apart.
         command = typer.main.get_command(app)
-        with command.make_context(name, list(arguments)) as context:
+        named = ["-h", "--help"]
+        with command.make_context(name, list(arguments), help_option_names=named) as context:
             code = command.invoke(context)
     except typer.Exit as ended:  # as after --help
         return ended.exit_code

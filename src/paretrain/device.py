@@ -19,10 +19,7 @@ def pick_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    unknown = (
-        f"unknown device '{name}'{nearest(name, ('auto', 'cpu', 'cuda', 'mps'))}: allowed are "
-        "auto, cpu, cuda, cuda:N, mps"
-    )
+    unknown = f"unknown device '{name}'{_meant(name)}: allowed are auto, cpu, cuda, cuda:N, mps"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -39,6 +36,12 @@ def pick_device(name: str) -> torch.device:
     elif device.type not in ("cpu", "mps"):
         raise UserError(unknown)
     return device
+
+
+def _meant(name: str) -> str:
+    if name.lower().startswith(("gpu", "nvidia")):  # as it is written, it is nearer to `cpu`
+        return " (did you mean 'cuda'?)"
+    return nearest(name, ("auto", "cpu", "cuda", "mps"))
 
 
 def native_precision(device: torch.device) -> Precision:

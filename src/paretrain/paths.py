@@ -51,6 +51,26 @@ def is_there(path: Path) -> bool:
     return _ask(path, Path.exists)
 
 
+def file_to_write(path: Path, option: str, example: str, *suffixes: str) -> Path:
+    """Return the path of a file that an option names, with `~` as the home folder.
+
+    Raises UserError where a file cannot be there, and where a file of another kind is there: one
+    whose name has none of these suffixes. A database or a photograph that was given by mistake, in
+    place of the file to write, would be lost.
+    """
+    path = user_path(path)
+    if is_folder(path):
+        raise UserError(f"{option} {path} is a folder: give a file such as {path / example}")
+    if not is_folder(path.parent):
+        raise UserError(f"{option} {path}: there is no folder {path.parent}: create it first")
+    if is_file(path) and path.suffix.lower() not in suffixes:
+        raise UserError(
+            f"{option} {path} would replace a file whose name does not end in "
+            f"{' or '.join(suffixes)}: give another name, such as {path.with_name(example)}"
+        )
+    return path
+
+
 def _ask(path: Path, question: Callable[[Path], bool]) -> bool:
     try:
         return question(path)

@@ -16,6 +16,7 @@ from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.formatting import count_of
+from paretrain.paths import file_to_write
 from paretrain.result.format_names import Format
 from paretrain.safe_text import as_text, one_line
 
@@ -58,8 +59,8 @@ def predict(
     from paretrain.result.load import load_classifier
 
     classifier = load_classifier(folder, form, device, trust, trust, test_time_flip)
-    if csv is not None and not csv.parent.is_dir():
-        raise UserError(f"--csv {csv}: there is no folder {csv.parent}: create it first")
+    if csv is not None:
+        csv = file_to_write(csv, "--csv", "out.csv", ".csv", ".tsv", ".txt")
     notes: list[str] = []
     files = image_files(images, notes)
     skipped: list[str] = []

@@ -103,7 +103,7 @@ PARETRAIN: dict[str, set[str]] = {
         ),
         *("result", "screen", "shell", "testset", "threads", "training"),
     },
-    "predict": {"cli", "formatting", "data", "result", "safe_text"},
+    "predict": {"cli", "formatting", "data", "paths", "result", "safe_text"},
 }
 """Modules and rooms of src/paretrain, and the others that each uses."""
 

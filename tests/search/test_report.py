@@ -92,6 +92,11 @@ def test_a_report_that_cannot_be_written_says_so(
 ) -> None:
     name = (*STUDY, "--storage", storage)
     code, _, err = run_main(report, *name, "--out", tmp_path / "no" / "r.html")
-    assert code == 2 and "has no folder" in err
+    assert code == 2 and "there is no folder" in err
     code, _, err = run_main(report, *name, "--out", tmp_path)
     assert code == 2 and "is a folder" in err
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"a picture")
+    code, _, err = run_main(report, *name, "--out", photo)
+    assert code == 2 and "would replace a file whose name does not end in .html or .htm" in err
+    assert photo.read_bytes() == b"a picture"

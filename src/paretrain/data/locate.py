@@ -13,6 +13,8 @@ from paretrain.data.source import Source
 from paretrain.paths import is_file, is_folder, is_there, user_path
 from paretrain.safe_text import as_text
 
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
+
 
 def open_source(config: DataConfig) -> Source:
     """Find the images, but decode none. Raises UserError when there are none."""
@@ -53,6 +55,10 @@ def resolve_source(text: str, option: str = "--data") -> str:
     )
     if not text:
         raise UserError(f"the name of the data is empty: {allowed}")
+    if text.lower().endswith(_ARCHIVES):
+        raise UserError(f"{text} is an archive: unpack it, then give the folder that was in it")
+    if "://" in text:
+        raise UserError(f"{text} is an address: download the images first, then give their folder")
     if is_there(path):
         raise UserError(f"{text} is a file: {allowed}")
     names = (DIGITS, *SIDES)

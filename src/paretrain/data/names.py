@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from paretrain.paths import is_folder
+
 DIGITS = "digits"
 SIDES = {
     "CIFAR10": 32,
@@ -17,8 +19,8 @@ SIDES = {
 
 
 def is_csv(source: str) -> bool:
-    """Whether a source is a CSV file."""
-    return source.lower().endswith(".csv")
+    """Whether a source is a CSV file: by its name, unless a folder has that name."""
+    return source.lower().endswith(".csv") and not is_folder(Path(source))
 
 
 def short_name(source: str) -> str:

@@ -220,9 +220,9 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_file_instead_of_folder_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "images.zip"
+    file = tmp_path / "images.txt"
     file.write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"images\.zip is a file"):
+    with pytest.raises(UserError, match=r"images\.txt is a file"):
         load(file)
 
 

@@ -50,6 +50,13 @@ def test_knee_is_where_the_curve_bends() -> None:
     assert knee(front) == Net(2_000, 0.90)
 
 
+def test_a_poor_network_at_the_small_end_does_not_make_the_next_ones_look_good_enough() -> None:
+    sizes = [703, 768, 996, 1_178, 1_870, 2_350, 2_734]
+    accuracies = [0.3564, 0.5569, 0.8837, 0.9554, 0.9827, 0.9851, 0.9950]
+    front = [Net(*point) for point in zip(sizes, accuracies, strict=True)]
+    assert knee(front) == Net(1_178, 0.9554)
+
+
 def test_knee_of_one_or_two_points_is_the_most_accurate() -> None:
     assert knee([Net(10, 0.4)]) == Net(10, 0.4)
     assert knee([Net(10, 0.4), Net(20, 0.6)]) == Net(20, 0.6)

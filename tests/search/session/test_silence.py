@@ -34,13 +34,13 @@ def test_a_long_epoch_is_told_to_a_log(capsys: pytest.CaptureFixture[str]) -> No
         said("no trial is being trained just now\n")
         tell(TrialStarted(3, 1000, "a net", "random"))
         tell(TrialStarted(4, 1000, "a net", "random"))
-        first = r"its first epoch goes on, \d+ s so far"
+        first = r"epoch 1 is running, \d+ s so far"
         said(rf"#3: {first}; #4: {first}\n")
         tell(EpochDone(3, 1, 8, 0.5))
-        said(r"#3: goes on after epoch 1 of 8, \d+ s so far; #4")
+        said(r"#3: epoch 2 of 8 is running, \d+ s so far; #4")
         tell(TrialEnded(3, "stopped", "others gain more", 1000, "a net", None, 1, 2))
         capsys.readouterr()
-        said("#4: its first epoch goes on")
+        said("#4: epoch 1 is running")
     time.sleep(0.05)
     capsys.readouterr()
     time.sleep(0.05)
@@ -62,7 +62,7 @@ def test_a_search_and_a_report_tell_a_log_what_they_are_at(search: RunMain) -> N
     for text in ("loading images: ", "measuring network 1 of 2", "measuring network 2 of 2"):
         assert text in err
     # Which of the two threads is the next to write is left to chance.
-    assert re.search(r"#0: (its first epoch goes on|goes on after epoch|epoch 1)", err)
+    assert re.search(r"#0: (epoch [12]|its last epoch)", err)
     assert "measuring" not in out
     first_trial = err.index("#0: ")
     assert "measuring" not in err[first_trial:] and "loading" not in err[first_trial:]

@@ -88,6 +88,8 @@ def test_how_many_images_are_used_and_what_bounds_validation_is_said(
     assert expected in said
     assert ("--per-class bounds validation too" in said) == (least == 6)
     assert ("times as many" in said) == (least is None)
+    few = "only 6 images to validate with: each is 16.7 points of accuracy"
+    assert (few in said) == (least == 6)
 
 
 def test_what_guessing_gives_is_said_where_classes_are_uneven(
