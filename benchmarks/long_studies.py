@@ -306,6 +306,7 @@ def study_page(folder: Path, trials: int) -> dict[str, float]:
     browser that opens it."""
     import optuna_dashboard
 
+    from search.reporting.dashboard.ended_kept import ended_trials_kept
     from search.reporting.dashboard.ended_once import look_at_ended_trials_once
     from search.reporting.dashboard.refresh import IMPORTANCES_S, Pace, Refresher
     from search.reporting.dashboard.server import refreshing
@@ -317,7 +318,7 @@ def study_page(folder: Path, trials: int) -> dict[str, float]:
     refresher.slow = Pace(1e9 * IMPORTANCES_S)  # in another thread, and nobody waits for them
     dashboard = optuna_dashboard.wsgi(storage)
     look_at_ended_trials_once(dashboard)
-    ask = refreshing(dashboard, refresher)
+    ask = refreshing(ended_trials_kept(dashboard, storage), refresher)
 
     def look(after: int) -> float:
         answered: list[str] = []

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -56,12 +57,14 @@ def dashboard(
 
     from search.problem.optuna_internals import quiet_optuna
     from search.reporting.dashboard.artifacts import Artifacts, is_report
+    from search.reporting.dashboard.ended_kept import ended_trials_kept
     from search.reporting.dashboard.ended_once import look_at_ended_trials_once
     from search.reporting.dashboard.guard import LOOPBACK, TOKEN, Guard
     from search.reporting.dashboard.refresh import ORDER, Refresher
     from search.reporting.dashboard.server import (
         HOST,
         make_local_server,
+        prepare,
         refreshing,
         shown_host,
     )
@@ -83,11 +86,12 @@ def dashboard(
         server = make_local_server(port, hosts[0] if hosts else HOST)
         token = secrets.token_urlsafe()
         known = [*hosts, socket.gethostname()] if set(hosts) - set(LOOPBACK) else hosts
-        page = themed(refreshing(application, refresher), ORDER)
+        shown = refreshing(ended_trials_kept(application, database), refresher)
+        page = themed(shown, ORDER)
         server.set_app(Guard(page, token, server.server_port, known, is_report))
         width = max(map(len, names))
-        for name in names:
-            study_id = database.get_study_id_from_name(name)
+        ids = {name: database.get_study_id_from_name(name) for name in names}
+        for name, study_id in ids.items():
             place = f"http://{shown_host(hosts)}:{server.server_port}/dashboard/studies/{study_id}"
             typer.echo(f"{name:<{width}}  {place}?{TOKEN}={token}")
         sys.stdout.flush()
@@ -96,6 +100,9 @@ def dashboard(
         typer.echo("Ctrl-C ends it", err=True)
         if hasattr(os, "nice"):
             os.nice(NICE)
+        # The newest alone where there are several, because each takes memory.
+        newest = max(ids.values())
+        threading.Thread(target=prepare, args=(shown, newest), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -10,6 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.problem.optuna_internals import id_of
 
+Serialize = Callable[[int, FrozenTrial, dict[str, Any]], dict[str, Any]]
+"""Makes what a page is sent of a trial, from the study's id and those of its system attributes that
+belong to the trial."""
+
 
 class _LookedAtOnce:
     """What trials have in common: ranges and attributes. An ended trial, once looked at, adds
@@ -76,3 +80,14 @@ def look_at_ended_trials_once(dashboard: Any) -> None:
         return
     if known:
         cache._cached_extra_study_property_cache = _ByStudy(_CachedExtraStudyProperty)
+
+
+def serializer() -> Serialize | None:
+    """optuna-dashboard's own; None where the version is none whose page is known."""
+    try:
+        from optuna_dashboard import __version__
+        from optuna_dashboard._serializer import serialize_frozen_trial
+    except ImportError:
+        return None
+    serialize: Serialize = serialize_frozen_trial
+    return serialize if __version__.startswith("0.21.") else None

@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from paretrain.cli import UserError
 from paretrain.safe_text import one_line
 from search.problem.optuna_internals import id_of
+from search.reporting.dashboard.ended_kept import STUDY
 from search.reporting.dashboard.refresh import Refresher
 from search.reporting.dashboard.theme import Application
 from search.study.collector import without_collector
@@ -30,7 +31,7 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
-        if get and re.fullmatch(r"/api/studies/(\d+)/?", path):
+        if get and STUDY.fullmatch(path):
             with without_collector():  # each trial becomes hundreds of objects, for a moment
                 return checked(environ, start_response)
         return checked(environ, start_response)
@@ -38,7 +39,7 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
         try:
-            if get and (drawn := re.fullmatch(r"/api/studies/(\d+)/?", path)):
+            if get and (drawn := STUDY.fullmatch(path)):
                 refresher.refresh(int(drawn[1]))
             elif get and (read := re.match(r"/(?:csv|artifacts|api/studies)/(\d+)", path)):
                 trials = {id_of(trial) for trial in refresher.look(int(read[1])).trials}
@@ -73,6 +74,15 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
         return [json.dumps({"reason": one_line(reason)}).encode()]
 
     return application
+
+
+def prepare(application: Application, study_id: int) -> None:
+    """Asks for a study as a page does, and throws the answer away: what can be kept of it is there
+    when somebody opens the page."""
+    place = {"PATH_INFO": f"/api/studies/{study_id}", "QUERY_STRING": "after=0"}
+    environ = {**place, "REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
+    for _ in application(environ, lambda status, headers, *more: None):
+        pass
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -39,6 +39,7 @@ class DashboardStorage(CheckedStorage):
         self._pinned: dict[int, dict[str, Any]] = {}
         self._opened: dict[int, optuna.Study] = {}
         self._study_ids: dict[int, int] = {}
+        self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
         self._opening = threading.Lock()
         self._complained = False
 
@@ -103,12 +104,20 @@ class DashboardStorage(CheckedStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """The trials with their artifacts. Finished trials come from memory."""
-        trials = self.study(study_id).get_trials(deepcopy=deepcopy, states=states)
-        if not self._is_ours(study_id):
-            return trials
-        shown = [copy.copy(trial) for trial in trials]
-        for trial in shown:
-            trial.system_attrs = {**trial.system_attrs, **trial_artifacts(study_id, trial)}
+        trials = self.study(study_id).get_trials(deepcopy=False, states=states)
+        if self._is_ours(study_id):
+            trials = [self._with_artifacts(study_id, trial) for trial in trials]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def _with_artifacts(self, study_id: int, trial: FrozenTrial) -> FrozenTrial:
+        """A copy of the trial. That of an ended one stays the same object."""
+        known = self._shown.get(id_of(trial))
+        if known is not None and known[0] is trial:
+            return known[1]
+        shown = copy.copy(trial)
+        shown.system_attrs = {**trial.system_attrs, **trial_artifacts(study_id, trial)}
+        if trial.state.is_finished():
+            self._shown[id_of(trial)] = trial, shown
         return shown
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
@@ -125,6 +134,7 @@ class DashboardStorage(CheckedStorage):
         self._pinned.pop(study_id, None)
         self._opened.pop(study_id, None)
         self._study_ids.clear()
+        self._shown.clear()
 
     def _with_pinned(self, study_id: int, stored: dict[str, Any]) -> dict[str, Any]:
         """Stored attributes together with pinned ones. A note that a person wrote takes the place

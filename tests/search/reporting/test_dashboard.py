@@ -22,13 +22,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna_dashboard._inmemory_cache import get_cached_extra_study_property
 
 from search.problem.optuna_internals import quiet_optuna
-from search.reporting.dashboard import refresh
+from search.reporting.dashboard import ended_kept, refresh
 from search.reporting.dashboard.artifacts import Artifacts
-from search.reporting.dashboard.ended_once import look_at_ended_trials_once
+from search.reporting.dashboard.ended_kept import ended_trials_kept
+from search.reporting.dashboard.ended_once import look_at_ended_trials_once, serializer
 from search.reporting.dashboard.refresh import FIGURES, IMPORTANCES, ORDER, SHARE, Pace, Refresher
-from search.reporting.dashboard.server import refreshing
+from search.reporting.dashboard.server import prepare, refreshing
 from search.reporting.dashboard.storage import PLOT, DashboardStorage
-from search.reporting.dashboard.theme import SCRIPT, themed
+from search.reporting.dashboard.theme import SCRIPT, Application, themed
 from search.reporting.html import TRIAL, picker
 from search.reporting.notes import _commands
 from search.study.keeping import uploads_folder
@@ -52,15 +53,8 @@ def snapshot(copied: str) -> StudySnapshot:
     return read_snapshot(copied, NAME)
 
 
-def serve(storage: str) -> Ask:
-    """The dashboard as a function of method, path and body."""
-    with quiet_optuna():
-        storage_ = DashboardStorage(storage)
-    refresher = Refresher(storage_, storage)
-    store = Artifacts(refresher.look, uploads_folder(storage))
-    dashboard = optuna_dashboard.wsgi(storage_, artifact_store=store)
-    look_at_ended_trials_once(dashboard)
-    app = refreshing(dashboard, refresher)
+def asking(app: Application) -> Ask:
+    """The application as a function of method, path and body."""
 
     def ask(
         path: str, method: str = "GET", body: dict[str, Any] | None = None, status: str = "20"
@@ -88,6 +82,23 @@ def serve(storage: str) -> Ask:
         return content
 
     return ask
+
+
+def served(storage: str) -> tuple[Application, Application]:
+    """What is made of optuna-dashboard for a browser, and optuna-dashboard itself with what has
+    been drawn."""
+    with quiet_optuna():
+        storage_ = DashboardStorage(storage)
+    refresher = Refresher(storage_, storage)
+    store = Artifacts(refresher.look, uploads_folder(storage))
+    dashboard = optuna_dashboard.wsgi(storage_, artifact_store=store)
+    look_at_ended_trials_once(dashboard)
+    return refreshing(ended_trials_kept(dashboard, storage_), refresher), dashboard
+
+
+def serve(storage: str) -> Ask:
+    """The dashboard as a function of method, path and body."""
+    return asking(served(storage)[0])
 
 
 def content(storage: str) -> list[str]:
@@ -388,3 +399,64 @@ def test_a_text_is_pinned_in_one_piece(copied: str) -> None:
         storage.study(1).set_user_attr("new", _)
     pinned = [key for key in storage.get_study_system_attrs(1) if key.startswith(PLOT)]
     assert sorted(pinned) == sorted(f"{PLOT}{name}:0" for name in FIGURES)
+
+
+def seen(answer: bytes) -> dict[str, Any]:
+    """What a page looks at, with what optuna-dashboard keeps in sets in an order."""
+    told: dict[str, Any] = json.loads(answer)
+    for trial in told["trials"]:
+        for param in trial["params"]:
+            param.pop("distribution", None), param.pop("param_external_pytyp", None)
+    told["plotly_graph_objects"].sort(key=lambda figure: figure["id"])
+    return told
+
+
+def test_a_page_is_sent_what_optuna_dashboard_would_send_and_half_of_it_less(copied: str) -> None:
+    ours, theirs = served(copied)
+    for after in (0, 2, 10_000):
+        path = f"/api/studies/1?after={after}"
+        mine, whole = asking(ours)(path), asking(theirs)(path)
+        assert seen(mine) == seen(whole)
+    assert len(asking(ours)("/api/studies/1")) < 0.8 * len(asking(theirs)("/api/studies/1"))
+    for path, status in (("/api/studies/1?after=-1", "400"), ("/api/studies/7", "404")):
+        assert "reason" in json.loads(asking(ours)(path, status=status))
+
+
+def test_an_ended_trial_becomes_json_again_only_with_another_note(
+    copied: str, snapshot: StudySnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    theirs = serializer()
+    assert theirs is not None
+
+    def counted(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dict[str, Any]:
+        made.append(trial.number)
+        return theirs(study_id, trial, attrs)
+
+    monkeypatch.setattr(ended_kept, "serializer", lambda: counted)
+    app, _ = served(copied)
+    prepare(app, 1)
+    numbers = [trial.number for trial in snapshot.trials]
+    assert made == numbers
+    ask = asking(app)
+    first = json.loads(ask("/api/studies/1"))["trials"]
+    assert made == numbers
+    version = first[2]["note"]["version"] + 1
+    ask(f"/api/studies/1/{first[2]['trial_id']}/note", "PUT", {"body": "Mine.", "version": version})
+    again = json.loads(ask("/api/studies/1"))["trials"]
+    assert made == [*numbers, 2] and again[2]["note"] == {"version": version, "body": "Mine."}
+    assert again[:2] + again[3:] == first[:2] + first[3:]
+    running = snapshot.study.ask()
+    for _ in range(2):
+        assert len(json.loads(ask("/api/studies/1"))["trials"]) == len(numbers) + 1
+    assert made.count(running.number) == 2
+
+
+def test_another_optuna_dashboard_answers_for_itself(
+    copied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optuna_dashboard, "__version__", "0.22.0")
+    with quiet_optuna():
+        storage = DashboardStorage(copied)
+    dashboard = optuna_dashboard.wsgi(storage)
+    assert ended_trials_kept(dashboard, storage) is dashboard
