@@ -85,6 +85,9 @@ def delete(
             return 0
     gone = delete_study(storage, name, folder)
     typer.echo(f"deleted study '{name}' with its {gone.words}")
+    if gone.original is not None:
+        note = f"note: it was taken for a copy of {gone.original}: the state of running trials is"
+        print(f"{note} left for that one", file=sys.stderr)
     for place in gone.left:
         note = f"note: checkpoints of it may be left in {visible(str(place))}: delete that folder"
         print(f"{note} on a machine that has it", file=sys.stderr)

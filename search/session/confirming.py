@@ -15,6 +15,7 @@ from paretrain.interruption import interruptible
 from paretrain.screen import Screen
 from search.session.repeating import Repeating, Repetition
 from search.study.attributes import OWNER, PROVENANCE, THREADS
+from search.study.copies import settle
 from search.study.database_file import DatabaseFile, make_whole
 from search.study.image_place import refuse_lost, where_they_are
 from search.study.owner import (
@@ -28,7 +29,8 @@ from search.study.owner import (
 )
 from search.study.provenance import checkpoint_folder
 from search.study.repeats import Repeat, as_attribute
-from search.study.storage import refuse_damaged_settings
+from search.study.sharing import SharedWriter
+from search.study.storage import refuse_damaged_settings, say
 from search.study.storage_url import StorageUrl
 from search.workers.devices import worker_devices
 from search.workers.pool import WorkerPool
@@ -56,7 +58,8 @@ def train_repetitions(
             f"the images of {images.source} have changed since the search: put back those "
             "that it used, or search anew"
         )
-    threads, checkpoints = int(study.user_attrs.get(THREADS, 1)), checkpoint_folder(study)
+    threads = int(study.user_attrs.get(THREADS, 1))
+    checkpoint_folder(study)  # refuses
     seconds = sum(repetition.record.seconds for repetition in repetitions) / workers
     file = DatabaseFile(storage)
 
@@ -75,6 +78,7 @@ def train_repetitions(
         for key in signs(study.user_attrs):  # of lost ones, which may wake: they write no more
             study.set_user_attr(key, None)
         study.set_user_attr(OWNER, beat())
+        say(settle(study, storage, SharedWriter(study, {}, owned=True)))
         print(
             f"{len(repetitions)} trainings, about {duration(seconds)}; {device_name(device)}, "
             f"{workers} x {count_of(threads, 'thread')}",
@@ -87,7 +91,7 @@ def train_repetitions(
             return Repeating(
                 [each.on(images) for each in repetitions],
                 pool,
-                checkpoints,
+                checkpoint_folder(study),
                 keep,
                 show_life,
                 Screen(stderr=True),

@@ -23,11 +23,10 @@ from search.study.sharing import SharedWriter
 from search.study.stored import short
 
 
-def enqueue(study: optuna.Study, run: PreparedRun) -> list[str]:
+def enqueue(study: optuna.Study, run: PreparedRun, writer: SharedWriter) -> list[str]:
     """Complete what waits: trials that somebody enqueued by Optuna's own `enqueue_trial`, and
     baselines that can run and have not. Gives what the user must be told of them, a line each."""
-    writer, notes = SharedWriter(study, {}, owned=True), []
-    trials = study.get_trials(deepcopy=False)
+    notes, trials = [], study.get_trials(deepcopy=False)
     for trial in trials:
         # The size is stored last: without it, an earlier run was killed before it had completed.
         if trial.state == TrialState.WAITING and attr.SIZE not in trial.user_attrs:

@@ -37,7 +37,7 @@ def made_by_another(study: optuna.Study, half_made: Callable[[optuna.Study], boo
             leave(study)
 
 
-def wait_for_others(study: optuna.Study, tell: Callable[[str], None]) -> bool:
+def wait_for_others(writer: SharedWriter, tell: Callable[[str], None]) -> bool:
     """Returns when this one, which has joined, may begin. False where others share the study: they
     give trials no number of their own any more, but ask the database. True where nobody does yet,
     and this one has to do what the first does. Meanwhile what lost ones have left is queued again.
@@ -45,7 +45,7 @@ def wait_for_others(study: optuna.Study, tell: Callable[[str], None]) -> bool:
     `tell` is given a line for the user. Raises UserError when one that is waited for does not go
     on.
     """
-    writer, began, told = SharedWriter(study, {}, owned=True), time.monotonic(), False
+    began, told = time.monotonic(), False
 
     def look(_: bool) -> bool | None:
         raise_if_interrupted()
@@ -61,7 +61,7 @@ def wait_for_others(study: optuna.Study, tell: Callable[[str], None]) -> bool:
         waited = time.monotonic() - began
         if waited > PATIENCE_S:
             raise UserError(
-                f"{who(blocks)} runs study '{study.study_name}' and has not answered that it "
+                f"{who(blocks)} runs study '{writer.study_name}' and has not answered that it "
                 "may be joined: look after it, or end it"
             )
         if waited > TOLD_AFTER_S and not told:

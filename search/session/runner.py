@@ -52,6 +52,7 @@ from search.session.worker_count import choose
 from search.stopping.pruners import WithControlArm, make_rule
 from search.study.attributes import OWNER, REFUSED
 from search.study.checked_storage import damage_of
+from search.study.copies import settle
 from search.study.database_file import DatabaseFile
 from search.study.decisions import read_memory
 from search.study.images import chance_on
@@ -249,22 +250,22 @@ def _search(
     plan = run.plan
     attrs = study.user_attrs
     refuse_unless_owned(plan.study_name, attrs)
+    writer = SharedWriter(study, {}, owned=True)
     if plan.checkpoints is not None:
-        writer = SharedWriter(study, {}, owned=True)
         for line in writer.keep_checkpoints_in(plan.checkpoints):
             _note(style, screen, line)
     first = own_key(attrs) == OWNER
     if not first:
-        first = wait_for_others(study, lambda text: _note(style, screen, text))
+        first = wait_for_others(writer, lambda text: _note(style, screen, text))
         agree_with_others(study, plan, first)
     for line in damage_of(study):
         _note(style, screen, line)
     if space_has_changed(study, plan):
         screen.print(f"note: {plan.space.path.name} has changed since this study began")
     if first:
-        for line in SharedWriter(study, {}, owned=True).take_back():
+        for line in writer.take_back():
             _note(style, screen, line)
-        for line in enqueue(study, run):
+        for line in [*settle(study, plan.storage, writer), *enqueue(study, run, writer)]:
             _note(style, screen, line)
     # Read once: what others do from now on is heard of as news, and counts once.
     trials = study.get_trials(deepcopy=False)

@@ -15,6 +15,7 @@ from paretrain.formatting import count_of
 from search.problem.optuna_internals import rename
 from search.study.attributes import CHECKPOINTS, UID
 from search.study.checked_storage import CheckedStorage
+from search.study.copies import original_of, place_of
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
 from search.study.provenance import checkpoints_of
@@ -53,6 +54,8 @@ class Belongings:
     checkpoints: tuple[Path, ...]
     """Folders with the state of its interrupted trials, the first in this machine's cache; none
     where another study has them too."""
+    original: str | None = None
+    """Where that study is in another database, of which this one is a copy: which it is."""
     left: tuple[Path, ...] = ()
     """Those of them that are not reached from here, or could not be cleared."""
     shared: tuple[Path, ...] = ()
@@ -100,7 +103,7 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
 
 def belongings(storage: StorageUrl, name: str, folder: Path) -> Belongings:
     """What `delete_study` would delete. Raises UserError when there is no such study."""
-    return _belongings(*_found(storage, name), folder)
+    return _belongings(storage, *_found(storage, name), folder)
 
 
 def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
@@ -110,7 +113,7 @@ def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
     check_writable(storage)
     opened, study_id = _found(storage, name)
     with _unused(storage, name, opened.settings(study_id)):
-        gone = _belongings(opened, study_id, folder)
+        gone = _belongings(storage, opened, study_id, folder)
         opened.delete_study(study_id)
     if gone.checkpoints:
         shutil.rmtree(gone.checkpoints[0], ignore_errors=True)
@@ -163,16 +166,22 @@ def _found(storage: StorageUrl, name: str) -> tuple[CheckedStorage, int]:
     return opened, study_id
 
 
-def _belongings(opened: CheckedStorage, study_id: int, folder: Path) -> Belongings:
+def _belongings(
+    storage: StorageUrl, opened: CheckedStorage, study_id: int, folder: Path
+) -> Belongings:
     # A copy, by Optuna's copy_study, has the same uid and uploads.
     others = [other for other in opened.ids() if other != study_id]
     uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
     settings = opened.settings(study_id)
     uid, chosen = settings.get(UID), settings.get(CHECKPOINTS, [])
+    original = original_of(place_of(storage, opened.engine), settings)
     shared = uid is None or uid in {opened.settings(other).get(UID) for other in others}
     return Belongings(
         study_id,
         opened.trial_count(study_id),
         [path for id_ in sorted(uploads) if (path := folder / id_).is_file()],
-        () if shared else tuple(checkpoints_of(str(uid), place) for place in (None, *chosen)),
+        ()
+        if shared or original is not None
+        else tuple(checkpoints_of(str(uid), place) for place in (None, *chosen)),
+        original,
     )

@@ -310,6 +310,10 @@ class SharedWriter(BatchWriter):
 
         return work
 
+    def store(self, key: str, value: object) -> None:
+        """Give the study an attribute, at once."""
+        patiently(self.storing(key, value))
+
     def queue_baseline(
         self, name: str, new: Callable[[int], tuple[NewTrial, dict[str, Any]]]
     ) -> None:

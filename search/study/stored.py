@@ -234,6 +234,23 @@ class StoredPlace(TypedDict):
     images: Line | None
 
 
+@with_config(_STRICT)
+class StoredFile(TypedDict):
+    """A database that is a file."""
+
+    host: Line
+    path: Line
+    inode: Number
+
+
+@with_config(_STRICT)
+class StoredServer(TypedDict):
+    """One on a server."""
+
+    server: Line
+    name: Line
+
+
 @with_config(_OPEN)
 class StoredSettings(TypedDict):
     """Settings of the last run."""
@@ -362,6 +379,7 @@ _STUDY: dict[str, Any] = {
     attr.SPACE_FILE: StoredSpaceFile | None,
     attr.SETTINGS: StoredSettings,
     attr.CHECKPOINTS: Annotated[list[Line], Field(max_length=MOST_FOLDERS)],
+    attr.DATABASE: StoredFile | StoredServer,
     attr.IMAGE_PLACE: StoredPlace,
     attr.PRIOR: StoredPrior,
     attr.PRIOR_AGREEMENT: StoredAgreement,

@@ -48,6 +48,8 @@ def command(searched: Path, here: Path, run_main: RunMain) -> RunMain:
     """Runs a command of search/ beside a copy of that database, `studies.db`."""
     with closing(sqlite3.connect(searched)) as old, closing(sqlite3.connect("studies.db")) as new:
         old.backup(new)
+        new.execute("DELETE FROM study_user_attributes WHERE key = 'database'")  # it is no copy
+        new.commit()
     return run_main
 
 

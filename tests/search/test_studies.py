@@ -12,9 +12,12 @@ from search.export import main as export
 from search.run import main as run
 from search.session.open_study import stored_settings
 from search.studies import main as studies
-from search.study.attributes import CHECKPOINTS, OWNER, UID
+from search.study.attributes import CHECKPOINTS, DATABASE, OWNER, UID
+from search.study.copies import settle
 from search.study.owner import leave, sole_owner
+from search.study.provenance import checkpoint_folder
 from search.study.sharing import SharedWriter, enter
+from search.study.storage import load_study
 from search.study.storage_url import StorageUrl
 from search.study.stored import MOST_FOLDERS
 from tests.harness import NAME, RunMain, empty_study, study
@@ -231,6 +234,102 @@ def test_a_copy_of_a_deleted_study_keeps_its_checkpoints_and_uploads(
     )
     assert command(studies, "delete", NAME, "--yes").code == 0
     assert names(command) == ["copy"] and (checkpoint / "3.pt").exists() and uploaded.exists()
+
+
+@pytest.fixture
+def interrupted(searched: Path, checkpoint: Path) -> Path:
+    """The folder of the checkpoint of trial 3, which waits in a study that knows its database."""
+    assert study(storage=searched).user_attrs[DATABASE]["path"] == str(searched)
+    with closing(sqlite3.connect("studies.db")) as database, database:
+        database.execute("UPDATE trials SET state = 'WAITING' WHERE number = 3")
+    assert settled(StorageUrl.of("studies.db")) == []
+    return checkpoint
+
+
+def settled(storage: StorageUrl) -> list[str]:
+    """What a run of the study in it says first of whether it is a copy."""
+    found = load_study(storage, NAME)
+    enter(found)
+    lines = settle(found, storage, SharedWriter(found, {}, owned=True))
+    leave(found)
+    return lines
+
+
+def copied(name: str) -> StorageUrl:
+    with closing(sqlite3.connect("studies.db")) as old, closing(sqlite3.connect(name)) as new:
+        old.backup(new)
+    return StorageUrl.of(name)
+
+
+def checkpoints_in(storage: StorageUrl) -> list[str]:
+    folder = checkpoint_folder(load_study(storage, NAME))
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_copy_of_the_database_leaves_the_checkpoints_of_the_original_alone(
+    interrupted: Path, run_main: RunMain, here: Path
+) -> None:
+    home = StorageUrl.of("studies.db")
+    for name in ("deleted.db", "goes on.db"):
+        copied(name)
+    (interrupted / "repeat-1-7.pt").write_bytes(b"state")
+    (interrupted / "2.pt").write_bytes(b"of a trial that does not wait in the copy")
+    code, _, err = run_main(studies, "delete", NAME, "--yes", "--storage", "deleted.db")
+    original = f"taken for a copy of the one in {here / 'studies.db'} on"
+    assert code == 0 and original in err and err.count("\n") == 1
+    goes_on = StorageUrl.of("goes on.db")
+    (line,) = settled(goes_on)
+    assert original in line and settled(goes_on) == []
+    assert checkpoints_in(goes_on) == ["3.pt", "repeat-1-7.pt"]
+    assert run_main(studies, "delete", NAME, "--yes", "--storage", goes_on).err == ""
+    assert checkpoints_in(home) == ["2.pt", "3.pt", "repeat-1-7.pt"] and settled(home) == []
+    assert run_main(studies, "delete", NAME, "--yes").code == 0
+    assert not [*interrupted.parent.glob("*/3.pt")][1:], "but for that of another study"
+
+
+@pytest.mark.parametrize("way", ["renamed", "put elsewhere", "made anew", "linked"])
+def test_a_database_that_was_moved_keeps_its_checkpoints(
+    interrupted: Path, run_main: RunMain, way: str
+) -> None:
+    home, moved = Path("studies.db"), StorageUrl.of("moved.db")
+    if way == "linked":
+        Path("moved.db").hardlink_to(home)
+    elif way == "renamed":
+        home.rename("moved.db")
+    else:
+        copied("moved.db")
+        home.unlink()
+    if way == "made anew":  # somebody else's study of that name
+        empty_study()
+    assert settled(moved) == [] and checkpoints_in(moved) == ["3.pt"]
+    assert run_main(studies, "delete", NAME, "--yes", "--storage", moved).err == ""
+    assert not interrupted.exists()
+
+
+def test_what_comes_from_another_machine_is_taken_for_a_copy_unless_it_is_the_same_file(
+    interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert settled(StorageUrl.of("studies.db")) == [], "on a disk that both see"
+    monkeypatch.setattr("socket.gethostname", lambda: "one more")
+    copied("mine.db")
+    (line,) = settled(StorageUrl.of("mine.db"))
+    assert "studies.db on another" in line
+    assert checkpoints_in(StorageUrl.of("mine.db")) == checkpoints_in(StorageUrl.of("studies.db"))
+
+
+def test_of_two_studies_of_one_database_with_the_same_checkpoints_one_is_given_others(
+    interrupted: Path,
+) -> None:
+    place = "sqlite:///studies.db"
+    optuna.copy_study(
+        from_study_name=NAME, from_storage=place, to_storage=place, to_study_name="copy"
+    )
+    storage = StorageUrl.of("studies.db")
+    (line,) = settled(storage)
+    assert "taken for a copy of 'copy' in this database" in line
+    assert study("copy").user_attrs[UID] == interrupted.name != study().user_attrs[UID]
+    assert settled(storage) == [] and checkpoints_in(storage) == ["3.pt"]
 
 
 def test_nothing_is_deleted_unasked(command: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ class Session:
         study = open_study(plan, self._data)
         if not join:
             SharedWriter(study, {}, owned=True).take_back()
-            self.notes = enqueue(study, prepared)
+            self.notes = enqueue(study, prepared, SharedWriter(study, {}, owned=True))
         known = study.get_trials(deepcopy=False)
         spent = ledger(known, EPOCHS).spent.epochs
         done = sum(trial.state in COUNTED for trial in known)

@@ -177,10 +177,11 @@ def test_who_waits_to_join_waits_for_the_server_too(
     monkeypatch.setattr(SharedWriter, "look", answers)
     with process(B):
         enter(study, join=True)
+        writer = SharedWriter(study, {}, owned=True)
         with pytest.raises(OperationalError):
-            wait_for_others(study, told.append)
+            wait_for_others(writer, told.append)
         with patient(600.0, told.append):
-            assert wait_for_others(study, told.append) is False
+            assert wait_for_others(writer, told.append) is False
     assert [text.split(" (")[0].split(",")[0] for text in told] == [
         "the database does not answer",
         "the database answers again",
