@@ -1,6 +1,6 @@
 """Why a trial was stopped or kept: the story of its epochs, with the rule's numbers.
 
-python -m search.explain --study-name vgg_reduce-digits --trial 17
+python -m search.explain --study-name vgg_reduce-digits --trial 38
 """
 
 import typer

@@ -20,9 +20,13 @@ class ControlArm:
 
     def sentence(self) -> str:
         """The line that a run ends with."""
+        was_wrong = f"{self.ended_above} of them" if self.would_stop > 1 else "it"
+        verdict = f"{was_wrong} ended above the front of that moment, so the rule was wrong there"
+        if not self.ended_above:
+            verdict = "none ended above the front of that moment, so the rule was right"
         return (
-            f"Control arm: {count_of(self.would_stop, 'trial')} ran on that the rule would have "
-            f"stopped; {self.ended_above} ended above the front of that moment"
+            f"Control arm: {count_of(self.would_stop, 'trial')} ran to the end although the rule "
+            f"would have stopped {'them' if self.would_stop > 1 else 'it'}; {verdict}"
         )
 
 

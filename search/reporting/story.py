@@ -154,14 +154,14 @@ def sentence(decision: Decision, epochs: int, sizes: Mapping[int, str]) -> str:
     text = f"{action} after epoch {evidence.epoch} of {epochs}: {evidence.val_acc:.1%}"
     if evidence.expected is None or evidence.low is None or evidence.high is None:
         return f"{text}; {decision.why}"
-    interval = f"90%: {100 * evidence.low:.1f}-{100 * evidence.high:.1f}"
+    interval = f"90% interval: {100 * evidence.low:.1f}-{100 * evidence.high:.1f}"
     text += f", expected to end at {evidence.expected:.1%} ({interval})"
     text += f"; {_to_beat(evidence, sizes)}"
     if evidence.probability is not None:
-        text += f"; {_chance(evidence.probability)} to end above that"
+        text += f"; it ends above that with a probability of {_chance(evidence.probability)}"
     rate, needed = evidence.rate, evidence.rate_needed
     if rate and needed and 0 < rate < needed:
-        text += f"; an epoch gains {rate / needed:.0%} of what others promise"
+        text += f"; per epoch it promises {rate / needed:.0%} of what other trials promise"
     return text
 
 
@@ -174,8 +174,8 @@ def _to_beat(evidence: Evidence, sizes: Mapping[int, str]) -> str:
     if min_acc is None:
         return "no trial of its size or below is above chance"
     if to_beat is not None and to_beat < min_acc:
-        return f"{percent(min_acc)} is asked for, the best so far has {to_beat:.1%}"
-    return f"{percent(min_acc)} is asked for"
+        return f"the target is {percent(min_acc)}, the best so far has {to_beat:.1%}"
+    return f"the target is {percent(min_acc)}"
 
 
 def _chance(probability: float) -> str:

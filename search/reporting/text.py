@@ -121,9 +121,10 @@ def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
     named = ", ".join(f"#{record.number}" for record in guessing[:MOST_NAMED])
     more = f" and {len(guessing) - MOST_NAMED} more" if len(guessing) > MOST_NAMED else ""
     is_are = "is" if len(guessing) == 1 else "are"
+    luck = "" if chance.least is None else f"; {chance.least:.1%} or more would be better than luck"
     return [
         f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} no better than "
-        f"guessing, so not on the front: {chance.words()}"
+        f"guessing, so not on the front: {chance.words()}{luck}"
     ]
 
 
@@ -165,7 +166,7 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     total = ledger.spent
     if not total.epochs:
         return []
-    parts = [f"{entry.epochs:,} {name}" for name, entry in rows.items() if entry.trials]
+    parts = [f"{entry.epochs:,} in {name} trials" for name, entry in rows.items() if entry.trials]
     lines = [
         f"Spent: {count_of(total.epochs, 'epoch')} in {duration(total.seconds)} of training: "
         f"{', '.join(parts)}"

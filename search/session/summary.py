@@ -148,6 +148,7 @@ def _next_commands(plan: Plan, ending: Ending) -> list[str]:
     which = ("--knee",) if smallest is None else ("--trial", smallest.number)
     return [
         command_line("search.dashboard", *study),
+        command_line("search.report", *study),
         command_line("search.confirm", *study),
         command_line("search.export", *study, *which, "--out", "best.yaml"),
         command_line("paretrain", "best.yaml"),

@@ -115,8 +115,8 @@ class FrontRule:
             rate_needed=rate_needed,
         )
         if probability >= self.hopeless and probability <= self.likely and rate < rate_needed:
-            return Decision(True, "others gain more", evidence)
-        why = "" if view.min_acc is None else f"{to_beat:.1%} asked for"
+            return Decision(True, "others promise more", evidence)
+        why = "" if view.min_acc is None else f"{to_beat:.1%} needed"
         if rival is not None:
             why = f"#{rival.number} has {to_beat:.1%}"
         return Decision(probability < self.hopeless, why, evidence)
@@ -145,7 +145,7 @@ class FrontRule:
         worth_it = patient or probability > self.likely or rate >= rate_needed
         if probability >= self.hopeless and worth_it:
             return Decision(False, time.why, evidence)
-        why = "cannot reach the front" if probability < self.hopeless else "others gain more"
+        why = "cannot reach the front" if probability < self.hopeless else "others promise more"
         return Decision(True, f"one class, {begins:.0%} to begin to learn; {why}", evidence)
 
     def _known(self, view: View) -> Ended:

@@ -29,4 +29,7 @@ def test_the_control_arm_counts_whom_the_rule_would_have_stopped_wrongly() -> No
         ]
     )
     assert (found.would_stop, found.ended_above) == (2, 1)
-    assert "2 trials ran on" in found.sentence()
+    assert found.sentence() == (
+        "Control arm: 2 trials ran to the end although the rule would have stopped them; 1 of them "
+        "ended above the front of that moment, so the rule was wrong there"
+    )

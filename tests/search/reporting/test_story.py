@@ -35,20 +35,20 @@ def told(stop: bool, spared: bool = False, **changes: Any) -> str:
 
 def test_a_sentence_has_the_numbers_of_the_judgement() -> None:
     assert told(True) == (
-        "stopped after epoch 6 of 30: 61.2%, expected to end at 66.4% (90%: 63.0-69.1); trial 9 "
-        "has 68.0% with 1.7M parameters; 3% to end above that"
+        "stopped after epoch 6 of 30: 61.2%, expected to end at 66.4% (90% interval: 63.0-69.1); "
+        "trial 9 has 68.0% with 1.7M parameters; it ends above that with a probability of 3%"
     )
     assert told(False, spared=True).startswith("kept in the control arm after epoch 6 of 30")
-    assert told(True, probability=0.0001).endswith("under 1% to end above that")
+    assert told(True, probability=0.0001).endswith("a probability of under 1%")
     slow = told(True, rate=0.1, rate_needed=0.4)
-    assert slow.endswith("; an epoch gains 25% of what others promise")
+    assert slow.endswith("; per epoch it promises 25% of what other trials promise")
 
 
 def test_a_sentence_names_the_accuracy_that_was_asked_for() -> None:
     asked = told(True, rival=None, min_acc=0.7, to_beat=0.7)
-    assert "; 70% is asked for; 3% to end above that" in asked
+    assert "; the target is 70%; it ends above that with a probability of 3%" in asked
     not_yet = told(True, rival=None, min_acc=0.9)
-    assert "; 90% is asked for, the best so far has 68.0%; 3%" in not_yet
+    assert "; the target is 90%, the best so far has 68.0%; it ends above" in not_yet
 
 
 def test_a_judgement_without_an_expectation_gives_its_reason_once() -> None:

@@ -26,11 +26,11 @@ def test_this_is_no_notebook() -> None:
 
 def test_the_bar_grows_with_every_epoch_and_trial() -> None:
     shown = _Shown()
-    for event in (EpochDone(1, 1, 2, 0.5), ended("epoch 1: others gain more")):
+    for event in (EpochDone(1, 1, 2, 0.5), ended("epoch 1: others promise more")):
         shown(event)
     assert 'value="0.3750"' in shown.pages[0] and "1 of 4 trials" in shown.pages[0]
     assert 'value="0.5000"' in shown.pages[1] and "2 of 4 trials" in shown.pages[1]
-    assert "others gain more" in shown.pages[1]
+    assert "others promise more" in shown.pages[1]
 
 
 def test_names_are_text_and_only_the_last_lines_are_kept() -> None:

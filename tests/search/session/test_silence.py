@@ -38,7 +38,7 @@ def test_a_long_epoch_is_told_to_a_log(capsys: pytest.CaptureFixture[str]) -> No
         said(rf"#3: {first}; #4: {first}\n")
         tell(EpochDone(3, 1, 8, 0.5))
         said(r"#3: epoch 2 of 8 is running, \d+ s so far; #4")
-        tell(TrialEnded(3, "stopped", "others gain more", 1000, "a net", None, 1, 2))
+        tell(TrialEnded(3, "stopped", "others promise more", 1000, "a net", None, 1, 2))
         capsys.readouterr()
         said("#4: epoch 1 is running")
     time.sleep(0.05)

@@ -57,7 +57,7 @@ def test_a_gain_too_small_for_its_epochs_is_stopped_where_others_promise_more() 
     judged = rising(99, 90_000, 0.53).until(3)
     assert not FrontRule().decide(judged, view(strong)).stop
     decision = FrontRule().decide(judged, View(EPOCHS, 0.1, 100_000, strong, (), promising))
-    assert decision.stop and decision.reason.endswith("others gain more")
+    assert decision.stop and decision.reason.endswith("others promise more")
     assert numbers(decision)["rate"] < numbers(decision)["rate_needed"]
     certain = FrontRule(likely=0.0)
     assert not certain.decide(judged, View(EPOCHS, 0.1, 100_000, strong, (), promising)).stop
@@ -95,7 +95,7 @@ def test_with_an_accuracy_asked_for_what_will_not_reach_it_is_stopped() -> None:
     free = FrontRule().decide(small, View(EPOCHS, 0.1, 10**5, LINEAR))
     asked = FrontRule().decide(small, View(EPOCHS, 0.1, 10**5, LINEAR, min_acc=0.7))
     assert not free.stop and asked.stop
-    assert numbers(asked)["to_beat"] == 0.7 and asked.reason.endswith("70.0% asked for")
+    assert numbers(asked)["to_beat"] == 0.7 and asked.reason.endswith("70.0% needed")
     good = curve(9, 900, *[acc * 1.05 for acc in LINEAR[7].accs[:5]])
     assert not FrontRule().decide(good, View(EPOCHS, 0.1, 10**5, LINEAR, min_acc=0.7)).stop
 

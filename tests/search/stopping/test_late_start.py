@@ -48,7 +48,7 @@ def test_waiting_is_worth_what_a_start_would_gain_at_its_size() -> None:
     seen = View(EPOCHS, 0.1, 100_000, UNLIKE, (), PROMISING)
     large, small = (curve(99, size, *[0.1] * 2, one_class=2) for size in (20_000, 200))
     decision = FrontRule().decide(large, seen)
-    assert decision.stop and "others gain more" in decision.reason
+    assert decision.stop and "others promise more" in decision.reason
     assert 0 < numbers(decision)["rate"] < numbers(decision)["rate_needed"]
     assert not FrontRule().decide(small, seen).stop
 

@@ -50,7 +50,7 @@ def test_a_resumed_study_decides_as_an_uninterrupted_one(
     judgements = study(1, workers, limited, min_acc)
     decisions = [judgement.decision for judgement in judgements]
     reasons = " ".join(decision.why for decision in decisions)
-    assert "others gain more" in reasons and "one class" in reasons
+    assert "others promise more" in reasons and "one class" in reasons
     assert 10 < sum(decision.stop for decision in decisions) < TRIALS - 10
     for cut in range(0, len(judgements), len(judgements) // CUTS):
         recalled = read_memory(stored(judgements[:cut]), min_acc)

@@ -45,7 +45,7 @@ EVERYTHING = Evidence(
 @pytest.mark.parametrize(
     "decision",
     [
-        Decision(True, "others gain more", EVERYTHING, memory=MemoryUpdate(4)),
+        Decision(True, "others promise more", EVERYTHING, memory=MemoryUpdate(4)),
         Decision(False, "", Evidence(epoch=1, val_acc=0.1), spared=True),
         Decision(
             False,
