@@ -5,13 +5,16 @@
     python -m benchmarks.real --data cifar10 --work FOLDER --part by-hand
     python -m benchmarks.real --data cifar10 --work FOLDER --part tpe
     python -m benchmarks.real --data cifar10 --work FOLDER --part test --out benchmarks/results
+    python -m benchmarks.real --data cifar10 --work FOLDER --part seeds --out benchmarks/results
 
 `search` is 30 trials of at most 10 epochs with `search.run`. `search-no-hints` is the same without
 the space's HINTS; it may be left out. `tpe` is Optuna's TPE, which has no hints either, with the
 same space, limit, trainer and epochs, until it has had the processor time of `search`; with
 `--minutes` it can begin before our search has ended. `by-hand` trains networks that nobody
 searched. `test` trains our fronts again, with the same seeds, to have their weights; then it opens
-the test part and writes the page cifar10-real.md.
+the test part and writes the page cifar10-real.md. `--seed N` repeats the searches with other random
+numbers, in FOLDER/seed-N. `seeds` writes cifar10-real-seeds.md, which compares all seeds by their
+validation images.
 
 Each part goes on where it was interrupted, so it may run in pieces. `--data` is a folder with
 CIFAR-10 as images, 40,000 to train after the split. It takes about two hours of one core.
@@ -33,6 +36,7 @@ from benchmarks.real.by_hand_part import by_hand
 from benchmarks.real.front_part import front_again
 from benchmarks.real.page import write_page
 from benchmarks.real.search_part import Name, has_ended, run_search, searched_in, spent
+from benchmarks.real.seeds_page import works_of, write_seeds_page
 from benchmarks.real.tpe_part import run_tpe
 from benchmarks.real.training import train
 from paretrain.cli import UserError, help_text, run_command
@@ -49,13 +53,13 @@ SIDE, FRACTION, EPOCHS, TRIALS, LIMIT = 32, 0.25, 10, 30, 300_000
 BY_HAND_SEED = 0
 
 
-def search_words(data: str, name: Name) -> list[str]:
+def search_words(data: str, name: Name, seed: int = 0) -> list[str]:
     """Return the options of a search of ours."""
     words = ["--space", os.path.relpath(SPACES[name]), "--data", data, "--image-size", str(SIDE)]
     words += ["--fraction", str(FRACTION), "--epochs", str(EPOCHS), "--trials", str(TRIALS)]
     # No networks by hand are tried first, which Optuna does not know either.
     words += ["--max-params", str(LIMIT), "--baselines", "none"]
-    return [*words, "--device", "cpu", "--threads", "1", "--seed", "0"]
+    return [*words, "--device", "cpu", "--threads", "1", "--seed", str(seed)]
 
 
 @app.command(help=help_text(__doc__))
@@ -63,8 +67,10 @@ def real(
     data: Annotated[str, Option(help="As for search.run.")],
     work: Annotated[Path, Option(help="Folder for what is kept between parts.")],
     part: Annotated[
-        Literal["search", "search-no-hints", "by-hand", "tpe", "test"], Option(help="What to do.")
+        Literal["search", "search-no-hints", "by-hand", "tpe", "test", "seeds"],
+        Option(help="What to do."),
     ],
+    seed: Annotated[int, Option(min=0, help="Of a search, ours or TPE's.")] = 0,
     minutes: Annotated[
         float | None, Option(help="Processor time of TPE [default: that of the search].")
     ] = None,
@@ -74,14 +80,19 @@ def real(
     if not out.is_dir():
         raise UserError(f"--out {out} is no folder: create it first")
     torch.set_num_threads(1)
+    if part == "seeds":
+        write_seeds_page(works_of(work), out / "cifar10-real-seeds.md")
+        return 0
+    if seed:
+        work = work / f"seed-{seed}"
     work.mkdir(parents=True, exist_ok=True)
     if part in ("search", "search-no-hints"):
         searched: Name = "ours" if part == "search" else "ours-no-hints"
-        seconds = run_search(search_words(data, searched), work, searched)
+        seconds = run_search(search_words(data, searched, seed), work, searched)
         print(f"{seconds / 60:.1f} minutes of processor time")
         return 0
     settings = Settings(data, SIDE, None, FRACTION, EPOCHS, LIMIT, space=SPACES["ours"])
-    plan = settings.plan(0, work, hints=False)
+    plan = settings.plan(seed, work, hints=False)
     images = load_data(plan.data)
     if part == "by-hand":
         for name, config in by_hand().items():

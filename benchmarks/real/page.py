@@ -12,15 +12,12 @@ import torch
 from benchmarks.machine import machine
 from benchmarks.markdown import table
 from benchmarks.real import search_part, tpe_part
-from benchmarks.real.front_part import found, front, trials
+from benchmarks.real.front_part import front
+from benchmarks.real.searches_table import searches_table
 from benchmarks.real.training import Trained, accuracy_on_test, read
 from paretrain.data.parts import ImageData, Part
 from paretrain.shell import command_line
-from search.problem.front import Point, hypervolume, pareto_front
-from search.study.records import COUNTED
-
-LIMIT = 300_000
-"""Parameters: where hypervolumes end, as the search's own limit."""
+from search.problem.front import pareto_front
 
 
 def write_page(work: Path, data: ImageData, test: Part, words: Sequence[str], to: Path) -> None:
@@ -39,7 +36,15 @@ def write_page(work: Path, data: ImageData, test: Part, words: Sequence[str], to
         for network in networks
     ]
     scored.sort(key=lambda row: row[1].num_params)
-    text = "\n".join([*_head(data, test, words), "", *_searches(work, data), "", *_rows(scored)])
+    text = "\n".join(
+        [
+            *_head(data, test, words),
+            "",
+            *searches_table({"": work}, 1 / len(data.classes)),
+            "",
+            *_rows(scored),
+        ]
+    )
     to.write_text(text + "\n", encoding="utf-8")
     print(text)
 
@@ -72,39 +77,6 @@ def _head(data: ImageData, test: Part, words: Sequence[str]) -> list[str]:
 def _wrapped(line: str) -> list[str]:
     """Return a line as lines of a page; headings and commands stay whole."""
     return [line] if line[:1] in ("#", " ", "") else textwrap.wrap(line, 100)
-
-
-def _searches(work: Path, data: ImageData) -> list[str]:
-    ours = search_part.searched_in(work)
-    tpe = tpe_part.trained(work)
-    chance = 1 / len(data.classes)
-    whole = hypervolume(
-        [*tpe, *(each for name in ours for each in found(work, name))], chance, LIMIT
-    )
-
-    def row(name: str, points: Sequence[Point], begun: int, epochs: int, spent: float) -> list[str]:
-        best = max(points, key=lambda point: point.val_acc)
-        share = hypervolume(points, chance, LIMIT) / whole
-        said = [name, f"{spent / 60:.1f}", str(begun), str(len(points)), str(epochs)]
-        said += [str(len(pareto_front(points))), f"{best.val_acc:.2%}", f"{best.size:,}"]
-        return [*said, f"{share:.1%}"]
-
-    rows = []
-    for name in ours:
-        begun = trials(work, name, *COUNTED)
-        epochs = sum(len(record.curve.accs) for record in begun)
-        time = search_part.spent(work, name)
-        rows.append(row(name, found(work, name), len(begun), epochs, time))
-    epochs = sum(len(network.curve) for network in tpe)
-    rows.append(row("TPE", tpe, len(tpe), epochs, tpe_part.spent(work)))
-    head = ["search", "processor minutes", "trials", "completed", "epochs", "on its front"]
-    head += ["best validation", "its parameters", "hypervolume"]
-    return [
-        *table(head, rows),
-        "",
-        "Hypervolume: in (validation accuracy, log10 parameters), from chance and the limit on, as "
-        "a share of that of all searches together.",
-    ]
 
 
 def _rows(scored: Sequence[tuple[str, Trained, float]]) -> list[str]:

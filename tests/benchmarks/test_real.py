@@ -1,7 +1,9 @@
 """The benchmark of a real search: its networks, and weights that are kept for the test part."""
 
 import itertools
+import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ import torch
 from torch import nn
 
 from benchmarks.real.by_hand_part import ROOM, by_hand
+from benchmarks.real.seeds_page import works_of, write_seeds_page
 from benchmarks.real.tpe_part import run_tpe, spent, trained
-from benchmarks.real.training import accuracy_on_test, read, train
+from benchmarks.real.training import Trained, accuracy_on_test, read, train
+from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.load import load_data
 from paretrain.network_config import ResNet9Config
@@ -86,3 +90,19 @@ def test_tpe_goes_on_until_its_time_is_spent(
     more = trained(tmp_path)
     assert [network.name for network in more] == ["tpe-0", "tpe-1", "tpe-2"]
     assert more[0] == first[0] and more[1].config != first[0].config and spent(tmp_path) == 6.0
+
+
+def test_seeds_are_compared_by_the_hypervolume_of_all_together(tmp_path: Path) -> None:
+    for folder, accuracy in ((tmp_path, 0.3), (tmp_path / "seed-1", 0.2)):
+        (folder / "tpe").mkdir(parents=True)
+        record = Trained("tpe-0", "a network", 1000, [0.1, accuracy], 1.0, {})
+        (folder / "tpe" / "tpe-0.json").write_text(json.dumps(asdict(record)))
+    write_seeds_page(works_of(tmp_path), tmp_path / "page.md")
+    lines = (tmp_path / "page.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if "TPE |" in line]
+    assert [row[:2] + row[-1:] for row in rows] == [["0", "TPE", "100.0%"], ["1", "TPE", "50.0%"]]
+
+
+def test_seeds_are_compared_only_where_there_are_several(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has one seed only: repeat the searches with --seed 1"):
+        works_of(tmp_path)
