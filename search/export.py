@@ -44,14 +44,14 @@ def export(
         str | None, Option(help="Take the smallest of at least this accuracy: 95%, 0.95.")
     ] = None,
     within: Annotated[
-        str | None, Option(help="Take the smallest at most so much below the best: 1%.")
+        str | None, Option(help="Take the smallest that is at most this far below the best: 1%.")
     ] = None,
     knee: Annotated[
         bool, Option("--knee", help="Take the knee: beyond it, more parameters help less.")
     ] = False,
     best: Annotated[bool, Option("--best", help="Take the most accurate.")] = False,
     all_images: Annotated[
-        bool, Option("--all-images", help="Train it on all images, where the search used a part.")
+        bool, Option("--all-images", help="Train on all images, even if the search used a part.")
     ] = False,
     out: Annotated[
         Path | None, Option(help="YAML file to write. [default: standard output]")

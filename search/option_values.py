@@ -17,7 +17,7 @@ Storage = Annotated[
         parser=StorageUrl.of,
         metavar="TEXT",
         envvar=VARIABLE,
-        help="SQLite file, or SQLAlchemy URL; one with a password belongs into the variable.",
+        help="SQLite file, or SQLAlchemy URL; give one with a password in the variable.",
     ),
 ]
 STUDIES_DB = cast(StorageUrl, DEFAULT)

@@ -51,7 +51,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def run(
     space: Annotated[str, Option(help="Built-in space, or path of a .py file.")] = "vgg_reduce",
     data: Annotated[
-        str, Option(help="'digits' (embedded), CIFAR10, MNIST, ..., a folder or .csv.")
+        str, Option(help="'digits' (built in), CIFAR10, MNIST, ..., a folder or .csv.")
     ] = "digits",
     columns: Annotated[
         str | None, Option(help="Columns of a .csv to read. [default: path,label]")
@@ -62,14 +62,18 @@ def run(
     ] = 50,
     epochs: Annotated[
         int | None,
-        Option(min=1, max=MOST_EPOCHS, help="Most epochs of a trial. [digits: 12, else 30]"),
+        Option(
+            min=1,
+            max=MOST_EPOCHS,
+            help="Largest number of epochs of a trial. [digits: 12, else 30]",
+        ),
     ] = None,
     image_size: Annotated[
         int | None, Option(min=8, max=1024, help="Side in pixels. [digits: 32, CPU: 64, GPU: 224]")
     ] = None,
     fraction: Annotated[float | None, Option(help="Share of the images to use, 0 to 1.")] = None,
     per_class: Annotated[
-        int | None, Option(min=1, help="Most training images of each class.")
+        int | None, Option(min=1, help="Largest number of training images of each class.")
     ] = None,
     skip_broken: Annotated[
         bool, Option("--skip-broken", help="Leave out images that cannot be decoded.")
@@ -87,7 +91,7 @@ def run(
     ] = "local",
     ray_address: Annotated[
         str | None,
-        Option(help="HOST:PORT of the cluster. [default: that which this machine belongs to]"),
+        Option(help="HOST:PORT of the cluster. [default: the one of this machine]"),
     ] = None,
     checkpoints: Annotated[
         str | None,
@@ -97,7 +101,8 @@ def run(
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
     mps: Annotated[
-        bool, Option("--mps", help="Start NVIDIA's MPS for workers that share a GPU; untried yet.")
+        bool,
+        Option("--mps", help="Start NVIDIA's MPS for workers that share a GPU; not tried yet."),
     ] = False,
     threads: Annotated[
         int | None,
@@ -116,11 +121,9 @@ def run(
         ),
     ] = None,
     objective: Annotated[
-        Objective | None, Option(help="What is to be small, beside accuracy. [default: params]")
+        Objective | None, Option(help="What the search keeps small. [default: params]")
     ] = None,
-    metric: Annotated[
-        Metric | None, Option(help="Which accuracy is to be large. [default: acc]")
-    ] = None,
+    metric: Annotated[Metric | None, Option(help="What accuracy means. [default: acc]")] = None,
     max_size_mb: Annotated[
         str | None, Option(help="Largest file of weights, in millions of bytes, or none.")
     ] = None,
@@ -135,21 +138,25 @@ def run(
     timeout: Annotated[str | None, Option(help="Stop after this time: 600s, 90m, 2h.")] = None,
     epochs_total: Annotated[
         int | None,
-        Option(min=1, help="Most epochs over all runs; no trial starts that could exceed them."),
+        Option(
+            min=1,
+            help="Largest number of epochs over all runs; no trial starts that could exceed it.",
+        ),
     ] = None,
     until_plateau: Annotated[
-        int | None, Option(min=2, help="Stop when so many trials in a row hardly moved the front.")
+        int | None,
+        Option(min=2, help="Stop when this many trials in a row hardly moved the front."),
     ] = None,
     stall: Annotated[
         str | None, Option(help="End a worker that is silent for this long. [default: 5m]")
     ] = None,
     storage_wait: Annotated[
         str | None,
-        Option(help="Wait so long for a database server that is silent. [default: 10m]"),
+        Option(help="Wait this long for a database server that is silent. [default: 10m]"),
     ] = None,
     microbatch: Annotated[
         bool | None,
-        Option(help="Allow BatchNorm over parts of a batch where memory is short."),
+        Option(help="Allow BatchNorm over parts of a batch if memory is short."),
     ] = None,
     precision: Annotated[
         Precision | None,
@@ -177,7 +184,9 @@ def run(
     ] = None,
     baselines: Annotated[
         Choice | None,
-        Option(help="Run networks chosen by hand first, all: settings too. [default: nets]"),
+        Option(
+            help="Train networks chosen by hand first; all: their settings too. [default: nets]"
+        ),
     ] = None,
     prior: Annotated[
         str | None,

@@ -51,8 +51,8 @@ from search.study.snapshot import StudySnapshot
 MOST_NAMED = 4
 """So many parameters are named in a sentence, and baselines before the fold."""
 FRONT = (
-    "The front: networks that no other one beats in both accuracy and size. Each line up on the "
-    "scale of the accuracy is a share fewer errors, so that 99 and 99.9 % are far apart."
+    "The front: networks that no other one beats in both accuracy and size. The accuracy "
+    "axis is logarithmic in the error, so that 90, 99 and 99.9 % are equally far apart."
 )
 HYPERVOLUME = (
     "Hypervolume: the area between the front and what guessing gives, with sizes on a logarithmic "
@@ -192,8 +192,8 @@ def _what_mattered(snapshot: StudySnapshot) -> list[str]:
     if effects:
         largest = ", ".join(f"{e.name} ({e.factor:.3g} times)" for e in effects[:MOST_NAMED])
         lines.append(
-            f"For the size, which is a formula: {largest}. So much changes when one of them alone "
-            "is drawn anew from the space, typically."
+            f"For the size, which is a formula: {largest}. When one of these parameters alone gets "
+            "another random value, the size typically changes by this factor."
         )
     drawn = importance_figures(snapshot, ranked, effects)
     figures = [figure_block(figure, name) for name, figure in drawn.items()]

@@ -52,7 +52,7 @@ def train(
     ] = None,
     data_: Annotated[
         str | None,
-        Option("--data", help="Where the images are now, instead of the configuration's place."),
+        Option("--data", help="Where the images are now, if they have moved."),
     ] = None,
     images: Annotated[
         Path | None, Option(help="Folder that a CSV file's paths start from, where it has moved.")
@@ -70,7 +70,7 @@ def train(
     ] = None,
     all_images: Annotated[
         bool,
-        Option("--all-images", help="Train on all images, also where the search used a part."),
+        Option("--all-images", help="Train on all images, even if the search used a part."),
     ] = False,
     with_validation: Annotated[
         bool, Option("--with-validation", help="Train on the validation images too.")
@@ -318,7 +318,7 @@ def _say_first(
     console.print(describe(config), highlight=False)
     console.print(
         f"{size:,} parameters, {len(images.train):,} training and {validation}, "
-        f"{config.epochs} epochs, seed {config.seed}, {device_name(training.device)}, "
+        f"{count_of(config.epochs, 'epoch')}, seed {config.seed}, {device_name(training.device)}, "
         f"{count_of(threads, 'thread')}{threads_why}",
         highlight=False,
         soft_wrap=True,

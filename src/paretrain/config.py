@@ -361,7 +361,8 @@ class TrainConfig(Frozen):
             raise UserError(f"{path}: {error}") from None
 
 
-_FAMILIES = {"vgg", "resnet", "resnet9", "alexnet", "torchvision", "timm", "own"}
+_UNIONS = {"network", "optimizer", "schedule"}
+"""Settings of several kinds. Pydantic's places have the kind as a part, which no file has."""
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -372,14 +373,19 @@ def _first_fault(error: ValidationError) -> str:
     faults = error.errors(include_url=False)
     first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
     place = [str(part) for part in first["loc"]]
-    if place[0:1] == ["network"] and len(place) > 1 and place[1] in _FAMILIES:
-        del place[1]  # pydantic names the member of the union, which no file does
+    if len(place) > 1 and place[0] in _UNIONS:
+        del place[1]
     where = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
         if answer := not_done(str(first["loc"][-1])):
             return f"{where}: {answer}"
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
         return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
+    if first["type"] == "union_tag_invalid":
+        kinds, given = first["ctx"]["expected_tags"], str(first["ctx"]["tag"])
+        hint = nearest(given, re.findall("'(.*?)'", kinds))
+        key = first["ctx"]["discriminator"].strip("'")
+        return f"{where}.{key}: '{given}' is not one of {kinds}{hint}"
     got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
     return f"{where}: {first['msg']}{got}"
 
@@ -392,9 +398,15 @@ def _plain_values(text: str) -> object:
         loader = _Loader(text)
         top = loader.get_single_node()
         _refuse_growth(top)
+        _refuse_repeated_keys(top)
         return None if top is None else loader.construct_document(top)
     except UserError:
         raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = " ".join(str(error.problem or error.context).split())
+        raise UserError(f"configuration is not YAML{where}: {problem}") from None
     except Exception as error:  # PyYAML raises whatever its Python code meets in odd values
         cause = " ".join(str(error).split())
         raise UserError(f"configuration is not YAML: {cause or type(error).__name__}") from None
@@ -413,6 +425,28 @@ def _refuse_growth(top: yaml.Node | None) -> None:
         if isinstance(value, list):
             for entry in value:
                 todo += entry if isinstance(entry, tuple) else (entry,)
+
+
+def _refuse_repeated_keys(top: yaml.Node | None) -> None:
+    """Raise UserError when a mapping has a key twice. PyYAML would take the last one silently."""
+    todo = [top]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, yaml.SequenceNode):
+            todo += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                todo.append(value)
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise UserError(
+                        f"configuration has '{key.value}' twice, in lines {lines[key.value]} and "
+                        f"{line}: remove one"
+                    )
+                lines[key.value] = line
 
 
 class _Loader(yaml.SafeLoader):

@@ -352,8 +352,24 @@ def test_odd_yaml_is_refused(line: str) -> None:
 def test_error_in_yaml_is_told_in_one_line() -> None:
     with pytest.raises(UserError) as caught:
         TrainConfig.from_yaml("network:\n\t- b\n")
-    assert "line 2" in str(caught.value)
+    assert "configuration is not YAML in line 2, column 1: found character" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("again", ["epochs: 3", "data:\n  source: digits\n  source: mine"])
+def test_a_key_that_is_there_twice_is_refused(again: str) -> None:
+    before = small().to_yaml() if again.startswith("epochs") else "format: 1"
+    with pytest.raises(UserError, match=r"has '(epochs|source)' twice, in lines \d+ and \d+"):
+        TrainConfig.from_yaml(f"{before}\n{again}\n")
+
+
+def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
+    text = small().to_yaml().replace("kind: sgd", "kind: Adamw")
+    with pytest.raises(UserError, match=r"optimizer\.kind: 'Adamw' is not one of 'sgd', .*'adamw'"):
+        TrainConfig.from_yaml(text)
+    wrong = small().to_yaml().replace("lr: ", "lr: -")
+    with pytest.raises(UserError, match=r"wrong at optimizer\.lr: Input should be greater than 0"):
+        TrainConfig.from_yaml(wrong)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
