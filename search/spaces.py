@@ -102,8 +102,8 @@ def check(
     checked = check_space(space, classes, image_size)
     typer.echo(f"{space.path}: {space.summary or 'no docstring, so --list-spaces shows nothing'}")
     typer.echo(
-        f"{checked.built} draws build, {checked.trained} of them trained a step, "
-        f"{checked.too_small_images} cannot take images of {image_size} pixels, "
+        f"{checked.built} random networks are sound; {checked.trained} of them were trained for a "
+        f"step; {checked.too_small_images} need images of more than {image_size} pixels; "
         f"{checked.baselines} baselines fit"
     )
     return 0

@@ -380,7 +380,8 @@ def _first_fault(error: ValidationError) -> str:
         if answer := not_done(str(first["loc"][-1])):
             return f"{where}: {answer}"
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
-        return f"{where}: unknown key{nearest(str(first['loc'][-1]), missing)}"
+        key, inner = str(first["loc"][-1]), len(first["loc"]) > 1
+        return f"{where}: unknown key{nearest(key, missing) or nearest(key, _keys(inner))}"
     if first["type"] == "union_tag_invalid":
         kinds, given = first["ctx"]["expected_tags"], str(first["ctx"]["tag"])
         hint = nearest(given, re.findall("'(.*?)'", kinds))
@@ -388,6 +389,14 @@ def _first_fault(error: ValidationError) -> str:
         return f"{where}.{key}: '{given}' is not one of {kinds}{hint}"
     got = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
     return f"{where}: {first['msg']}{got}"
+
+
+def _keys(inner: bool) -> set[str]:
+    """Return the keys that a file may have at the top, or those inside of all its settings."""
+    schema = TrainConfig.model_json_schema()
+    if not inner:
+        return set(schema["properties"])
+    return {key for part in schema["$defs"].values() for key in part.get("properties", ())}
 
 
 def _plain_values(text: str) -> object:

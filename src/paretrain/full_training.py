@@ -27,7 +27,8 @@ def train_to_the_end(
     with _Bar(training, console) as bar, _in_a_log(console) as doing:
         doing.say(f"training epoch {len(training.curve) + 1} of {epochs}")
         for result in training.epochs(bar.advance):
-            doing.say(f"training epoch {result.epoch + 1} of {epochs}")
+            last = result.epoch == epochs
+            doing.say("ending" if last else f"training epoch {result.epoch + 1} of {epochs}")
             if writes and result.health != "diverged":
                 writes = _keep(training, folder, console)
             console.print(_line(result, training.config, validated), highlight=False)

@@ -1,5 +1,6 @@
 """Files that appear when they are whole, and not before."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -46,6 +47,12 @@ def test_an_error_leaves_the_earlier_file_and_nothing_else(
         raise error
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as caught, whole_or_not(tmp_path / "a.html"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a.html")
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:

@@ -363,6 +363,15 @@ def test_a_key_that_is_there_twice_is_refused(again: str) -> None:
         TrainConfig.from_yaml(f"{before}\n{again}\n")
 
 
+@pytest.mark.parametrize(
+    ("key", "typed"), [("batch_size", "batchsize"), ("image_size", "imagesize"), ("lr", "lrr")]
+)
+def test_a_key_with_a_slip_is_told_the_nearest_one(key: str, typed: str) -> None:
+    text = re.sub(rf"\b{key}:", f"{typed}:", small().to_yaml(), count=1)
+    with pytest.raises(UserError, match=rf"{typed}: unknown key \(did you mean '{key}'\?\)"):
+        TrainConfig.from_yaml(text)
+
+
 def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
     text = small().to_yaml().replace("kind: sgd", "kind: Adamw")
     with pytest.raises(UserError, match=r"optimizer\.kind: 'Adamw' is not one of 'sgd', .*'adamw'"):

@@ -250,7 +250,7 @@ def test_check_finds_what_training_would_not(right: str, wrong: str, tmp_path: P
 @pytest.mark.slow
 def test_the_example_is_a_good_space(capsys: pytest.CaptureFixture[str]) -> None:
     assert spaces.check(str(ROOT / "examples" / "own_network.py"), image_size=16) == 0
-    assert "20 draws build, " in capsys.readouterr().out
+    assert "20 random networks are sound; " in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -55,7 +55,10 @@ def test_show_says_when_no_network_takes_such_images(
 
 def test_check_passes_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert spaces.check(space_file(tmp_path, GOOD)) == 0
-    assert "20 draws build, 20 of them trained a step" in capsys.readouterr().out
+    assert (
+        "20 random networks are sound; 20 of them were trained for a step"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
