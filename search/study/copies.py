@@ -14,8 +14,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import TrialState
-from sqlalchemy import Engine, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, select
 
 from paretrain.safe_text import visible
 from search.problem.optuna_internals import STUDY_USER, backend_of
@@ -23,18 +22,13 @@ from search.study import attributes as attr
 from search.study.checked_storage import CheckedStorage
 from search.study.provenance import checkpoints_of
 from search.study.reader import study_attribute
+from search.study.servers import identity
 from search.study.sharing import SharedWriter
 from search.study.storage_url import StorageUrl
 
 Place = dict[str, Any]
 """Which database it is, and where: host, path and inode of a file, or server and name. A copy has
 another one; so has a database that was moved."""
-
-SERVERS = {
-    # The first number is that of the server's data, which a replica shares.
-    "postgresql": "SELECT CAST(system_identifier AS text), datname || ' ' || CAST(oid AS text)"
-    " FROM pg_control_system(), pg_database WHERE datname = current_database()",
-}
 
 
 def place_of(storage: StorageUrl, engine: Engine) -> Place | None:
@@ -54,10 +48,8 @@ def _of_file(path: Path) -> Place | None:
 
 
 def _of_server(engine: Engine) -> Place | None:
-    with contextlib.suppress(SQLAlchemyError, KeyError), engine.connect() as connection:
-        server, name = connection.execute(text(SERVERS[engine.name])).one()
-        return {"server": server, "name": name}
-    return None
+    found = identity(engine)
+    return None if found is None else {"server": found[0], "name": found[1]}
 
 
 def original_of(now: Place | None, attrs: Mapping[str, Any]) -> str | None:

@@ -19,14 +19,13 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 from search.problem.optuna_internals import backend_of
+from search.study import servers
 from search.study.attributes import CHECKPOINTS, DATABASE, HINT_TRUST, PRIOR_AGREEMENT, UID
 from search.study.checked_storage import CheckedStorage, damage_of
 from search.study.patience import NONE, cause_of, patiently
 from search.study.storage_url import StorageUrl
 
 LOCK_TIMEOUT_S = 60
-IDLE_S = 30
-"""A server of PostgreSQL ends a transaction in which nothing has happened for so long."""
 TRIES = 10
 """So often tables are created that another program creates at the same moment."""
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
@@ -136,8 +135,9 @@ def open_storage(given: Given) -> CheckedStorage:
         opened = patiently(lambda _: _opened(*connection(storage)), patience)
     _ANSWERED.add(storage)
     opened.url = str(storage)  # only the engine needs the other one, and has it
-    if opened.engine.name == "postgresql":
-        _free_locks(opened)
+    if path is None:
+        opened.scoped_session.remove()
+        servers.prepare(opened.engine)
     if path is not None and (new or _is_writable(path)):
         # Only now: creating the tables nests two connections, which BEGIN IMMEDIATE would lock.
         opened.scoped_session.remove()
@@ -155,7 +155,10 @@ def _refusals(storage: StorageUrl, new: bool) -> Iterator[None]:
             _remove_empty(storage)
         mend = "check the URL"
         if isinstance(error, ImportError):
-            mend = "install that driver; pip install 'psycopg[binary]' has PostgreSQL's"
+            mend = (
+                "install that driver; pip install 'psycopg[binary]' has PostgreSQL's, and pymysql "
+                "that of mysql+pymysql://"
+            )
         mend = mend if storage.path is None else "choose another file"
         raise UserError(f"cannot open --storage {storage}: {cause_of(error)}: {mend}") from None
 
@@ -165,7 +168,7 @@ def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
     only what it cannot write. The URL holds secrets."""
     path, arguments = storage.path, dict[str, Any]()
     if path is None:
-        arguments = {"pool_pre_ping": True}  # a server that was restarted has ended them all
+        arguments = servers.engine_arguments(storage.backend)
     elif "timeout" not in storage.settings:
         arguments = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
     if path is None or not exists(storage) or _is_writable(path):
@@ -206,21 +209,6 @@ def _write_ahead(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _free_locks(opened: CheckedStorage) -> None:
-    """A process that is frozen, or whose machine is lost, in the middle of a transaction would keep
-    what that has locked from all others for hours."""
-
-    @event.listens_for(opened.engine, "connect")
-    def _connect(connection: Any, _: Any) -> None:
-        before, connection.autocommit = connection.autocommit, True
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_S * 1000}")
-        connection.autocommit = before
-
-    opened.scoped_session.remove()
-    opened.engine.dispose()  # for connections that were made before
 
 
 def load_study(storage: Given, name: str) -> optuna.Study:

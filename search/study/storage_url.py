@@ -129,8 +129,13 @@ class StorageUrl:
         return f"StorageUrl({str(self)!r})"
 
     @property
+    def backend(self) -> str:
+        """Which kind of database: `sqlite`, `postgresql`, `mysql`, ..."""
+        return self._url.get_backend_name()
+
+    @property
     def _is_sqlite(self) -> bool:
-        return self._url.get_backend_name() == "sqlite"
+        return self.backend == "sqlite"
 
     @property
     def _is_file(self) -> bool:

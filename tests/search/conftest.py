@@ -1,6 +1,9 @@
 """Fixtures for searches and for the commands that come after them."""
 
+import importlib.util
+import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -8,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from search.study.snapshot import StudySnapshot, read_snapshot
+from search.study.storage_url import VARIABLE
 from tests.harness import NAME, SMALL, RunMain, forecast_briefly, succeed_in
+from tests.servers import SERVERS, Server
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +62,24 @@ def command(searched: Path, here: Path, run_main: RunMain) -> RunMain:
 def snapshot(storage: str) -> StudySnapshot:
     """The finished study, read."""
     return read_snapshot(storage, NAME)
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A database server, one after the other."""
+    kind = SERVERS[request.param]
+    if not os.environ.get("CI"):
+        if importlib.util.find_spec(kind.DRIVER) is None:
+            pytest.skip(f"needs {kind.DRIVER}: the extras [postgres] and [mysql] have drivers")
+        if kind.programs() is None:
+            pytest.skip(f"needs the server's programs: apt-get install {kind.PACKAGES}")
+    server = kind()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def on_server(server: Server, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the test runs; its studies are on the server."""
+    monkeypatch.setenv(VARIABLE, server.url)
+    return here

@@ -1,4 +1,4 @@
-"""Several coordinators on one study in PostgreSQL, each as if on a machine of its own: every trial
+"""Several coordinators on one study on a server, each as if on a machine of its own: every trial
 is trained once, and the total is exact however they end."""
 
 import os
@@ -17,37 +17,17 @@ from search.problem.canonical import canonical_key
 from search.run import main as run
 from search.session import coordinator
 from search.status import main as status
-from search.study import owner, storage
+from search.study import owner, servers
 from search.study.attributes import OWNER
 from search.study.owner import beat
 from search.study.records import config_of
 from search.study.storage import open_storage
 from search.study.storage_url import VARIABLE
 from tests.harness import SMALL, RunMain, SearchProcess, study
-from tests.postgres import PostgresServer, binaries
+from tests.servers import Server
 
-pytest.importorskip("psycopg", reason="needs the extra [postgres]")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        binaries() is None and not os.environ.get("CI"),
-        reason="needs PostgreSQL's programs: apt-get install postgresql",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def here(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(VARIABLE, server.url)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.slow
+ON_POSTGRESQL = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 
 
 def become(host: str, stale: float) -> None:
@@ -92,12 +72,12 @@ def checked(name: str, trials: int) -> None:
 
 
 @pytest.fixture
-def machines(here: Path) -> Iterator[Callable[..., Machine]]:
+def machines(on_server: Path) -> Iterator[Callable[..., Machine]]:
     """Makes machines, which end with the test."""
     made: list[Machine] = []
 
     def make(host: str, *arguments: str, stale: float = 60.0) -> Machine:
-        made.append(Machine(here, host, *arguments, stale=stale))
+        made.append(Machine(on_server, host, *arguments, stale=stale))
         return made[-1]
 
     yield make
@@ -147,6 +127,7 @@ def test_two_machines_share_a_study_and_one_is_killed(
     assert [event["done"] for event in ended] == list(range(1, 17))
 
 
+@ON_POSTGRESQL
 def test_a_machine_that_slept_stores_nothing_when_it_wakes_up(
     machines: Callable[..., Machine],
 ) -> None:
@@ -163,6 +144,7 @@ def test_a_machine_that_slept_stores_nothing_when_it_wakes_up(
     assert study("slept", os.environ[VARIABLE]).trials == before
 
 
+@ON_POSTGRESQL
 def test_the_same_command_on_all_machines_at_once(machines: Callable[..., Machine]) -> None:
     both = [machines(host, *search_of("at once", 5, "--join")) for host in ("first", "second")]
     for machine in both:
@@ -173,20 +155,21 @@ def test_the_same_command_on_all_machines_at_once(machines: Callable[..., Machin
 
 
 def test_who_is_frozen_in_a_transaction_holds_up_the_others_for_a_while_only(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, on_server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frozen: nothing follows on its lock."""
-    monkeypatch.setattr(storage, "IDLE_S", 1)
+    monkeypatch.setattr(servers, "IDLE_S", 1)
     opened = open_storage(os.environ[VARIABLE])
     lock = text("SELECT * FROM version_info FOR UPDATE")
     with opened.engine.connect() as frozen, opened.engine.connect() as other:
         frozen.execute(lock)
-        other.execute(text("SET lock_timeout = '60s'"))
+        other.execute(text(server.WAITS))
         other.execute(lock)
-        with pytest.raises(DBAPIError, match="idle-in-transaction timeout"):
+        with pytest.raises(DBAPIError, match=server.ENDED):
             frozen.execute(text("SELECT 1"))
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -195,7 +178,7 @@ def test_who_is_frozen_in_a_transaction_holds_up_the_others_for_a_while_only(
         (("--seed", "5"), "is being run with other settings: seed (study: 0, now: 5)"),
     ],
 )
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("on_server")
 def test_another_search_cannot_be_joined(
     run_main: RunMain, change: tuple[str, ...], said: str
 ) -> None:

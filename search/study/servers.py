@@ -1,0 +1,67 @@
+"""What differs between the servers that may hold studies: PostgreSQL, MySQL and MariaDB."""
+
+import contextlib
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+IDLE_S = 30
+"""A server ends a transaction in which nothing has happened for so long."""
+MYSQL = ("mysql", "mariadb")
+IDENTITY = {
+    # The first part is that of the server's data, which a replica shares; the number in the second
+    # one is new in a copy on the same server.
+    "postgresql": "SELECT CAST(system_identifier AS text), datname || ' ' || CAST(oid AS text)"
+    " FROM pg_control_system(), pg_database WHERE datname = current_database()",
+} | dict.fromkeys(MYSQL, "SELECT CONCAT(@@hostname, ':', @@port), DATABASE()")
+
+
+def engine_arguments(backend: str) -> dict[str, Any]:
+    """For SQLAlchemy."""
+    arguments: dict[str, Any] = {"pool_pre_ping": True}  # one that was restarted has ended them
+    if backend in MYSQL:
+        # Else it locks what lies between rows too, and of two who add rows one has to try again.
+        arguments["isolation_level"] = "READ COMMITTED"
+    return arguments
+
+
+def prepare(engine: Engine) -> None:
+    """For connections that are made from now on."""
+    if engine.name in MYSQL:
+        _make_room(engine)
+    if engine.name in (*MYSQL, "postgresql"):
+        event.listen(engine, "connect", _free_locks)
+        engine.dispose()  # for those that were made before
+
+
+def _free_locks(connection: Any, _: Any) -> None:
+    """A process that is frozen, or whose machine is lost, in the middle of a transaction would keep
+    what that has locked from all others for hours."""
+    postgres = hasattr(connection, "pgconn")
+    with connection.cursor() as cursor:
+        if postgres:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_S * 1000}")
+        else:  # also outside of transactions: then another connection is made
+            cursor.execute(f"SET SESSION wait_timeout = {IDLE_S}")
+    connection.commit()
+
+
+def _make_room(engine: Engine) -> None:
+    """Optuna's columns for attributes hold 64 KB there: the confusions of 200 classes take more."""
+    short = (
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+        " AND column_name = 'value_json' AND data_type = 'text'"
+    )
+    # Who may not do this may read, and write what is not as long.
+    with contextlib.suppress(SQLAlchemyError), engine.connect() as connection:
+        for table in connection.scalars(text(short)).all():
+            connection.execute(text(f"ALTER TABLE `{table}` MODIFY value_json MEDIUMTEXT"))
+
+
+def identity(engine: Engine) -> tuple[str, str] | None:
+    """The server, and the database on it. None where that cannot be said."""
+    with contextlib.suppress(SQLAlchemyError, KeyError), engine.connect() as connection:
+        server, name = connection.execute(text(IDENTITY[engine.name])).one()
+        return str(server), str(name)
+    return None
