@@ -12,7 +12,10 @@ from search.study.snapshot import StudySnapshot
 
 COLUMNS = ("Study", "State", "Trials", "Front", "Best", "Epochs", "Saved", "False\nstops")
 LISTED = ("Study", "State", "Trials", "Space", "Data", "Last ended")
-FOOTNOTE = "Saved: epochs that stopping spared. False stops: control arm, of so many"
+FOOTNOTE = (
+    "Saved: epochs not trained, because trials were stopped. False stops: of the stops that the "
+    "control arm checked, the wrong ones."
+)
 
 
 def status_row(snapshot: StudySnapshot) -> list[str]:

@@ -35,8 +35,11 @@ class ResultFolder:
     """The folder of one full training: unfinished (`partial`), later finished (`final`)."""
 
     def __init__(self, final: Path) -> None:
+        """Raises UserError for the root of a disk."""
         # A link's target is replaced, not the link: it may lead to another disk.
         self.final = user_path(final).resolve()
+        if not self.final.name:
+            raise UserError(f"--out {final} is the root of a disk: give a new folder")
         self.partial = self.final.with_name(f"{self.final.name}.partial")
         self.name = final
         """The folder as it was given, for messages."""

@@ -20,12 +20,13 @@ import paretrain
 from paretrain import full_training
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
+from paretrain.cli import UserError
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.load import load_data
 from paretrain.locks import locked
 from paretrain.result import pt2_archive
 from paretrain.result import write as handover
-from paretrain.result.folder import CHECKPOINT, FILES
+from paretrain.result.folder import CHECKPOINT, FILES, ResultFolder
 from paretrain.training import Training
 from tests.harness import RunMain
 
@@ -612,3 +613,8 @@ def test_a_broken_test_image_does_not_cost_the_training(
     code, out, err = run_main(main, "skip.yaml", "--device", "cpu")
     assert code == 0 and "on 3 images" in out
     assert "note: 1 broken image of 4 skipped in test: test/cat/001.png" in err
+
+
+def test_the_root_of_a_disk_is_no_folder_for_a_result() -> None:
+    with pytest.raises(UserError, match="--out / is the root of a disk: give a new folder"):
+        ResultFolder(Path("/"))
