@@ -20,7 +20,14 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from paretrain.cli import UserError, nearest
 from search.problem.optuna_internals import backend_of
 from search.study import servers
-from search.study.attributes import CHECKPOINTS, DATABASE, HINT_TRUST, PRIOR_AGREEMENT, UID
+from search.study.attributes import (
+    CHECKPOINTS,
+    DATABASE,
+    HINT_TRUST,
+    PRIOR_AGREEMENT,
+    REFUSED,
+    UID,
+)
 from search.study.checked_storage import CheckedStorage, damage_of
 from search.study.patience import NONE, cause_of, patiently
 from search.study.storage_url import StorageUrl
@@ -31,7 +38,7 @@ TRIES = 10
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
 
-NO_SETTINGS = (UID, CHECKPOINTS, DATABASE, HINT_TRUST, PRIOR_AGREEMENT)
+NO_SETTINGS = (UID, CHECKPOINTS, DATABASE, HINT_TRUST, PRIOR_AGREEMENT, REFUSED)
 """What a search does not depend on: where it keeps the state of running trials, and what runs have
 found, which the next one finds anew. Damaged, it is stored anew."""
 

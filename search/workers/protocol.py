@@ -5,12 +5,35 @@ coordinator judges an epoch, at most one epoch ahead; `Stop` ends it between two
 it did after the judged epoch is thrown away. So no worker waits for a decision or a database.
 """
 
-from typing import Annotated, Literal
+import os
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote_to_bytes
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationInfo,
+)
 
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.training import Confusion, EpochResult
+
+
+def _path_of_line(value: Any, info: ValidationInfo) -> Any:
+    sent = info.mode == "json" and isinstance(value, str)
+    return os.fsdecode(unquote_to_bytes(value)) if sent else value
+
+
+PathName = Annotated[
+    str,
+    PlainSerializer(lambda name: quote(os.fsencode(name)), when_used="json-unless-none"),
+    BeforeValidator(_path_of_line),
+]
+"""A path. It may hold bytes that are no UTF-8, which JSON has not."""
 
 
 class _Message(BaseModel):
@@ -23,7 +46,7 @@ class Train(_Message):
     say: Literal["train"] = "train"
     trial: int
     config: TrainConfig
-    checkpoint: str | None = None
+    checkpoint: PathName | None = None
     """File for the state after an epoch, or None for no checkpoints."""
     measure: bool = False
     """Measure the latency of one image before the first epoch."""
@@ -47,9 +70,9 @@ class Prepare(_Message):
     data: DataConfig
     weights: dict[str, str] = {}
     """Digests of the published weights that trials may ask for, by torchvision's names ..."""
-    weights_dir: str | None = None
+    weights_dir: PathName | None = None
     """... and where they are (`weight_files.find_weights`)."""
-    checkpoints: str
+    checkpoints: PathName
     """Folder for checkpoints."""
     token: str
     """A file in that folder, where it is the coordinator's."""

@@ -21,6 +21,7 @@ from typing import Self
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.interruption import raise_if_interrupted
+from paretrain.safe_text import visible
 from search.workers import protocol
 from search.workers.cluster.messages import (
     FROM_BROKER,
@@ -223,7 +224,7 @@ class ClusterPool:
         except OSError as error:
             if needs.must_be_shared:
                 why = f"{error.strerror or error}: give a folder that all nodes can write"
-                raise UserError(f"--checkpoints {needs.checkpoints}: {why}") from None
+                raise UserError(f"--checkpoints {visible(str(needs.checkpoints))}: {why}") from None
             self._token = None
         for worker in range(workers):
             self._begin(worker)
@@ -479,7 +480,8 @@ class ClusterPool:
         elif found.weights:
             self._refuse(worker, place.node, f"{where}: {found.weights}")
         elif needs.must_be_shared and not found.shared:
-            why = f"--checkpoints {needs.checkpoints}: {where} cannot reach or write this folder: "
+            shown = visible(str(needs.checkpoints))
+            why = f"--checkpoints {shown}: {where} cannot reach or write this folder: "
             self._refuse(worker, place.node, why + "give one that all nodes share")
         else:
             self._ready[worker] = found

@@ -6,7 +6,17 @@ import random
 from paretrain.training import EpochResult
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
-from search.workers.protocol import FROM_WORKER, TO_WORKER, Epoch, Go, Probe, Stop, Train, line
+from search.workers.protocol import (
+    FROM_WORKER,
+    TO_WORKER,
+    Epoch,
+    Go,
+    Prepare,
+    Probe,
+    Stop,
+    Train,
+    line,
+)
 
 CONFIG = load_space("vgg_reduce").suggest(RandomTrial(random.Random(0)))
 
@@ -14,6 +24,8 @@ CONFIG = load_space("vgg_reduce").suggest(RandomTrial(random.Random(0)))
 def test_every_order_survives_the_stream_in_one_line() -> None:
     for order in (
         Train(trial=3, config=CONFIG),
+        Train(trial=3, config=CONFIG, checkpoint="/no UTF-8 \udce9/%41\n/3.pt"),
+        Prepare(data=CONFIG.data, weights_dir="/\udcff", checkpoints="/%%\udcff", token="t"),
         Probe(config=CONFIG),
         Go(trial=3, epoch=1),
         Stop(trial=3),
