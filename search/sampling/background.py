@@ -1,7 +1,9 @@
 """The next proposal, made in a thread of its own while the workers train."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -9,6 +11,21 @@ from optuna.distributions import BaseDistribution
 from paretrain.config import TrainConfig
 from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTrial:
+    """What a proposer is to know and learn of a trial of an earlier run; its fields are those of
+    `Proposer.know` and `Proposer.learn`."""
+
+    config: TrainConfig
+    size: int
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    val_acc: float
+    finished: bool
+    deviation: float
+    began: bool | None
 
 
 class BackgroundProposer:
@@ -49,6 +66,27 @@ class BackgroundProposer:
             self._proposer.learn(number, val_acc, finished, deviation, size, began)
 
         self._thread.submit(work)
+
+    def recall(self, trials: Sequence[EndedTrial]) -> None:
+        """`know`, `learn_latency` and `learn` of each, all as one task: three of their own for each
+        of 10,000 trials took two seconds."""
+
+        def work(trial: EndedTrial) -> None:
+            shadow = self._proposer.know(
+                trial.config, trial.size, trial.params, trial.distributions
+            )
+            self._proposer.learn_latency(trial.config, trial.size)
+            self._proposer.learn(
+                shadow, trial.val_acc, trial.finished, trial.deviation, began=trial.began
+            )
+
+        def all_work() -> None:
+            for trial in trials:
+                with suppress(Exception):  # as where each is a task: one takes no other with it
+                    work(trial)
+
+        if trials:
+            self._thread.submit(all_work)
 
     def learn_memory(self, config: TrainConfig) -> None:
         """See `Proposer.learn_memory`. A proposal that is already made is thrown away."""

@@ -12,7 +12,7 @@ from paretrain.checkpoint import checkpoint_epochs
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
 from search.problem.constraints import Constraints
-from search.sampling.background import BackgroundProposer
+from search.sampling.background import BackgroundProposer, EndedTrial
 from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer
 from search.session.plan import Plan
@@ -67,8 +67,15 @@ class TrialQueue:
     def recall(self, trials: Iterable[FrozenTrial]) -> None:
         """Take in what earlier runs of the study left, in the order of the trials' numbers, and
         what others run."""
+        ended: list[EndedTrial] = []
         for trial in trials:
             self._next_number = trial.number + 1
+            if trial.state in COUNTED:
+                if (told := _ended(trial)) is not None:
+                    ended.append(told)
+                continue
+            self._background.recall(ended)  # first: what is learned keeps the trials' order
+            ended = []
             if trial.state == TrialState.FAIL and attr.INFEASIBLE in trial.user_attrs:
                 config = config_of(trial)
                 self._background.learn_memory(config)
@@ -78,8 +85,7 @@ class TrialQueue:
                 self._waiting.append(self._interrupted(trial))
             elif trial.state == TrialState.RUNNING:
                 self._note_running(trial)
-            elif trial.state in COUNTED:
-                self._teach(trial)
+        self._background.recall(ended)
 
     def _note_running(self, trial: FrozenTrial) -> None:
         ours = attr.CONFIG in trial.user_attrs
@@ -93,17 +99,13 @@ class TrialQueue:
         return self._background.know(config, size, trial.params, trial.distributions)
 
     def _teach(self, trial: FrozenTrial) -> None:
-        record = read_record(trial)
-        if record is None:
+        if (ended := _ended(trial)) is None:
             return
         shadow = self._shadow_of(trial)
-        self._background.learn_latency(record.config, record.size)
-        finished = trial.state == TrialState.COMPLETE
-        end, deviation = record.val_acc, 0.0
-        if not finished:
-            evidence = read_evidence(trial.user_attrs.get(attr.NUMBERS, {}))
-            end, deviation = expected_end(evidence, end)
-        self._background.learn(shadow, end, finished, deviation, began=record.curve.began)
+        self._background.learn_latency(ended.config, ended.size)
+        self._background.learn(
+            shadow, ended.val_acc, ended.finished, ended.deviation, began=ended.began
+        )
 
     def _interrupted(self, trial: FrozenTrial) -> RunningTrial:
         """A trial that waits, with what it has cost so far."""
@@ -223,3 +225,25 @@ class TrialQueue:
     def close(self) -> None:
         """Make no more proposals."""
         self._background.close()
+
+
+def _ended(trial: FrozenTrial) -> EndedTrial | None:
+    """What a sampler learns of a trial that has ended; None where it has no epoch."""
+    record = read_record(trial)
+    if record is None:
+        return None
+    finished = trial.state == TrialState.COMPLETE
+    end, deviation = record.val_acc, 0.0
+    if not finished:
+        evidence = read_evidence(trial.user_attrs.get(attr.NUMBERS, {}))
+        end, deviation = expected_end(evidence, end)
+    return EndedTrial(
+        config=record.config,
+        size=record.size,
+        params=trial.params,
+        distributions=trial.distributions,
+        val_acc=end,
+        finished=finished,
+        deviation=deviation,
+        began=record.curve.began,
+    )

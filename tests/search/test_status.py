@@ -9,6 +9,7 @@ import pytest
 
 from search.reporting.status_table import COLUMNS
 from search.status import main as status
+from search.study.collector import without_collector
 from tests.harness import RunMain
 from tests.makers import mixed_study
 
@@ -67,3 +68,11 @@ def test_nobody_looks_for_cycles_while_a_study_is_read_and_shown(
     monkeypatch.setattr("search.reporting.status_table.status_row", row)
     code, _, _ = run_main(status, "--storage", storage)
     assert code == 0 and looking == [False] and gc.isenabled()
+
+
+def test_nobody_looks_for_cycles_in_all_of_it_as_soon_as_one_may_again() -> None:
+    """Of the 5 s that `search.status` took at 10,000 trials, that was 0.5."""
+    with without_collector():
+        made = [[number] for number in range(5_000)]
+    youngest = {id(thing) for thing in gc.get_objects(generation=0)}
+    assert gc.isenabled() and not youngest & set(map(id, made))

@@ -2,7 +2,8 @@
 
 import math
 import random
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from search.problem.optuna_internals import quiet_optuna
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.problem.target import Target
+from search.sampling.background import BackgroundProposer, EndedTrial
 from search.sampling.candidates import DUPLICATE
 from search.sampling.proposer import Proposer
 from search.sampling.samplers import SAMPLERS, SamplerName, optuna_sampler
@@ -215,6 +217,21 @@ def test_a_resumed_run_repeats_no_draw_of_the_first() -> None:
     again = play(remembers(5, first), 12)  # even with the seed of the first
     assert not {canonical_key(c) for c in first} & {canonical_key(c) for c in again}
     assert play(remembers(6, first), 4) == play(remembers(6, first), 4)
+
+
+def test_what_an_earlier_run_left_is_learned_as_one_task_as_trial_by_trial() -> None:
+    played = play(Proposer(SPACE.suggest, constraints(), "front", 5, TARGET), 12)
+    ended = []
+    for config in played:
+        size = constraints().size(config)
+        assert size is not None
+        ended.append(EndedTrial(config, size, {}, {}, quality(config), True, 0.0, True))
+    ended.insert(3, replace(ended[0], config=cast(Any, None)))  # takes no other with it
+    resumed = Proposer(SPACE.suggest, constraints(), "front", 6, TARGET)
+    background = BackgroundProposer(resumed, lambda: None)
+    background.recall(ended)
+    background._thread.shutdown()
+    assert play(resumed, 3) == play(remembers(6, played), 3)
 
 
 def test_with_an_accuracy_asked_for_the_sampler_looks_where_few_parameters_have_it() -> None:

@@ -14,6 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from paretrain.cli import UserError
+from paretrain.config import AugmentConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from search import compare, confirm, explain, export, report, run, status
 from search.session.open_study import stored_settings
 from search.study import attributes as attr
@@ -24,6 +25,7 @@ from search.study.records import read_records
 from search.study.snapshot import read_snapshot
 from search.study.storage import NO_SETTINGS, load_study, open_storage, open_studies
 from search.study.storage_url import StorageUrl
+from search.study.stored import StoredConfig
 from tests.harness import NAME, SMALL, STUDY, RunMain
 
 OF = ("--study-name", NAME)
@@ -335,3 +337,23 @@ def test_a_trial_that_is_there_twice_is_found_by_its_number(command: RunMain) ->
     with pytest.raises(KeyError):
         storage.get_trial_id_from_study_id_trial_number(1, 99)
     assert [trial.number for trial in read_snapshot("studies.db", NAME).trials] == [0, 1, 2, 3, 4]
+
+
+def test_parts_that_configurations_have_in_common_are_one_object_and_say_the_same() -> None:
+    network = VGGConfig(stages=(VGGStage(width=4, kernels=("3x3",)),))
+    flips = AugmentConfig(flip=True)
+    texts = [
+        json.dumps(
+            TrainConfig(network=network, optimizer=SGDConfig(lr=lr), augment=augment).to_dict()
+        )
+        for lr, augment in ((0.1, flips), (0.2, flips), (0.1, AugmentConfig()))
+    ]
+    first, second, other = (StoredConfig.of_text(text) for text in texts)
+    for stored, text in zip((first, second, other), texts, strict=True):
+        assert json.dumps(stored) == text and stored.config == TrainConfig.from_dict(stored)
+    for name in ("data", "augment", "schedule"):
+        assert first[name] is second[name]
+        assert getattr(first.config, name) is getattr(second.config, name)
+    assert first["augment"] is not other["augment"] and first["data"] is other["data"]
+    without = {key: value for key, value in json.loads(texts[0]).items() if key != "augment"}
+    assert StoredConfig.of_text(json.dumps(without)).config.augment == AugmentConfig()
