@@ -12,7 +12,6 @@ from typer import Argument, Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
-from paretrain.paths import file_to_write
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage
 from search.study.collector import without_collector
@@ -35,13 +34,13 @@ def compare(
         lines_of_nothing_learned,
         refuse_unlike,
     )
-    from search.reporting.html import write_page
+    from search.reporting.html import page_to_write, write_page
     from search.study.snapshot import read_snapshot
 
     if len(set(names)) < 2:
         raise UserError(f"search.compare {' '.join(names)}: give two different studies or more")
     if out is not None:
-        out = file_to_write(out, "--out", "both.html", ".html", ".htm")
+        out = page_to_write(out, "both.html")
     with Doing(Screen(stderr=True), "reading the studies"):
         studies = [read_snapshot(storage, name) for name in dict.fromkeys(names)]
     refuse_unlike(studies)

@@ -16,7 +16,7 @@ from typer import Option
 
 from paretrain.cli import help_text, run_command
 from paretrain.doing import Doing
-from paretrain.paths import file_name, file_to_write
+from paretrain.paths import file_name
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName
 
@@ -47,6 +47,7 @@ def report(
     ] = None,
 ) -> int:
     """Tables and figures are those of the moment."""
+    from search.reporting.html import page_to_write
     from search.reporting.paper import check_places, write_figures, write_table
     from search.study.snapshot import read_snapshot
 
@@ -54,7 +55,7 @@ def report(
         snapshot = read_snapshot(storage, study_name)
         check_places(figures, table)
         if out is not None:
-            out = file_to_write(out, "--out", "report.html", ".html", ".htm")
+            out = page_to_write(out, "report.html")
         doing.say("drawing figures and answering questions")
         if csv is None and figures is None and table is None and out is None:
             out = Path(f"{file_name(study_name)}.html")

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from paretrain.atomic import write_whole
 from paretrain.cli import NO_SPACE, UserError
+from paretrain.paths import file_to_write
 from paretrain.result.tables import cell as csv_cell
 
 TRIAL = "\0"
@@ -96,6 +97,7 @@ document.querySelectorAll('.picked').forEach(box => window.addEventListener('loa
     lines.hidden = false;
   })));
 """
+_PAGES = (".html", ".htm")
 
 
 def html_page(title: str, parts: Sequence[str]) -> str:
@@ -208,6 +210,17 @@ def picker(name: str, lines: Sequence[str]) -> str:
         f'<div class="picked" data-figure="{escape(name)}"><p>Click a point for its trial.</p>'
         f'<pre data-lines="{template}" hidden></pre></div>'
     )
+
+
+def page_to_write(path: Path, example: str) -> Path:
+    """The path that --out names, as `file_to_write` gives it. Raises UserError also for the name of
+    another kind of file: a page in `report.pdf` would open nowhere."""
+    if path.suffix.lower() not in ("", *_PAGES):
+        raise UserError(
+            f"--out {path} ends in '{path.suffix}', but the page is HTML: give a name such as "
+            f"{path.with_suffix('.html')}"
+        )
+    return file_to_write(path, "--out", example, *_PAGES)
 
 
 def write_page(path: Path, text: str) -> None:
