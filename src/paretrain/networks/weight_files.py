@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from paretrain.cli import UserError
+from paretrain.locks import locked
 from paretrain.network_config import TIMM
 from paretrain.networks.library import timm_settings
 from paretrain.paths import sha256, user_path
@@ -116,13 +117,19 @@ def _cached(name: str) -> Path:
     every = models.get_model_weights(name)
     weights = every[VERSION] if VERSION in every.__members__ else every.DEFAULT
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    if target.exists():
-        return target
+    if not target.exists():
+        with locked(str(target), wait=True):  # workers of a node ask for it at the same moment
+            if not target.exists():
+                _download(name, weights.url, target)
+    return target
+
+
+def _download(name: str, url: str, target: Path) -> None:
     new_folders = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
-            weights.url,
+            url,
             str(target),
             target.stem.rpartition("-")[2],
             progress=sys.stderr.isatty(),  # hundreds of megabytes for some
@@ -133,7 +140,6 @@ def _cached(name: str) -> Path:
                 path.rmdir()
         cause = " ".join(str(error).split())
         raise UserError(
-            f"cannot download the weights of {name} ({weights.url}: {cause}): connect to the "
+            f"cannot download the weights of {name} ({url}: {cause}): connect to the "
             f"network, place the file in {target.parent}, give --weights-dir, {GO_ON}"
         ) from None
-    return target

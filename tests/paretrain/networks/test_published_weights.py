@@ -1,6 +1,7 @@
 """Published weights fill our networks; what cannot be filled is said in one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, StartConfig, TrainConfig
 from paretrain.data.noise import noise
+from paretrain.locks import LockedError, locked
 from paretrain.network_config import AlexNetConfig, HeadConfig, ResNetConfig, ZooConfig
 from paretrain.networks.build import build_network
 from paretrain.networks.published import count_trainable, load_published
@@ -183,7 +185,8 @@ def test_missing_weights_name_the_file_and_the_way_on(tmp_path: Path) -> None:
 def test_torchvisions_cache_is_taken_and_a_failed_download_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    home = tmp_path / "torch"
+    monkeypatch.setenv("TORCH_HOME", str(home))
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no route to host")
@@ -191,11 +194,38 @@ def test_torchvisions_cache_is_taken_and_a_failed_download_is_one_line(
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(UserError, match=r"resnet18 .*no route to host.*--weights-dir"):
         find_weights("resnet18", None)
-    assert list(tmp_path.iterdir()) == []
-    cached = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    assert not home.exists()
+    cached = home / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"")
     assert find_weights("resnet18", None) == cached
+
+
+def test_of_processes_that_need_the_same_weights_one_downloads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    downloaded = list[str]()
+
+    def download(_: str, target: str, *__: object, **___: object) -> None:
+        with pytest.raises(LockedError), locked(target):
+            pass  # as another process would
+        downloaded.append(target)
+        Path(target).touch()
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    found = find_weights("resnet18", None)
+    assert downloaded == [str(found)]
+    found.unlink()
+
+    @contextmanager
+    def waited(what: str, wait: bool) -> Iterator[None]:
+        assert what == str(found) and wait
+        found.touch()  # by the process that was waited for
+        yield
+
+    monkeypatch.setattr("paretrain.networks.weight_files.locked", waited)
+    assert find_weights("resnet18", None) == found and len(downloaded) == 1
 
 
 @pytest.mark.parametrize(
