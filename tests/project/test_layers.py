@@ -64,7 +64,8 @@ PARETRAIN: dict[str, set[str]] = {
     "describe": {"config", "network_config"},
     "data": {"atomic", "cli", "config", "device", "paths", "safe_text"},
     "networks": {
-        *("cli", "config", "network_config", "own_files", "own_network", "paths", "torch_files"),
+        *("cli", "config", "locks", "network_config", "own_files", "own_network", "paths"),
+        "torch_files",
     },
     "locks": {"cli", "paths"},
     "memory": {"config", "networks"},
