@@ -23,7 +23,7 @@ STEP = 0.15
 """Standard deviation of a numeric change, as a share of the range (its logarithm for log)."""
 TRUST = 0.6
 """Most often that a hinted value is taken instead of a random one, as a probability."""
-FIRST = 0.7
+FIRST = 0.5
 """Share of the proposals that heed hints, while no trials tell whether hints help."""
 LEAP = 0.3
 """Probability that a numeric change is a new draw from the whole range instead of a step."""

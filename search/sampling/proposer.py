@@ -235,7 +235,8 @@ class Proposer:
         """Whether the random candidates of the next proposal heed hints: in as many of the first
         proposals, and of those that look elsewhere, as hints are believed to help."""
         belief = self._hint_trust.after(self._observations)
-        heeds = van_der_corput(number + 1) < belief.together
+        # Base 2 spreads the sizes of the first proposals: with it here, too, size would decide.
+        heeds = van_der_corput(number + 1, base=3) < belief.together
         self._source.heed(belief.heeded if heeds else None)
         return heeds
 

@@ -81,12 +81,13 @@ def draw(gains: Floats, rng: random.Random) -> int | None:
     return rng.choices(range(len(gains)), ((gains / most) ** SHARPNESS).tolist())[0]
 
 
-def van_der_corput(n: int) -> float:
-    """The n-th number (n >= 1) of the base-2 sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
-    whenever it ends."""
-    value, step = 0.0, 0.5
+def van_der_corput(n: int, base: int = 2) -> float:
+    """The n-th number (n >= 1) of the sequence 1/2, 1/4, 3/4, 1/8, ..., which spreads evenly
+    whenever it ends. Sequences of bases without a common divisor spread evenly together (Halton
+    1960)."""
+    value, step = 0.0, 1 / base
     while n:
-        n, bit = divmod(n, 2)
-        value += bit * step
-        step /= 2
+        n, digit = divmod(n, base)
+        value += digit * step
+        step /= base
     return value

@@ -119,6 +119,19 @@ def test_with_hints_the_first_sizes_are_spread_whatever_came_of_the_others() -> 
     assert first_sizes("large", 2, hints) == first_sizes("small", 2, hints)
 
 
+def test_large_and_small_first_proposals_heed_hints_alike() -> None:
+    """No trial has ended yet. Only who heeds a hint has exactly one of these learning rates."""
+    rates = {"sgd.lr": 0.0123, "adam.lr": 0.00123}
+    hinted = {"small": 0, "large": 0}
+    for seed in range(16):
+        proposer = Proposer(SPACE.suggest, constraints(), "front", seed, TARGET, hints=rates)
+        proposals = sorted((proposer.propose() for _ in range(8)), key=lambda made: made.size)
+        for place, proposal in enumerate(proposals):
+            heeds = rates.items() & proposal.params.items()
+            hinted["small" if place < 4 else "large"] += bool(heeds)
+    assert min(hinted.values()) > 10, hinted
+
+
 def share_of_batch_norm(hinted: str) -> float:
     """Of the 4th to the 8th proposals, while networks with BatchNorm are good."""
     shares = []

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from search.problem.expected_gain import expected_volume_gain
 from search.problem.front import hypervolume
-from search.sampling.size_model import SizeModel, draw, spread
+from search.sampling.size_model import SizeModel, draw, spread, van_der_corput
 from tests.makers import Net
 
 
@@ -81,3 +81,10 @@ def test_a_draw_is_in_proportion_to_the_fourth_power_and_nothing_gained_is_no_dr
     assert drawn.count(0) == 0
     assert drawn.count(1) == pytest.approx(100, abs=40)  # 1 in 17; four standard deviations
     assert draw(np.zeros(3), rng) is None
+
+
+@pytest.mark.parametrize("base", [2, 3])
+def test_a_sequence_of_any_base_has_one_number_in_each_part_of_the_range(base: int) -> None:
+    numbers = [van_der_corput(n, base) for n in range(1, base**4)]
+    assert sorted(round(number * base**4, 6) for number in numbers) == list(range(1, base**4))
+    assert numbers[: base - 1] == [place / base for place in range(1, base)]
