@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
-@without_collector()
+@without_collector(ends_soon=True)
 def compare(
     names: Annotated[list[str], Argument(help="Names of two or more studies.")],
     storage: Storage = STUDIES_DB,

@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
-@without_collector()
+@without_collector(ends_soon=True)
 def explain(
     study_name: StudyName,
     trial: TrialNumber,

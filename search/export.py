@@ -32,7 +32,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
-@without_collector()
+@without_collector(ends_soon=True)
 def export(
     study_name: StudyName,
     storage: Storage = STUDIES_DB,

@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help=help_text(__doc__))
-@without_collector()
+@without_collector(ends_soon=True)
 def status(
     study_name: Annotated[str | None, Option(help="Show this study only, in detail.")] = None,
     storage: Storage = STUDIES_DB,

@@ -27,7 +27,7 @@ Name = Annotated[str, Argument(help="Name of the study.")]
 
 
 @app.command("list")
-@without_collector()
+@without_collector(ends_soon=True)
 def list_(storage: Storage = STUDIES_DB) -> int:
     """List the studies: what each searches, how many trials it has, when it was last at work."""
     from search.reporting.status_table import LISTED, listed_row

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without_collector() -> Iterator[None]:
+def without_collector(ends_soon: bool = False) -> Iterator[None]:
     """Meanwhile nobody looks for cycles, in no thread. To read 3,000 trials makes about a million
     objects, and to look through them again and again took two thirds of the time. Commands that
-    read a study, show it and end do all of it so: a quarter of the time at 10,000 trials. What was
-    made then counts as old, so that nobody looks through all of it as soon as one may again."""
+    read a study, show it and end do all of it so: a quarter of the time at 10,000 trials.
+
+    `ends_soon`: whether the process does. Then what was made counts as old, or all of it would be
+    looked through at once. A process that goes on would hardly ever look through it again.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
+        if enabled and ends_soon:
             gc.freeze()
             gc.enable()
             gc.unfreeze()  # into the oldest generation
+        elif enabled:
+            gc.enable()
