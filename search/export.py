@@ -83,7 +83,7 @@ def export(
         }
     )
     if out is not None:
-        out = file_to_write(out, "--out", "best.yaml", ".yaml", ".yml")
+        out = file_to_write(out, "--out", "best.yaml", ".yaml", ".yml", without="to print")
     with Doing(Screen(stderr=True), "reading the study"):
         study = load_study(storage, study_name)
     finished, chance = read_records(study, TrialState.COMPLETE), chance_of(study)

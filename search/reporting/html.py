@@ -213,13 +213,7 @@ def picker(name: str, lines: Sequence[str]) -> str:
 
 
 def page_to_write(path: Path, example: str) -> Path:
-    """The path that --out names, as `file_to_write` gives it. Raises UserError also for the name of
-    another kind of file: a page in `report.pdf` would open nowhere."""
-    if path.suffix.lower() not in ("", *_PAGES):
-        raise UserError(
-            f"--out {path} ends in '{path.suffix}', but the page is HTML: give a name such as "
-            f"{path.with_suffix('.html')}"
-        )
+    """The path that --out names, as `file_to_write` gives it. Raises UserError."""
     return file_to_write(path, "--out", example, *_PAGES)
 
 

@@ -38,9 +38,13 @@ def check_places(figures: Path | None, front: Path | None) -> None:
             f"--table {front} ends in '{front.suffix}': give a name that ends in .md (Markdown) or "
             ".tex (LaTeX)"
         )
-    if front.is_dir() or not front.parent.is_dir():
-        what = "is a folder" if front.is_dir() else f"has no folder {front.parent}"
-        raise UserError(f"--table {front} {what}: give a file in a folder there is")
+    if front.exists() and not front.is_file():
+        what = "is a folder" if front.is_dir() else "is a pipe or a device"
+    elif not front.parent.is_dir():
+        what = f"has no folder {front.parent}"
+    else:
+        return
+    raise UserError(f"--table {front} {what}: give a file in a folder there is")
 
 
 def write_figures(snapshot: StudySnapshot, folder: Path) -> list[Path]:

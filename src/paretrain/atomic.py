@@ -1,6 +1,7 @@
 """Files that appear only when they are whole."""
 
 import contextlib
+import errno
 import glob
 import os
 import secrets
@@ -19,8 +20,11 @@ def whole_or_not(path: Path) -> Iterator[Path]:
     An earlier file stays until then, and the new one is on the disk before it takes that place. The
     block makes the file, so it gets the permissions that the user's umask asks for. Each call has a
     hidden file of its own: several processes may write a path at once, and the last one has it.
-    Raises OSError when the file cannot be moved.
+    Raises OSError when the file cannot be moved, and before the block when `path` is a pipe or a
+    device: a file would take its place, and its reader would get nothing.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileExistsError(errno.EEXIST, "a pipe or a device is there, not a file", str(path))
     _remove_abandoned(path)
     partial = path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.partial")
     try:

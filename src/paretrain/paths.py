@@ -51,24 +51,36 @@ def is_there(path: Path) -> bool:
     return _ask(path, Path.exists)
 
 
-def file_to_write(path: Path, option: str, example: str, *suffixes: str) -> Path:
+def file_to_write(path: Path, option: str, example: str, *suffixes: str, without: str = "") -> Path:
     """Return the path of a file that an option names, with `~` as the home folder.
 
-    Raises UserError where a file cannot be there, and where a file of another kind is there: one
-    whose name has none of these suffixes. A database or a photograph that was given by mistake, in
-    place of the file to write, would be lost.
+    The name must end in one of these suffixes, whether the file is there or not: a database or a
+    photograph that was given by mistake, in place of the file to write, would be lost. An empty
+    file may have any name, as one that `mktemp` has made. `without` says what the command does
+    where the option is left away. Raises UserError for other names, and where a file cannot be: at
+    a folder, a pipe, a device or a link to one.
     """
     path = user_path(path)
     if is_folder(path):
         raise UserError(f"{option} {path} is a folder: give a file such as {path / example}")
     if not is_folder(path.parent):
         raise UserError(f"{option} {path}: there is no folder {path.parent}: create it first")
-    if is_file(path) and path.suffix.lower() not in suffixes:
+    if is_there(path) and not is_file(path):
+        way_on = f"leave {option} away {without}, or " if without else ""
         raise UserError(
-            f"{option} {path} would replace a file whose name does not end in "
-            f"{' or '.join(suffixes)}: give another name, such as {path.with_name(example)}"
+            f"{option} {path} is a pipe or a device, not a file: {way_on}give a file such as "
+            f"{example}"
+        )
+    if path.suffix.lower() not in suffixes and not _is_empty_file(path):
+        raise UserError(
+            f"{option} {path} does not end in {' or '.join(suffixes)}: give a name such as "
+            f"{path}{suffixes[0]}"
         )
     return path
+
+
+def _is_empty_file(path: Path) -> bool:
+    return is_file(path) and _ask(path, lambda there: there.stat().st_size == 0)
 
 
 def _ask(path: Path, question: Callable[[Path], bool]) -> bool:

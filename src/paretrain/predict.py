@@ -60,7 +60,7 @@ def predict(
 
     classifier = load_classifier(folder, form, device, trust, trust, test_time_flip)
     if csv is not None:
-        csv = file_to_write(csv, "--csv", "out.csv", ".csv", ".tsv", ".txt")
+        csv = file_to_write(csv, "--csv", "out.csv", ".csv", ".tsv", ".txt", without="to print")
     notes: list[str] = []
     files = image_files(images, notes)
     skipped: list[str] = []

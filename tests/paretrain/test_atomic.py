@@ -55,6 +55,18 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path / "a.html")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in its folders")
+def test_a_pipe_is_refused_before_the_block(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(FileExistsError, match="a pipe or a device is there") as caught:
+            write_whole(path, "text")
+        assert caught.value.filename == str(path)
+    assert pipe.is_fifo() and link.is_symlink() and len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError), whole_or_not(tmp_path / "result.txt"):
         pass

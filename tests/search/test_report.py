@@ -98,8 +98,9 @@ def test_a_report_that_cannot_be_written_says_so(
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"a picture")
     code, _, err = run_main(report, *name, "--out", photo)
-    assert code == 2 and "photo.jpg ends in '.jpg', but the page is HTML: give" in err
-    (tmp_path / "photo").write_bytes(b"a picture")
-    code, _, err = run_main(report, *name, "--out", tmp_path / "photo")
-    assert code == 2 and "would replace a file whose name does not end in .html or .htm" in err
-    assert photo.read_bytes() == (tmp_path / "photo").read_bytes() == b"a picture"
+    assert code == 2 and "photo.jpg does not end in .html or .htm: give a name such as" in err
+    assert photo.read_bytes() == b"a picture"
+    for new in ("page", "report.v2", "study-0.5"):
+        code, _, err = run_main(report, *name, "--out", tmp_path / new)
+        assert code == 2 and f"give a name such as {tmp_path / new}.html" in err
+        assert not (tmp_path / new).exists()

@@ -209,7 +209,10 @@ EXPORT = [
         ["--study-name", "a", "--within", "1"],
         "--within 1: must be more than 0 and at most 100%, such as 1%",
     ),
-    (["--study-name", "a", "--knee", "--out", "foreign.db"], "name does not end in .yaml or .yml"),
+    (
+        ["--study-name", "a", "--knee", "--out", "foreign.db"],
+        "foreign.db does not end in .yaml or .yml",
+    ),
     (["--study-name", "a", "--knee", "--out", "nowhere/a.yaml"], "there is no folder nowhere"),
 ]
 TRAIN = [
