@@ -34,26 +34,28 @@ _TIME = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def parse_count(text: str, option: str) -> int:
-    """`2M`, `500k`, `1.5m`, `120000`, `120,000`. Raises UserError, also for `1,5k`: a comma stands
-    before three digits, never for the decimal point."""
-    whole = "[0-9][0-9_]*|[0-9]{1,3}(?:,[0-9]{3})+"
-    match = re.fullmatch(rf"((?:{whole})(?:\.[0-9]+)?)\s*([kKmMgG]?)", text.strip())
-    value = float(re.sub("[_,]", "", match[1])) * _COUNT[match[2].lower()] if match else 0.0
+    """`2M`, `500k`, `1.5m`, `120000`, `120,000`. Raises UserError, also for `1,5k` and `1.000`: a
+    comma stands before three digits, never for the decimal point, and a point never before them."""
+    whole = "[0-9]+(?:_[0-9]+)*|[0-9]{1,3}(?:,[0-9]{3})+"
+    match = re.fullmatch(rf"({whole})(?:(\.[0-9]+)?\s*([kKmMgG]))?", text.strip())
+    value = 0.0
+    if match:
+        number = re.sub("[_,]", "", match[1]) + (match[2] or "")
+        value = float(number) * _COUNT[(match[3] or "").lower()]
     if not 1 <= value <= MOST_COUNT:
         raise UserError(
-            f"{option} {text}: must be a number from 1 to {MOST_COUNT:,} such as 120000, 500k or 2M"
+            f"{option} {text}: must be a whole number from 1 to {MOST_COUNT:,} such as 120000, "
+            "500k or 2M"
         )
     return round(value)
 
 
 def parse_accuracy(text: str, option: str) -> float | None:
-    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `55` or `1`, which could
-    be either."""
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%?)", text.strip())
+    """`55%` or `0.55`; None for `none`. Raises UserError, also for a bare `1` or `55`."""
     if text.strip().lower() == "none":
         return None
-    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < value <= 1 or text.strip() == "1":
+    value = _share(text, option)
+    if value is None:
         raise UserError(
             f"{option} {text}: must be an accuracy of more than 0 and at most 100%, such as 55% or "
             "0.55, or none"
@@ -63,15 +65,23 @@ def parse_accuracy(text: str, option: str) -> float | None:
 
 def parse_share(text: str, option: str) -> float:
     """`1%` or `0.01`, `95%` or `0.95`. Raises UserError."""
-    try:
-        value = parse_accuracy(text, option)
-    except UserError:
-        value = None
+    value = _share(text, option)
     if value is None:
         raise UserError(
             f"{option} {text}: must be more than 0 and at most 100%, such as 1%, 95% or 0.95"
         )
     return value
+
+
+def _share(text: str, option: str) -> float | None:
+    """None for what is no share. Raises UserError for every way to write 1 without a percent."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(%?)", text.strip())
+    if match is None:
+        return None
+    value = float(match[1]) / (100 if match[2] else 1)
+    if value == 1 and not match[2]:
+        raise UserError(f"{option} {text}: {text.strip()} could be 1% or 100%: give one of them")
+    return value if 0 < value <= 1 else None
 
 
 def parse_duration(text: str, option: str) -> float:

@@ -381,7 +381,9 @@ def _first_fault(error: ValidationError) -> str:
             return f"{where}: {answer}"
         missing = [str(f["loc"][-1]) for f in faults if f["type"] == "missing"]
         key, inner = str(first["loc"][-1]), len(first["loc"]) > 1
-        return f"{where}: unknown key{nearest(key, missing) or nearest(key, _keys(inner))}"
+        return f"{where}: unknown key{nearest(key, missing) or nearest(key, _keys(inner) - {key})}"
+    if first["type"] == "union_tag_not_found":
+        return f"{where}: the key {first['ctx']['discriminator']} is missing"
     if first["type"] == "union_tag_invalid":
         kinds, given = first["ctx"]["expected_tags"], str(first["ctx"]["tag"])
         hint = nearest(given, re.findall("'(.*?)'", kinds))
@@ -451,9 +453,10 @@ def _refuse_repeated_keys(top: yaml.Node | None) -> None:
                     continue
                 line = key.start_mark.line + 1
                 if key.value in lines:
+                    first = lines[key.value]
+                    where = f"line {line}" if line == first else f"lines {first} and {line}"
                     raise UserError(
-                        f"configuration has '{key.value}' twice, in lines {lines[key.value]} and "
-                        f"{line}: remove one"
+                        f"configuration has '{key.value}' twice, in {where}: remove one"
                     )
                 lines[key.value] = line
 

@@ -361,6 +361,8 @@ def test_a_key_that_is_there_twice_is_refused(again: str) -> None:
     before = small().to_yaml() if again.startswith("epochs") else "format: 1"
     with pytest.raises(UserError, match=r"has '(epochs|source)' twice, in lines \d+ and \d+"):
         TrainConfig.from_yaml(f"{before}\n{again}\n")
+    with pytest.raises(UserError, match="has '<<' twice, in line 2: remove one"):
+        TrainConfig.from_yaml("data: &x {source: digits}\nnetwork: {<<: *x, <<: *x}\n")
 
 
 @pytest.mark.parametrize(
@@ -376,6 +378,12 @@ def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
     text = small().to_yaml().replace("kind: sgd", "kind: Adamw")
     with pytest.raises(UserError, match=r"optimizer\.kind: 'Adamw' is not one of 'sgd', .*'adamw'"):
         TrainConfig.from_yaml(text)
+    slip = small().to_yaml().replace("kind: sgd", "knd: sgd")
+    with pytest.raises(UserError, match="wrong at optimizer: the key 'kind' is missing"):
+        TrainConfig.from_yaml(slip)
+    with pytest.raises(UserError) as caught:
+        TrainConfig.from_yaml("network: {kind: vgg}")  # a key of other settings
+    assert "network.kind: unknown key" in str(caught.value) and "'kind'" not in str(caught.value)
     wrong = small().to_yaml().replace("lr: ", "lr: -")
     with pytest.raises(UserError, match=r"wrong at optimizer\.lr: Input should be greater than 0"):
         TrainConfig.from_yaml(wrong)

@@ -4,7 +4,7 @@ import pytest
 
 from paretrain.cli import UserError
 from paretrain.formatting import percent
-from search.option_values import parse_accuracy, parse_count, parse_duration
+from search.option_values import parse_accuracy, parse_count, parse_duration, parse_share
 
 
 @pytest.mark.parametrize(
@@ -15,13 +15,18 @@ from search.option_values import parse_accuracy, parse_count, parse_duration
         ("1.5m", 1_500_000),
         ("120000", 120_000),
         ("1_000", 1000),
+        ("120,000", 120_000),
+        ("0.5k", 500),
+        ("1,000.5 k", 1_000_500),
     ],
 )
 def test_counts(text: str, count: int) -> None:
     assert parse_count(text, "--max-params") == count
 
 
-@pytest.mark.parametrize("text", ["", "M", "-5", "2X", "0", "1e6M", "two"])
+@pytest.mark.parametrize(
+    "text", ["", "M", "-5", "2X", "0", "1e6M", "two", "1.000", "1.5", "1_", "1__", "1__0", "_1"]
+)
 def test_wrong_counts_are_refused_with_the_value_and_what_is_allowed(text: str) -> None:
     with pytest.raises(UserError, match=r"--max-params .*500k or 2M"):
         parse_count(text, "--max-params")
@@ -47,4 +52,9 @@ def test_accuracies_as_people_type_them() -> None:
     for wrong in ("55", "0", "0%", "101%", "1.01", "-5%", "nan", "half", "", "%"):
         with pytest.raises(UserError, match=r"such as 55% or 0\.55"):
             parse_accuracy(wrong, "--min-acc")
+    for share in (parse_accuracy, parse_share):
+        assert [share(text, "--within") for text in ("1%", "100%", "1.00 %")] == [0.01, 1.0, 0.01]
+        for one in ("1", "1.0", "01", " 1.00"):
+            with pytest.raises(UserError, match=f"{one} could be 1% or 100%: give one of them"):
+                share(one, "--within")
     assert [percent(0.55), percent(0.985), percent(1.0)] == ["55%", "98.5%", "100%"]
