@@ -1,12 +1,15 @@
 """Serves optuna-dashboard, on this machine only unless asked to."""
 
+import contextlib
 import errno
 import io
 import json
+import logging
 import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -23,11 +26,36 @@ HOST, PORT = "127.0.0.1", 8080
 EVERY_ADDRESS = ("0.0.0.0", "::")
 IDLE_S = 60
 """Seconds after which a connection that says nothing is closed."""
+_ERRORS = ContextVar[io.StringIO]("errors")
+"""Of the answer that is being made."""
+
+
+class _Heard(logging.Handler):
+    """Hears why optuna-dashboard cannot answer. Most of its own answers say no more than that there
+    was an error, and it logs a traceback, which would be printed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What belongs to no answer is printed, as without this handler."""
+        cause, errors = sys.exception(), _ERRORS.get(None)
+        if errors is None or record.levelno < logging.ERROR:
+            sys.stderr.write(f"{one_line(record.getMessage())}\n")
+        else:
+            errors.write(_said(cause) if cause else one_line(record.getMessage()))
+
+
+_HEARD = _Heard(logging.WARNING)
+
+
+def _said(error: BaseException) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def refreshing(dashboard: Application, refresher: Refresher) -> Application:
     """The dashboard, which has a study drawn just before it answers with it. What cannot be read
     is answered in a line, for which optuna-dashboard knows only tracebacks."""
+    logger = logging.getLogger("optuna_dashboard")
+    logger.addHandler(_HEARD)  # once, however often
+    logger.propagate = False
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
@@ -50,7 +78,12 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
             return answer(start_response, "404 Not Found", "study is not found")
         except UserError as error:
             return answer(start_response, "503 Service Unavailable", str(error))
-        return shown(environ, start_response)
+        except Exception as error:
+            return cannot(start_response, _said(error))
+        try:
+            return shown(environ, start_response)
+        except Exception as error:
+            return cannot(start_response, _said(error))
 
     def shown(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         # What the checks above let through may still be more than optuna-dashboard can show: an
@@ -63,10 +96,16 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
             failed = status.startswith("500")
             return None if failed else start_response(status, headers, *more)
 
-        body = dashboard(environ | {"wsgi.errors": errors}, start)
+        token = _ERRORS.set(errors)
+        try:
+            body = dashboard(environ | {"wsgi.errors": errors}, start)
+        finally:
+            _ERRORS.reset(token)
         if not failed:
             return body
-        cause = (errors.getvalue().strip().splitlines() or ["it does not say why"])[-1]
+        return cannot(start_response, (errors.getvalue().strip().splitlines() or ["unknown"])[-1])
+
+    def cannot(start_response: Callable[..., Any], cause: str) -> list[bytes]:
         return answer(start_response, "503 Service Unavailable", f"cannot be shown: {cause}")
 
     def answer(start_response: Callable[..., Any], status: str, reason: str) -> list[bytes]:
@@ -81,8 +120,9 @@ def prepare(application: Application, study_id: int) -> None:
     when somebody opens the page."""
     place = {"PATH_INFO": f"/api/studies/{study_id}", "QUERY_STRING": "after=0"}
     environ = {**place, "REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
-    for _ in application(environ, lambda status, headers, *more: None):
-        pass
+    with contextlib.suppress(Exception):  # whoever opens the page is told
+        for _ in application(environ, lambda status, headers, *more: None):
+            pass
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -354,6 +354,40 @@ def test_what_the_dashboard_fails_at_is_one_line(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "cause"),
+    [
+        ("dashboard:1:note_ver", '"abc"', "ValueError: invalid literal for int()"),
+        ("dashboard:1:note_str:0", "5", "TypeError: sequence item 0: expected str"),
+        ("dashboard:artifacts:1:abc", '"no json"', "JSONDecodeError: Expecting value"),
+    ],
+)
+def test_a_damaged_note_or_upload_is_one_line(
+    copied: str, key: str, value: str, cause: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(copied)) as database, database:
+        attributes = {"dashboard:1:note_ver": "1"} | {key: value}
+        database.executemany(
+            "INSERT INTO study_system_attributes (study_id, key, value_json) VALUES (1, ?, ?)",
+            attributes.items(),
+        )
+    app, _ = served(copied)
+    prepare(app, 1)
+    reason = json.loads(asking(app)("/api/studies/1", status="503"))["reason"]
+    assert reason.startswith(f"cannot be shown: {cause}") and "\n" not in reason
+    assert capfd.readouterr().err == ""
+
+
+def test_what_fails_in_a_study_that_nobody_has_opened_yet_is_not_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        raise ValueError("out of ink")
+
+    prepare(broken, 1)
+    assert capfd.readouterr() == ("", "")
+
+
 def ended(number: int, **more: Any) -> FrozenTrial:
     """A trial as it is stored."""
     trial = create_trial(**({"state": TrialState.PRUNED} | more))
