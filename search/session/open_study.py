@@ -11,22 +11,25 @@ from paretrain.data.parts import ImageData
 from search.problem.description import describe_space
 from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
-from search.problem.optuna_internals import quiet_optuna, storage_of
+from search.problem.optuna_internals import backend_of, quiet_optuna, storage_of
 from search.problem.space import Space
 from search.session.joining import made_by_another
 from search.session.plan import Plan, Stored, refuse_other_settings, refuse_other_study
 from search.study import attributes as attr
+from search.study.checked_storage import CheckedStorage
 from search.study.database_file import DatabaseFile
 from search.study.image_place import place_of
 from search.study.images import images_of
 from search.study.metric import stored_name
 from search.study.owner import at_work, refuse_if_owned, signs
 from search.study.provenance import environment
+from search.study.servers import make_room
 from search.study.sharing import enter
 from search.study.storage import (
     exists,
     load_study,
     open_storage,
+    refuse_alike,
     refuse_damaged,
     refuse_damaged_settings,
 )
@@ -140,16 +143,21 @@ def _store_settings_of_runs(study: optuna.Study, settings: dict[str, Any]) -> No
     study.set_user_attr(attr.SETTINGS, settings)
 
 
-def open_study(plan: Plan, data: ImageData, before: Before | None = None) -> optuna.Study:
-    """The study of this plan, created if need be. `before`: as it has been read already.
+def open_study(
+    plan: Plan, data: ImageData, before: Before | None = None, *, again: bool = False
+) -> optuna.Study:
+    """The study of this plan, created if need be. `before`: as it has been read already. `again`:
+    another one that is joined was faster.
 
     Raises UserError when a study of that name was begun with other settings, and StudyAppearedError
     where another coordinator to be joined was faster.
     """
     if before is not None and before.is_still_there:
-        storage = storage_of(before.study)
+        storage, opened = storage_of(before.study), backend_of(before.study)[0]
     else:
-        storage = open_storage(plan.storage)
+        storage = opened = open_storage(plan.storage)
+    assert isinstance(opened, CheckedStorage)
+    make_room(opened.engine)
     wanted = plan.identity(data.fingerprint)
     existing = plan.study_name in optuna.study.get_all_study_names(storage)
     sampler = optuna.samplers.RandomSampler(seed=plan.seed)  # proposals come from `Proposer`
@@ -175,8 +183,9 @@ def open_study(plan: Plan, data: ImageData, before: Before | None = None) -> opt
                 study_name=plan.study_name, storage=storage, directions=DIRECTIONS, sampler=sampler
             )
         except optuna.exceptions.DuplicatedStudyError:
-            if plan.join:
-                return open_study(plan, data)
+            refuse_alike(opened, plan.study_name)
+            if plan.join and not again:
+                return open_study(plan, data, again=True)
             raise UserError(
                 f"study '{plan.study_name}' has been created by another process at this moment: "
                 "run the command again, or use another --study-name"

@@ -159,7 +159,8 @@ class CheckedStorage(OwnReading):
                     raise
                 study_id = self.get_study_id_from_name(study_name)
                 settings = self._rows(tables.STUDY_USER, "study_id", study_id)
-                if settings or self.trial_count(study_id):
+                named = self.get_study_name_from_id(study_id) == study_name
+                if settings or self.trial_count(study_id) or not named:
                     raise
                 return study_id
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from paretrain.cli import UserError
 from paretrain.formatting import count_of
-from search.problem.optuna_internals import rename
+from search.problem.optuna_internals import backend_of, rename
 from search.study.attributes import CHECKPOINTS, UID
 from search.study.checked_storage import CheckedStorage
 from search.study.copies import original_of, place_of
@@ -28,6 +28,7 @@ from search.study.storage import (
     load_study,
     one_line,
     open_studies,
+    refuse_alike,
 )
 from search.study.storage_url import StorageUrl
 
@@ -97,6 +98,9 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
         try:
             rename(study, new)
         except IntegrityError:
+            opened, _ = backend_of(study)
+            assert isinstance(opened, CheckedStorage)
+            refuse_alike(opened, new)
             raise taken from None
         make_whole(study)
 

@@ -1,6 +1,7 @@
 """What differs between the servers that may hold studies: PostgreSQL, MySQL and MariaDB."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, event, text
@@ -8,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 IDLE_S = 30
 """A server ends a transaction in which nothing has happened for so long."""
+LOCKED_S = 5
+"""So long a change of columns waits for those who use a table: who comes later waits behind it."""
 MYSQL = ("mysql", "mariadb")
 IDENTITY = {
     # The first part is that of the server's data, which a replica shares; the number in the second
@@ -28,33 +31,41 @@ def engine_arguments(backend: str) -> dict[str, Any]:
 
 def prepare(engine: Engine) -> None:
     """For connections that are made from now on."""
-    if engine.name in MYSQL:
-        _make_room(engine)
-    if engine.name in (*MYSQL, "postgresql"):
-        event.listen(engine, "connect", _free_locks)
-        engine.dispose()  # for those that were made before
+    if engine.name == "postgresql":
+        first = f"SET idle_in_transaction_session_timeout = {IDLE_S * 1000}"
+    elif engine.name in MYSQL:  # also outside of transactions: then another connection is made
+        first = f"SET SESSION wait_timeout = {IDLE_S}"
+    else:
+        return
+    event.listen(engine, "connect", _begins_with(first))
+    engine.dispose()  # for those that were made before
 
 
-def _free_locks(connection: Any, _: Any) -> None:
+def _begins_with(statement: str) -> Callable[[Any, Any], None]:
     """A process that is frozen, or whose machine is lost, in the middle of a transaction would keep
     what that has locked from all others for hours."""
-    postgres = hasattr(connection, "pgconn")
-    with connection.cursor() as cursor:
-        if postgres:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_S * 1000}")
-        else:  # also outside of transactions: then another connection is made
-            cursor.execute(f"SET SESSION wait_timeout = {IDLE_S}")
-    connection.commit()
+
+    def connected(connection: Any, _: Any) -> None:
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(statement)
+        connection.commit()
+
+    return connected
 
 
-def _make_room(engine: Engine) -> None:
-    """Optuna's columns for attributes hold 64 KB there: the confusions of 200 classes take more."""
+def make_room(engine: Engine) -> None:
+    """Optuna's columns for attributes hold 64 KB in MySQL and MariaDB: the confusions of 200
+    classes take more. While somebody uses them they are left as they are, until the next time."""
+    if engine.name not in MYSQL:
+        return
     short = (
         "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE()"
         " AND column_name = 'value_json' AND data_type = 'text'"
     )
     # Who may not do this may read, and write what is not as long.
     with contextlib.suppress(SQLAlchemyError), engine.connect() as connection:
+        connection.detach()  # nobody else is to be as impatient
+        connection.execute(text(f"SET SESSION lock_wait_timeout = {LOCKED_S}"))
         for table in connection.scalars(text(short)).all():
             connection.execute(text(f"ALTER TABLE `{table}` MODIFY value_json MEDIUMTEXT"))
 

@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from paretrain.cli import UserError, nearest
 from search.problem.optuna_internals import backend_of
@@ -35,6 +35,8 @@ from search.study.storage_url import StorageUrl
 LOCK_TIMEOUT_S = 60
 TRIES = 10
 """So often tables are created that another program creates at the same moment."""
+WRONG_VALUE = 1366
+"""MySQL's number of the error, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD."""
 _OPTUNA_TABLES = {"studies", "version_info", "alembic_version"}
 """Those of which at least one is there from the first moment on."""
 
@@ -266,6 +268,19 @@ def check_name(storage: Given, name: str, names: Sequence[str]) -> None:
         raise UserError(f"no study '{name}' in {where}{hint}: there are {listed}")
 
 
+def refuse_alike(opened: CheckedStorage, name: str) -> None:
+    """Raises UserError where the database takes this name for that of another study: a collation
+    may tell neither capital letters from small ones, nor a space at the end from none."""
+    with contextlib.suppress(KeyError):
+        taken = opened.get_study_name_from_id(opened.get_study_id_from_name(name))
+        if taken != name:
+            raise UserError(
+                f"the collation of the database does not tell '{name}' from study '{taken}', which "
+                "it holds: use that name, or another one (a database made with COLLATE utf8mb4_bin "
+                "tells capital letters from small ones)"
+            )
+
+
 def existing(storage: StorageUrl) -> tuple[CheckedStorage, list[str]]:
     """An existing database, and the names of the studies in it that can be read. Raises UserError
     when there is no database."""
@@ -280,10 +295,18 @@ def write_failed(storage: StorageUrl, error: Exception) -> UserError:
     """What to raise for an error of the database itself: full disk, damaged file, lost server."""
     if isinstance(error, UserError):
         return error
-    return UserError(
-        f"cannot write {storage}: {cause_of(error)}: free space or mend it; the same command then "
-        "goes on from what is stored"
-    )
+    mend = "free space or mend it; the same command then goes on from what is stored"
+    if _lacks_letters(error):
+        mend = "it needs the character set utf8mb4: make a database as docs/scale.md says"
+    return UserError(f"cannot write {storage}: {cause_of(error)}: {mend}")
+
+
+def _lacks_letters(error: Exception) -> bool:
+    """Whether MySQL or MariaDB has refused a text for its character set."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if not isinstance(cause, DBAPIError) or cause.orig is None:
+        return False
+    return cause.orig.args[:1] == (WRONG_VALUE,) and "string" in str(cause.orig)
 
 
 @contextlib.contextmanager

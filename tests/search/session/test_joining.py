@@ -1,6 +1,7 @@
 """Several that join a study which somebody has only begun to make, or that nobody runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -120,6 +121,41 @@ def test_who_is_created_at_the_same_moment_is_joined(
     monkeypatch.setattr(optuna, "create_study", first)
     with process(B), pytest.raises(StudyAppearedError):
         open_study(joins(), data)
+
+
+@pytest.mark.parametrize("join", [False, True])
+def test_a_name_that_the_database_takes_for_another_is_told_from_one_made_at_this_moment(
+    joins: MakePlan, data: ImageData, join: bool
+) -> None:
+    storage = open_storage(joins().storage)
+    with storage.engine.begin() as connection:  # as many servers compare by default
+        for statement in (
+            "PRAGMA writable_schema = ON",
+            "UPDATE sqlite_master SET sql = replace(sql, 'study_name VARCHAR(512)',"
+            " 'study_name VARCHAR(512) COLLATE NOCASE') WHERE name = 'studies'",
+            "PRAGMA writable_schema = RESET",
+        ):
+            connection.exec_driver_sql(statement)
+    storage.engine.dispose()
+    optuna.create_study(study_name="X", storage=storage, directions=DIRECTIONS)
+    with pytest.raises(UserError, match="does not tell 'x' from study 'X'"):
+        open_study(replace(joins(), join=join), data)
+    assert optuna.study.get_all_study_names(storage) == ["X"]
+
+
+def test_who_joins_a_study_that_is_there_and_is_not_tries_once_more(
+    joins: MakePlan, data: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def taken(*arguments: object, **options: object) -> optuna.Study:
+        tries.append(arguments)
+        raise optuna.exceptions.DuplicatedStudyError
+
+    monkeypatch.setattr(optuna, "create_study", taken)
+    with pytest.raises(UserError, match="has been created by another process at this moment"):
+        open_study(joins(), data)
+    assert len(tries) == 2
 
 
 def test_two_that_go_on_at_the_same_moment_agree_on_settings(

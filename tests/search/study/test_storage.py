@@ -9,11 +9,12 @@ from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from paretrain.cli import UserError
 from search.study.patience import patient
-from search.study.storage import check_storage, exists, load_study, open_storage
+from search.study.storage import check_storage, exists, load_study, open_storage, write_failed
+from search.study.storage_url import StorageUrl
 
 
 def test_sqlite_runs_in_wal_mode_with_a_timeout(tmp_path: Path) -> None:
@@ -55,6 +56,23 @@ def test_a_folder_a_missing_folder_and_a_foreign_file_are_refused(tmp_path: Path
 def test_an_unknown_database_kind_is_one_line() -> None:
     with pytest.raises(UserError, match="cannot open --storage nosuch://x"):
         open_storage("nosuch://x")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "mend"),
+    [
+        (1366, "Incorrect string value: '\\xE7' for column", "needs the character set utf8mb4"),
+        (1366, "Incorrect integer value: 'a' for column", "free space or mend it"),
+        (1021, "Disk full (/tmp); waiting for someone to free some space", "free space"),
+    ],
+)
+def test_what_mends_a_refused_value_is_said(code: int, said: str, mend: str) -> None:
+    refused = DataError("INSERT", {}, Exception(code, said))
+    wrapped = StorageInternalError("An exception is raised during the commit.")
+    wrapped.__cause__ = refused
+    for error in (refused, wrapped):
+        line = str(write_failed(StorageUrl.of("mysql+pymysql://db/studies"), error))
+        assert mend in line and said.partition(":")[0] in line and "\n" not in line
 
 
 def test_loading_a_study_that_is_not_there_creates_nothing(tmp_path: Path) -> None:
