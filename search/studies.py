@@ -88,6 +88,9 @@ def delete(
     if gone.original is not None:
         note = f"note: it was taken for a copy of {gone.original}: the state of running trials is"
         print(f"{note} left for that one", file=sys.stderr)
+    for place in gone.kept:
+        note = f"note: {visible(str(place))} is left: a copy of this database, which nothing tells"
+        print(f"{note} from it, may need it; delete it if there is none", file=sys.stderr)
     for place in gone.left:
         note = f"note: checkpoints of it may be left in {visible(str(place))}: delete that folder"
         print(f"{note} on a machine that has it", file=sys.stderr)

@@ -19,10 +19,10 @@ from sqlalchemy import Engine, select
 from paretrain.safe_text import visible
 from search.problem.optuna_internals import STUDY_USER, backend_of
 from search.study import attributes as attr
+from search.study import servers
 from search.study.checked_storage import CheckedStorage
 from search.study.provenance import checkpoints_of
 from search.study.reader import study_attribute
-from search.study.servers import identity
 from search.study.sharing import SharedWriter
 from search.study.storage_url import StorageUrl
 
@@ -48,7 +48,7 @@ def _of_file(path: Path) -> Place | None:
 
 
 def _of_server(engine: Engine) -> Place | None:
-    found = identity(engine)
+    found = servers.identity(engine)
     return None if found is None else {"server": found[0], "name": found[1]}
 
 
@@ -61,6 +61,9 @@ def original_of(now: Place | None, attrs: Mapping[str, Any]) -> str | None:
     if now is None or was is None or was == now:
         return None
     if "path" not in was:
+        unknown = servers.UNKNOWN in (was["server"], now.get("server"))
+        if unknown and was["name"] == now.get("name"):
+            return None
         return f"the one in another database, '{was['name'].partition(' ')[0]}'"
     shown = f"the one in {visible(was['path'])} on {was['host']}"
     if was["host"] != socket.gethostname():
@@ -68,6 +71,12 @@ def original_of(now: Place | None, attrs: Mapping[str, Any]) -> str | None:
         return None if same else shown
     here = "path" in now and _are_same(Path(was["path"]), Path(now["path"]))
     return None if here or not _holds(Path(was["path"]), attrs.get(attr.UID)) else shown
+
+
+def may_be_copy(now: Place | None) -> bool:
+    """Whether a database may be a copy that `original_of` does not recognise: it is on a server
+    that cannot be told from another."""
+    return now is None or now.get("server") == servers.UNKNOWN
 
 
 def _are_same(one: Path, other: Path) -> bool:

@@ -15,7 +15,7 @@ from paretrain.formatting import count_of
 from search.problem.optuna_internals import backend_of, rename
 from search.study.attributes import CHECKPOINTS, UID
 from search.study.checked_storage import CheckedStorage
-from search.study.copies import original_of, place_of
+from search.study.copies import may_be_copy, original_of, place_of
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
 from search.study.provenance import checkpoints_of
@@ -61,6 +61,10 @@ class Belongings:
     """Those of them that are not reached from here, or could not be cleared."""
     shared: tuple[Path, ...] = ()
     """Those of them that hold something else too, and are left for it."""
+
+    kept: tuple[Path, ...] = ()
+    """Such folders that are not deleted: another database may have them too, and nothing tells it
+    from this one."""
 
     @property
     def words(self) -> str:
@@ -138,6 +142,12 @@ def _is_checkpoint(path: Path) -> bool:
     return bool(CHECKPOINT.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
 
+def _has_checkpoints(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return any(map(_is_checkpoint, folder.iterdir()))
+    return False
+
+
 def _holds_others(folder: Path) -> bool:
     """Whether anything but checkpoints is in it."""
     with contextlib.suppress(OSError):
@@ -178,14 +188,18 @@ def _belongings(
     uploads = opened.uploads(study_id).difference(*map(opened.uploads, others))
     settings = opened.settings(study_id)
     uid, chosen = settings.get(UID), settings.get(CHECKPOINTS, [])
-    original = original_of(place_of(storage, opened.engine), settings)
+    place = place_of(storage, opened.engine)
+    original = original_of(place, settings)
     shared = uid is None or uid in {opened.settings(other).get(UID) for other in others}
+    folders: tuple[Path, ...] = ()
+    if not shared and original is None:
+        folders = tuple(checkpoints_of(str(uid), one) for one in (None, *chosen))
+    unsure = may_be_copy(place)
     return Belongings(
         study_id,
         opened.trial_count(study_id),
         [path for id_ in sorted(uploads) if (path := folder / id_).is_file()],
-        ()
-        if shared or original is not None
-        else tuple(checkpoints_of(str(uid), place) for place in (None, *chosen)),
+        () if unsure else folders,
         original,
+        kept=tuple(folder for folder in folders if unsure and _has_checkpoints(folder)),
     )

@@ -17,7 +17,10 @@ IDENTITY = {
     # one is new in a copy on the same server.
     "postgresql": "SELECT CAST(system_identifier AS text), datname || ' ' || CAST(oid AS text)"
     " FROM pg_control_system(), pg_database WHERE datname = current_database()",
-} | dict.fromkeys(MYSQL, "SELECT CONCAT(@@hostname, ':', @@port), DATABASE()")
+} | dict.fromkeys(MYSQL, "SELECT @@server_uuid, DATABASE()")
+UNKNOWN = ""
+"""MariaDB has nothing that tells a server from another: its number (`server_uid`) is new with each
+container, its host name too."""
 
 
 def engine_arguments(backend: str) -> dict[str, Any]:
@@ -71,8 +74,11 @@ def make_room(engine: Engine) -> None:
 
 
 def identity(engine: Engine) -> tuple[str, str] | None:
-    """The server, and the database on it. None where that cannot be said."""
+    """The server, or `UNKNOWN`, and the database on it. None where that cannot be said."""
     with contextlib.suppress(SQLAlchemyError, KeyError), engine.connect() as connection:
-        server, name = connection.execute(text(IDENTITY[engine.name])).one()
+        asks = IDENTITY[engine.name]
+        if getattr(engine.dialect, "is_mariadb", False):
+            asks = f"SELECT '{UNKNOWN}', DATABASE()"
+        server, name = connection.execute(text(asks)).one()
         return str(server), str(name)
     return None

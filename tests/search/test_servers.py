@@ -20,7 +20,7 @@ from search.report import main as report
 from search.run import main as run
 from search.status import main as status
 from search.studies import main as studies
-from search.study.copies import original_of, place_of
+from search.study.copies import may_be_copy, original_of, place_of
 from search.study.storage import open_storage
 from search.study.storage_url import VARIABLE, StorageUrl
 from search.table import main as table
@@ -212,6 +212,7 @@ def test_a_copy_of_the_database_on_the_server_is_told_from_it(server: Server) ->
         opened = open_storage(storage)  # it closes its connections when it is gone
         place = place_of(storage, opened.engine)
         assert place is not None and (original_of(place, attrs) is not None) == is_copy
+        assert may_be_copy(place) == (server.DRIVER == "pymysql")
 
 
 @pytest.mark.usefixtures("filled")

@@ -12,8 +12,9 @@ from search.export import main as export
 from search.run import main as run
 from search.session.open_study import stored_settings
 from search.studies import main as studies
+from search.study import keeping
 from search.study.attributes import CHECKPOINTS, DATABASE, OWNER, UID
-from search.study.copies import settle
+from search.study.copies import original_of, settle
 from search.study.owner import leave, sole_owner
 from search.study.provenance import checkpoint_folder
 from search.study.sharing import SharedWriter, enter
@@ -234,6 +235,34 @@ def test_a_copy_of_a_deleted_study_keeps_its_checkpoints_and_uploads(
     )
     assert command(studies, "delete", NAME, "--yes").code == 0
     assert names(command) == ["copy"] and (checkpoint / "3.pt").exists() and uploaded.exists()
+
+
+def test_where_no_copy_can_be_told_from_it_a_deleted_study_leaves_its_checkpoints(
+    command: RunMain, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "place_of", lambda *_: {"server": "", "name": "studies"})
+    code, _, err = command(studies, "delete", NAME, "--yes")
+    assert code == 0 and (checkpoint / "3.pt").exists()
+    assert f"note: {checkpoint} is left" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_copy"),
+    [
+        (("a", "x"), ("a", "x"), False),
+        (("a", "x"), ("b", "x"), True),
+        (("a", "x"), ("a", "y"), True),
+        (("", "x"), ("", "x"), False),
+        (("", "x"), ("", "y"), True),
+        (("host:3306", "x"), ("", "x"), False),  # what was stored of MariaDB before
+        (("", "x"), ("a", "x"), False),
+    ],
+)
+def test_of_two_servers_that_cannot_be_told_apart_none_is_taken_for_a_copy_of_the_other(
+    was: tuple[str, str], now: tuple[str, str], is_copy: bool
+) -> None:
+    there, here = (dict(zip(("server", "name"), place, strict=True)) for place in (was, now))
+    assert (original_of(here, {DATABASE: there}) is not None) == is_copy
 
 
 @pytest.fixture
