@@ -29,7 +29,7 @@ def figure(grown: Sequence[Growth]) -> Figure:
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("Hypervolume (% of all runs together)")
     panels[0].set_ylim(0, 100)
-    panels[-1].legend(loc="best")
+    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")  # over no line
     return fig
 
 
