@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.cli import UserError
 from paretrain.formatting import count_of
 from paretrain.interruption import raise_if_interrupted
 from paretrain.training import EpochResult, patience_is_over
@@ -49,6 +50,7 @@ from search.workers.supervisor import (
     WorkerReplaced,
 )
 
+TAKEN = "another program has begun it: it is left alone"
 MAX_FAILURES = 5
 """Failed trials in a row that end a run."""
 WRITE_EVERY_S = 1.0
@@ -70,6 +72,13 @@ class WriteFailed:
 @dataclass(frozen=True)
 class OthersJoined:
     """Other coordinators work on the study too."""
+
+
+@dataclass(frozen=True)
+class TrialTaken:
+    """Another program had begun a trial that was to begin here."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ class Coordinator:
             patience_s=run.plan.storage_wait_s,
             waits=lambda text: pool.wake(Note(text)),
             joined=lambda: pool.wake(OthersJoined()),
+            taken=lambda number: pool.wake(TrialTaken(number)),
             trials=trials,
         )
         self._queue = ClaimingQueue(
@@ -129,6 +139,10 @@ class Coordinator:
         self._others, self._wake = Others(trials), pool.wake
         self._shares = False
         """Whether others work on the study too."""
+        self._taken = set[int]()
+        """Numbers of trials that another program had begun, and of which nothing was heard yet."""
+        self._ended = set[int]()
+        """Numbers of those that have ended here."""
         self._asked, self._next_look = False, 0.0
         """Whether it is being read what they have done, and when that is due."""
         self._away = False
@@ -187,6 +201,7 @@ class Coordinator:
                 self._writer.close(hurry)
         if self._writer.error is not None:  # the trials that were reported last are not stored
             raise write_failed(self._plan.storage, self._writer.error)
+        self._refuse_ended(self._writer.taken)
         seconds, busy = time.monotonic() - start, self._supervisor.busy_seconds
         return replace(outcome, seconds=seconds, busy_seconds=busy)
 
@@ -264,7 +279,8 @@ class Coordinator:
         due = now >= self._next_look or (self._queue.behind and not self._away)
         if self._shares and not self._asked and due:
             self._asked, self._next_look = True, now + LOOK_EVERY_S
-            self._writer.news(self._others.numbers, lambda news: self._wake(Heard(news)))
+            open_ = {*self._others.numbers, *self._taken}
+            self._writer.news(open_, lambda news: self._wake(Heard(news)))
 
     def _hear(self, news: News) -> None:
         """What others have done counts, and is learned from, as if it had been done here."""
@@ -277,6 +293,7 @@ class Coordinator:
         trials = [trial for trial in news.trials if not is_ours(trial)]
         for trial in trials:
             self._budget.epochs_spent += self._others.take_in(trial)
+        self._taken -= {*news.gone, *(trial.number for trial in trials)}
         self._queue.learn_of(trials)
         for number in news.gone:
             self._others.forget(number)
@@ -315,6 +332,8 @@ class Coordinator:
                     self._tell(happening.message)
                 case OthersJoined():
                     self._share()
+                case TrialTaken(number=number):
+                    self._leave(number)
                 case Heard(news=news):
                     self._asked, self._away = False, news is None
                     if news is not None:
@@ -324,6 +343,9 @@ class Coordinator:
             self._tell(Note(happening.text))
             return
         trial = self._trials[happening.job.number]
+        if trial.taken:
+            self._end_of_taken(trial, happening)
+            return
         match happening:
             case EpochOver(result=result):
                 self._epoch_over(trial, result)
@@ -340,6 +362,33 @@ class Coordinator:
                 self._fail(trial, error, details, out_of_memory)
             case JobNote(text=text):
                 self._tell(Note(f"#{trial.number}: {text}"))
+
+    def _leave(self, number: int) -> None:
+        """A trial is another program's. Raises UserError where it has ended here already."""
+        self._refuse_ended({number})
+        self._taken.add(number)
+        if (trial := self._trials.get(number)) is not None:
+            trial.taken = True
+            self._queue.leave(trial)
+            self._supervisor.stop(trial.job)
+
+    def _refuse_ended(self, taken: set[int]) -> None:
+        """The database was slower than a whole training. Raises UserError where one of these trials
+        has been counted, and learned from."""
+        for number in taken & self._ended:
+            raise UserError(
+                f"another program has begun trial {number}, which waited in study "
+                f"'{self._plan.study_name}': the same command goes on without it"
+            )
+
+    def _end_of_taken(self, trial: RunningTrial, happening: Happening) -> None:
+        match happening:
+            case EpochOver():
+                if not trial.job.stopping:  # no worker had it when it was stopped
+                    self._supervisor.stop(trial.job)
+            case JobFinished() | JobFailed():
+                del self._trials[trial.number]
+                self._report(trial, "interrupted", TAKEN)
 
     def _epoch_over(self, trial: RunningTrial, result: EpochResult) -> None:
         self._budget.epochs_spent += 1
@@ -380,6 +429,7 @@ class Coordinator:
 
     def _end(self, trial: RunningTrial) -> None:
         del self._trials[trial.number]
+        self._ended.add(trial.number)
         curve, stop = trial.curve, trial.stop
         if stop is None:
             verdict = "finished"
@@ -406,6 +456,7 @@ class Coordinator:
 
     def _fail(self, trial: RunningTrial, error: str, details: str, out_of_memory: bool) -> None:
         del self._trials[trial.number]
+        self._ended.add(trial.number)
         attributes: Mapping[str, Any] = {
             attr.VERDICT: f"failed: {error}",
             attr.STDERR: details,
@@ -432,7 +483,7 @@ class Coordinator:
             del self._trials[trial.number]
         self._queue.give_back()
         for trial in trials:
-            self._report(trial, "interrupted", f"{why}: queued again")
+            self._report(trial, "interrupted", TAKEN if trial.taken else f"{why}: queued again")
 
     def _report(self, trial: RunningTrial, ending: Ending, reason: str) -> None:
         record = None

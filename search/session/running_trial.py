@@ -32,6 +32,8 @@ class RunningTrial:
     decisions: list[Decision] = field(default_factory=list)
     """Those that judged an epoch, in order."""
     stop: Decision | None = None
+    taken: bool = False
+    """Whether another program had begun it before: what comes of it here does not count."""
     epochs_spared: int = 0
     """That it need not train, because an earlier run's checkpoint has them."""
     written: float = 0.0

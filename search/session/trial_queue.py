@@ -204,6 +204,10 @@ class TrialQueue:
         began = None if val_acc is None else trial.curve.began
         self._background.learn(trial.shadow, val_acc, finished, deviation, size, began)
 
+    def leave(self, trial: RunningTrial) -> None:
+        """A trial is another program's."""
+        self._elsewhere[trial.number] = trial.shadow
+
     def learn_memory(self, config: TrainConfig) -> None:
         """A configuration did not fit into memory: nothing that needs as much is proposed again."""
         self._background.learn_memory(config)

@@ -15,7 +15,6 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from paretrain.cli import UserError
 from search.problem.optuna_internals import (
     PARAMS,
     STUDY_USER,
@@ -25,7 +24,8 @@ from search.problem.optuna_internals import (
     backend_of,
     stored_value,
 )
-from search.study.attributes import JOINED, OWNER
+from search.study import owner
+from search.study.attributes import JOINED, OWNER, RUN_BY
 from search.study.owner import Beat, own_key, refuse_unless_owned, signs
 from search.study.reader import study_attribute
 
@@ -77,11 +77,14 @@ class BatchWriter:
         """The attribute with this process's sign of life."""
         self.others: dict[str, Beat] = {}
         """The signs of life of the others who run the study, as the last transaction saw them."""
+        self.taken: set[int] = set()
+        """Numbers of trials that waited, and that another program had begun when they were to begin
+        here. Nothing is written of them."""
 
     def write(self, batch: Batch, again: bool = False) -> None:
         """All of it, or nothing when this raises what the database raises. `again`: it may be
         stored already. RuntimeError: somebody else has added trials. UserError: another process
-        runs the study now, or another program a trial that was to begin here."""
+        runs the study now."""
         now = time_now()
         with self.engine.begin() as connection:
             self.refuse_unless_owned(connection)
@@ -90,23 +93,27 @@ class BatchWriter:
                 batch.new.clear()
             added = self.add(connection, batch.new, now) if batch.new else {}
             ids = {**self.ids, **added} if added else self.ids
+            taken = set(self.taken)
+            for number, state, values in batch.states:
+                if number in taken:
+                    continue
+                if state != TrialState.RUNNING:
+                    change_state(connection, ids[number], state, values, now)
+                elif not begin_waiting(connection, ids[number], now) and not (
+                    again and self._is_mine(connection, ids[number])
+                ):
+                    taken.add(number)
             of_trials = [
                 (ids[number], key, value, number not in added)
                 for number, attributes in batch.attributes.items()
                 for key, value in attributes.items()
+                if number not in taken
             ]
             of_study = [(self.study_id, key, value, True) for key, value in batch.study.items()]
             put(connection, TRIAL_USER, "trial_id", of_trials)
             put(connection, STUDY_USER, "study_id", of_study)
-            for number, state, values in batch.states:
-                if state != TrialState.RUNNING or again:
-                    change_state(connection, ids[number], state, values, now)
-                elif not begin_waiting(connection, ids[number], now):
-                    raise UserError(
-                        f"another program has begun trial {number}, which waited in study "
-                        f"'{self.study_name}': the same command goes on without it"
-                    )
         self.ids.update(added)
+        self.taken = taken
 
     def refuse_unless_owned(self, connection: Connection) -> None:
         """Raises UserError where the study does not say any more that this process runs it. What
@@ -116,6 +123,12 @@ class BatchWriter:
             refuse_unless_owned(self.study_name, {self.key: last})
             found = signs(read_signs(connection, self.study_id))
             self.others = {key: beat for key, beat in found.items() if key != self.key}
+
+    def _is_mine(self, connection: Connection, id_: int) -> bool:
+        """Whether a trial, by id, was begun here: the answer was lost."""
+        this = (TRIAL_USER.c.trial_id == id_) & (TRIAL_USER.c.key == RUN_BY)
+        stored = connection.scalar(select(TRIAL_USER.c.value_json).where(this))
+        return self.key is None or stored == json.dumps(owner.RUN)
 
     def _stored(self, connection: Connection, new: Sequence[NewTrial]) -> dict[int, int]:
         """Those of them that are stored, as ids by number: all of them, or none."""

@@ -262,6 +262,7 @@ class SharedWriter(BatchWriter):
             rows = ((id_, key, value, not added) for key, value in attributes.items())
             put(connection, TRIAL_USER, "trial_id", rows)
         self.ids.update(added)
+        self.taken.discard(number)
         claim.number = number
 
     def _is_up_to_date(self, connection: Connection, known: Known) -> bool:
@@ -451,9 +452,10 @@ class SharedWriter(BatchWriter):
             lines = [f"{count_of(len(ours), 'interrupted trial')} queued again"] if ours else []
             for it in found.values():
                 if it.left_alone:
+                    then = "is queued again" if it.searched else "fails"
                     lines.append(
-                        f"trial {it.number} is run by another program: it is left alone, and fails "
-                        "after a day without a sign of life"
+                        f"trial {it.number} is run by another program: it is left alone, and "
+                        f"{then} after a day without a sign of life"
                     )
             return lines + self._give_up(connection, found)
 

@@ -50,6 +50,7 @@ class StudyWriter:
         patience_s: float = 0.0,
         waits: Callable[[str], None] = lambda text: None,
         joined: Callable[[], None] = lambda: None,
+        taken: Callable[[int], None] = lambda number: None,
         trials: Iterable[FrozenTrial] | None = None,
     ) -> None:
         """`beats`: also tells other machines, until `release`, that this process runs the study.
@@ -58,11 +59,14 @@ class StudyWriter:
 
         `patience_s`: a server that does not answer is asked again for so long. `waits` is told, in
         a line, when that begins and ends, from the writer's thread. `joined` is called there when
-        others are seen to run the study too, until `share`. `trials`: those of which the caller
+        others are seen to run the study too, until `share`. `taken` is told there of a trial that
+        was to begin, by `begin`, and that another program had taken: nothing is written of it.
+        `trials`: those of which the caller
         knows, so that `news` tells it of all others; None = all that there are.
         """
         self._study, self._failed = study, failed
         self._patience, self._joined = Patience(patience_s, waits, MEANWHILE), joined
+        self._taken = taken
         self._shares, self._told = beats and owner.shares(study), False
         self._next_beat = 0.0 if beats else math.inf
         self._changes: queue.Queue[Change | Request | None] = queue.Queue()
@@ -181,6 +185,11 @@ class StudyWriter:
 
         self._changes.put(change)
 
+    @property
+    def taken(self) -> set[int]:
+        """Numbers of trials that another program had taken when they were to begin here."""
+        return self._writer.taken
+
     def flush(self) -> None:
         """Wait until everything so far is written, or has been given up."""
         self._changes.join()
@@ -260,7 +269,10 @@ class StudyWriter:
     def _write_batch(self, batch: Batch) -> None:
         if batch.is_empty:
             return
+        before = self._writer.taken
         self._patiently(lambda again: self._writer.write(batch, again))
+        for number in sorted(self._writer.taken - before):
+            self._taken(number)
         if self._writer.others and not self._shares and not self._told:
             self._told = True
             self._joined()

@@ -54,6 +54,8 @@ class Session:
         """Of the last run."""
         self.notes: list[str] = []
         """What it said of trials that wait."""
+        self.taken_back: list[str] = []
+        """What it said of those that ran when it began."""
         self.coordinator: Coordinator
         """That of the last run."""
 
@@ -87,7 +89,7 @@ class Session:
         prepared = PreparedRun(plan, self._data, constraints, tuple(found))
         study = open_study(plan, self._data)
         if not join:
-            SharedWriter(study, {}, owned=True).take_back()
+            self.taken_back = SharedWriter(study, {}, owned=True).take_back()
             self.notes = enqueue(study, prepared, SharedWriter(study, {}, owned=True))
         known = study.get_trials(deepcopy=False)
         spent = ledger(known, EPOCHS).spent.epochs

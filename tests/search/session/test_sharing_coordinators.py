@@ -12,7 +12,7 @@ from search.problem.canonical import canonical_key
 from search.problem.optuna_internals import id_of, set_attributes, storage_of
 from search.session import coordinator
 from search.session.budget import Budget
-from search.session.coordinator import ClaimAnswered, Heard, OthersJoined
+from search.session.coordinator import ClaimAnswered, Heard, OthersJoined, TrialTaken
 from search.session.events import Event, TrialEnded, TrialStarted
 from search.session.outcome import Outcome
 from search.session.plan import Plan
@@ -249,7 +249,7 @@ def test_a_trial_that_waits_and_another_program_takes_is_not_trained_here(
     assert "waits for" not in "".join(session.told)
 
 
-def test_a_search_that_is_alone_ends_where_another_program_takes_its_next_trial(
+def test_a_search_that_is_alone_goes_on_where_another_program_takes_its_next_trial(
     session: Session,
 ) -> None:
     first = InterruptedAfter(2, rising)
@@ -258,16 +258,44 @@ def test_a_search_that_is_alone_ends_where_another_program_takes_its_next_trial(
     study = session.study
     assert session.states == [TrialState.WAITING] * 2
 
-    def happens(order: Train) -> None:
+    def happens(order: Train) -> Callable[[object], bool] | None:
         if order.trial == 0:  # as Optuna's `ask` does
             storage_of(study).set_trial_state_values(id_of(study.trials[1]), TrialState.RUNNING)
+        return (lambda it: isinstance(it, TrialTaken)) if order.trial == 1 else None
 
-    with pytest.raises(UserError, match="another program has begun trial 1"):
-        session.run(WhileElsewhere(happens), trials=4)
-    pool = FakeTrainers(1, rising)
-    assert session.run(pool, trials=2).ending == "done"
-    assert 1 not in [number for _, number in pool.trained]
-    assert study.trials[1].state == TrialState.RUNNING
+    before = study.trials[1].user_attrs
+    pool = WhileElsewhere(happens)
+    assert session.run(pool, trials=4).ending == "done"
+    complete = TrialState.COMPLETE
+    assert session.states == [complete, TrialState.RUNNING, complete, complete, complete]
+    curves = [trial.user_attrs[attr.CURVE]["val_acc"] for trial in study.trials]
+    assert [len(curve) for curve in curves] == [EPOCHS, 1, EPOCHS, EPOCHS, EPOCHS]
+    assert study.trials[1].user_attrs == before
+    told = [it for it in session.ended("interrupted") if it.number == 1]
+    assert [it.reason for it in told] == [coordinator.TAKEN]
+    assert session.run(FakeTrainers(1, rising), trials=4).ending == "done"
+    assert "left alone, and is queued again after a day" in "".join(session.taken_back)
+
+
+def test_a_trial_that_ended_before_it_was_known_to_be_taken_does_not_count(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = InterruptedAfter(1, rising)
+    first.messages = 1
+    session.run(first, trials=2)
+    study = session.study
+
+    monkeypatch.setattr(coordinator.Coordinator, "_leave", lambda self, number: None)
+    begin = StudyWriter.begin
+
+    def then(self: StudyWriter, number: int) -> None:
+        storage_of(study).set_trial_state_values(id_of(study.trials[number]), TrialState.RUNNING)
+        begin(self, number)
+
+    monkeypatch.setattr(StudyWriter, "begin", then)
+    with pytest.raises(UserError, match="another program has begun trial 0, which waited"):
+        session.run(FakeTrainers(1, rising), trials=2)
+    assert session.states == [TrialState.RUNNING, TrialState.COMPLETE]
 
 
 def test_a_failure_elsewhere_leaves_a_trial_to_be_made(session: Session) -> None:

@@ -367,9 +367,14 @@ def test_a_trial_that_waits_and_another_program_takes_is_that_program_s(
         writer = SharedWriter(study, {0: id_of(study.trials[0])}, owned=True)
         begins = Batch(states=[(0, TrialState.RUNNING, ())])
         begins.attributes[0][attr.RUN_BY] = B
-        with pytest.raises(UserError, match="another program has begun trial 0, which waited"):
-            writer.write(begins)
-        writer.write(begins, again=True)  # it may have been stored, and the answer lost
+        begins.attributes[0]["note"] = "mine"
+        for again in (False, True):
+            writer.write(begins, again)
+            assert writer.taken == {0} and "note" not in study.trials[0].user_attrs
+            writer.taken.clear()
+        set_attributes(study, id_of(study.trials[0]), {attr.RUN_BY: B})
+        writer.write(begins, again=True)  # it was stored, and the answer lost
+        assert not writer.taken and study.trials[0].user_attrs["note"] == "mine"
     assert b.look()[1] == [] and study.trials[0].user_attrs[attr.RUN_BY] == B
 
 
