@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 from paretrain.config import Metric
 from paretrain.metric import NAMES
 
+ROUNDING = 1e-6
+"""Accuracies so near to chance are at chance."""
 LEVEL = 0.001
 """Guessing may get as many images right as a network once in a thousand times. A front shows the
 best of dozens of networks: at the usual 2.5 %, one of 40 that guess would be on it."""
@@ -65,6 +67,10 @@ class Chance:
 
         right = round(val_acc * self.images)
         return right > 0 and float(bdtrc(right - 1, self.images, self.share)) <= LEVEL
+
+    def exceeded_by(self, val_acc: float) -> bool:
+        """Whether an accuracy is above chance at all, be it by luck."""
+        return val_acc > self.share + ROUNDING
 
     def finds(self, networks: Iterable[A]) -> list[A]:
         """Those that beat chance, in their order."""

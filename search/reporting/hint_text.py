@@ -17,9 +17,9 @@ def hint_words(attrs: Mapping[str, Any]) -> str | None:
     if not chances:
         return None
     trials, together = count_of(stored["trials"], "trial"), stored["together"]
-    often = ", ".join(f"{name} ({chance * together:.0%})" for name, chance in chances.items())
+    often = ", ".join(f"{chance * together:.0%} for {name}" for name, chance in chances.items())
     return (
-        f"Hints: {trials} of this study contradict those of {often}. In brackets is the share of "
-        f"random networks that still take the value of the space's HINTS, {FIRST * TRUST:.0%} at "
-        "first."
+        f"Hints: {trials} of this study contradict some HINTS of its space. At first a random "
+        f"network took each hinted value with a chance of {FIRST * TRUST:.0%}. Now that chance is "
+        f"{often}."
     )

@@ -525,6 +525,7 @@ class Coordinator:
                     and ending == "finished"
                     and not self._chance.beaten_by(record.val_acc)
                 ),
+                above_chance=record is None or self._chance.exceeded_by(record.val_acc),
                 metric=self._plan.metric,
                 elsewhere=elsewhere,
             )

@@ -45,7 +45,9 @@ class TrialEnded:
     done: int
     trials: int
     guesses: bool = False
-    """It finished no better than guessing."""
+    """It finished no better than guessing, or above it by no more than luck may give."""
+    above_chance: bool = True
+    """Its accuracy is above chance, be it by luck. Tells what `guesses` leaves open."""
     metric: Metric = "acc"
     """What is meant by accuracy."""
     elsewhere: bool = False

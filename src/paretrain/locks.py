@@ -18,17 +18,17 @@ class LockedError(Exception):
 
 
 @contextlib.contextmanager
-def locked(what: str, wait: bool = False) -> Iterator[None]:
+def locked(what: str, wait_s: float = 0) -> Iterator[None]:
     """Hold the lock on `what`, a path or an address, until the block ends.
 
     The lock file lies in the cache, not beside `what`: on Windows a folder that holds an open file
-    cannot be renamed. Raises LockedError at once when another process holds the lock, unless it
-    shall `wait` for that one, and UserError when the lock file cannot be written.
+    cannot be renamed. Raises LockedError when another process holds the lock, and still
+    does after `wait_s` seconds, and UserError when the lock file cannot be written.
     """
     name = hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:24]
     path = cache_folder() / "locks" / f"{name}.lock"
     holder = path.with_suffix(".holder")
-    lock = FileLock(path, timeout=-1 if wait else 0)
+    lock = FileLock(path, timeout=wait_s)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

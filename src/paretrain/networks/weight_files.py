@@ -6,6 +6,7 @@ The cache is filled by a download at first use. Reading a file never runs code i
 import contextlib
 import http.client
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from paretrain.cli import UserError
-from paretrain.locks import locked
+from paretrain.locks import LockedError, locked
 from paretrain.network_config import TIMM
 from paretrain.networks.library import timm_settings
 from paretrain.paths import sha256, user_path
@@ -23,6 +24,8 @@ from paretrain.torch_files import read_tensors
 VERSION = "IMAGENET1K_V1"
 """torchvision's name of the weights from the papers' own recipes, which the course reports used."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
+SAY_AFTER_S, GIVE_UP_AFTER_S = 5.0, 7200.0
+"""Seconds of waiting for another process's download. The largest files have 2.5 GB."""
 GO_ON = "or go on without them: --pretrained no (in a configuration file: start.pretrained)"
 
 
@@ -118,10 +121,30 @@ def _cached(name: str) -> Path:
     weights = every[VERSION] if VERSION in every.__members__ else every.DEFAULT
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not target.exists():
-        with locked(str(target), wait=True):  # workers of a node ask for it at the same moment
+        with _alone(target, name):  # workers of a node ask for it at the same moment
             if not target.exists():
                 _download(name, weights.url, target)
     return target
+
+
+@contextlib.contextmanager
+def _alone(target: Path, name: str) -> Iterator[None]:
+    """Hold the lock on a download. Says when it waits long for another process, and gives up where
+    that one is frozen. Raises UserError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(str(target), SAY_AFTER_S))
+        except LockedError as holder:
+            print(f"waiting for the weights of {name}: {holder} loads them", file=sys.stderr)
+            try:
+                stack.enter_context(locked(str(target), GIVE_UP_AFTER_S))
+            except LockedError as holder:
+                raise UserError(
+                    f"{holder} still downloads the weights of {name}, after "
+                    f"{GIVE_UP_AFTER_S / 3600:.0f} hours: end it, place the file in "
+                    f"{target.parent}, give --weights-dir, {GO_ON}"
+                ) from None
+        yield
 
 
 def _download(name: str, url: str, target: Path) -> None:

@@ -1,5 +1,6 @@
 """Published weights fill our networks; what cannot be filled is said in one line."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -219,13 +220,26 @@ def test_of_processes_that_need_the_same_weights_one_downloads_them(
     found.unlink()
 
     @contextmanager
-    def waited(what: str, wait: bool) -> Iterator[None]:
-        assert what == str(found) and wait
+    def waited(what: str, wait_s: float) -> Iterator[None]:
+        assert what == str(found) and wait_s > 0
         found.touch()  # by the process that was waited for
         yield
 
     monkeypatch.setattr("paretrain.networks.weight_files.locked", waited)
     assert find_weights("resnet18", None) == found and len(downloaded) == 1
+
+
+def test_waiting_for_a_download_is_told_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for limit in ("SAY_AFTER_S", "GIVE_UP_AFTER_S"):
+        monkeypatch.setattr(f"paretrain.networks.weight_files.{limit}", 0)
+    target = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    frozen = rf"process {os.getpid()} since .* still downloads the weights of resnet18, after .*--w"
+    with locked(str(target)), pytest.raises(UserError, match=frozen):
+        find_weights("resnet18", None)
+    assert "waiting for the weights of resnet18: process" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

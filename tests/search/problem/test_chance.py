@@ -32,6 +32,12 @@ def test_the_least_accuracy_is_the_first_that_beats_chance(images: int, share: f
     assert not chance.beaten_by(chance.least - 1 / images)
 
 
+def test_at_chance_is_not_above_it_whatever_was_rounded() -> None:
+    chance = Chance(1 / 3, 90)
+    above = [chance.exceeded_by(acc) for acc in (0.1, 30 / 90, 1 / 3 + 1e-9, 31 / 90, 1.0)]
+    assert above == [False, False, False, True, True]
+
+
 def test_the_most_frequent_class_for_every_image_is_no_find() -> None:
     always = Net(5_000, 0.98)
     assert Chance(0.98, 50).finds([always]) == []

@@ -15,6 +15,7 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig, VGGConfig
 from paretrain.data.noise import noise
 from search.problem.baselines import load_baselines
+from search.problem.chance import Chance
 from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.space import load_space
 from search.sampling.samplers import SamplerName
@@ -32,6 +33,7 @@ from search.stopping.rule import Decision, DivergenceRule, Rule, View
 from search.study import attributes as attr
 from search.study.batch import BatchWriter
 from search.study.decisions import read_decisions
+from search.study.images import chance_on
 from search.study.ledger import ledger
 from search.study.records import COUNTED, epochs_of, read_ends, read_records
 from search.study.sharing import SharedWriter
@@ -112,6 +114,11 @@ class Session:
     def study(self) -> optuna.Study:
         storage = f"sqlite:///{self._storage}"
         return optuna.load_study(study_name="x", storage=storage)
+
+    @property
+    def chance(self) -> Chance:
+        """What guessing gives on its images."""
+        return chance_on(self._data)
 
     @property
     def states(self) -> list[TrialState]:
@@ -208,6 +215,18 @@ def test_a_finished_trial_is_stored_with_its_curve_and_values(session: Session) 
         assert config.seed == number and config.epochs == EPOCHS
         assert trial.params and set(trial.params) == set(trial.distributions)
     assert session.study.user_attrs["owner"] is None
+
+
+def test_of_what_has_finished_it_is_told_what_is_at_chance_and_what_may_be_luck(
+    session: Session,
+) -> None:
+    chance = session.chance
+    at, lucky, better = chance.share, chance.share + 1 / (chance.images or 1), 1.0
+    assert not chance.beaten_by(lucky) and chance.beaten_by(better)
+    accs = [at / 2, at, lucky, better]
+    session.run(FakeTrainers(1, lambda trial, _: accs[trial], trials=4), trials=4)
+    told = [(event.guesses, event.above_chance) for event in session.ended("finished")]
+    assert told == [(True, False), (True, False), (True, True), (False, True)]
 
 
 def test_two_workers_take_the_trials_as_they_become_idle(session: Session) -> None:
