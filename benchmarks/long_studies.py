@@ -317,7 +317,7 @@ def study_page(folder: Path, trials: int) -> dict[str, float]:
     refresher = Refresher(storage, place)
     refresher.slow = Pace(1e9 * IMPORTANCES_S)  # in another thread, and nobody waits for them
     dashboard = optuna_dashboard.wsgi(storage)
-    look_at_ended_trials_once(dashboard)
+    look_at_ended_trials_once(dashboard, storage.study)
     ask = refreshing(ended_trials_kept(dashboard, storage), refresher)
 
     def look(after: int) -> float:

@@ -82,7 +82,7 @@ def dashboard(
         refresher = Refresher(database, storage)
         store = Artifacts(refresher.look, artifacts or uploads_folder(storage))
         application = optuna_dashboard.wsgi(database, artifact_store=store)
-        look_at_ended_trials_once(application)
+        look_at_ended_trials_once(application, database.study)
         server = make_local_server(port, hosts[0] if hosts else HOST)
         token = secrets.token_urlsafe()
         known = [*hosts, socket.gethostname()] if set(hosts) - set(LOOPBACK) else hosts

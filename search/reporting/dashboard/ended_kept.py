@@ -6,9 +6,12 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode
+from weakref import WeakKeyDictionary
 
+import optuna
 from optuna.trial import FrozenTrial
 
 from search.problem.optuna_internals import id_of
@@ -67,36 +70,44 @@ def ended_trials_kept(dashboard: Application, storage: DashboardStorage) -> Appl
     return application
 
 
+@dataclass
+class _Kept:
+    """What is kept of one study, by the ids of trials."""
+
+    texts: dict[int, tuple[FrozenTrial, Mapping[str, Any], bytes]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class _TrialTexts:
     """The JSON of trials. That of an ended one is made again only when its note changes."""
 
     def __init__(self, storage: DashboardStorage, serialize: Serialize) -> None:
         self._storage, self._serialize = storage, serialize
-        self._kept = dict[int, tuple[FrozenTrial, Mapping[str, Any], bytes]]()
-        self._lock = threading.Lock()
+        self._kept = WeakKeyDictionary[optuna.Study, _Kept]()
 
     def after(self, study_id: int, first: int) -> bytes:
         """The trials of a study but the first ones, with a comma between them. Raises KeyError
         where there is no such study, UserError where it cannot be read."""
+        kept = self._kept.setdefault(self._storage.study(study_id), _Kept())
         trials = self._storage.get_all_trials(study_id, deepcopy=False)[first:]
         # To find the few attributes of a trial, optuna-dashboard looks through all of the study's.
         of_trial = defaultdict[int, dict[str, Any]](dict)
         for key, value in self._storage.get_study_system_attrs(study_id).items():
             if begin := _OF_TRIAL.match(key):
                 of_trial[int(begin[1])][key] = value
-        with self._lock:
-            texts = [self._text(study_id, trial, of_trial[id_of(trial)]) for trial in trials]
+        with kept.lock:
+            texts = [self._text(study_id, kept, trial, of_trial[id_of(trial)]) for trial in trials]
         return b", ".join(texts)
 
-    def _text(self, study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> bytes:
-        kept = self._kept.get(id_of(trial))
-        if kept is not None and kept[0] is trial and kept[1] == attrs:
-            return kept[2]
+    def _text(self, study_id: int, kept: _Kept, trial: FrozenTrial, attrs: dict[str, Any]) -> bytes:
+        known = kept.texts.get(id_of(trial))
+        if known is not None and known[0] is trial and known[1] == attrs:
+            return known[2]
         told = self._serialize(study_id, trial, attrs)
         for param in told["params"]:
             for name in _UNSEEN:
                 param.pop(name, None)
         text = json.dumps(told).encode()
         if trial.state.is_finished():
-            self._kept[id_of(trial)] = trial, attrs, text
+            kept.texts[id_of(trial)] = trial, attrs, text
         return text

@@ -4,7 +4,9 @@ this file."""
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -13,6 +15,8 @@ from search.problem.optuna_internals import id_of
 Serialize = Callable[[int, FrozenTrial, dict[str, Any]], dict[str, Any]]
 """Makes what a page is sent of a trial, from the study's id and those of its system attributes that
 belong to the trial."""
+Study = Callable[[int], optuna.Study]
+"""Gives the study with an id, the same object until it is forgotten."""
 
 
 class _LookedAtOnce:
@@ -42,7 +46,7 @@ class _LookedAtOnce:
 
 
 def _key(trial: FrozenTrial) -> tuple[int, datetime | None]:
-    """With its time: another study may get the ids of one that was deleted."""
+    """With its time: a trial that runs has none."""
     return id_of(trial), trial.datetime_complete
 
 
@@ -57,29 +61,46 @@ def _kind(trial: FrozenTrial) -> Hashable:
     )
 
 
-class _ByStudy(dict[int, _LookedAtOnce]):
-    def __init__(self, begin: Callable[[], Any]) -> None:
-        super().__init__()
-        self._begin = begin
+class _ByStudy:
+    """What optuna-dashboard keeps of studies by their ids, until they are forgotten."""
+
+    def __init__(self, study: Study, begin: Callable[[], Any] | None = None) -> None:
+        """`begin`: makes what is kept of a study that is not known yet."""
+        self._study, self._begin = study, begin
+        self._kept = WeakKeyDictionary[optuna.Study, Any]()
 
     def get(self, study_id: int, default: Any = None) -> Any:
-        return self.setdefault(study_id, _LookedAtOnce(self._begin()))
+        study = self._study(study_id)
+        if self._begin is not None and study not in self._kept:
+            self._kept[study] = self._begin()
+        return self._kept.get(study, default)
+
+    def __setitem__(self, study_id: int, kept: Any) -> None:
+        self._kept[self._study(study_id)] = kept
+
+    def clear(self) -> None:
+        self._kept.clear()
 
 
-def look_at_ended_trials_once(dashboard: Any) -> None:
+def look_at_ended_trials_once(dashboard: Any, study: Study) -> None:
     """Mends what `optuna_dashboard.wsgi` makes: for each answer it compares the ranges of all ended
-    trials, pair by pair, which takes two seconds at 10,000 trials. Does nothing to a version that
-    has other private parts than 0.21, so is only slower there."""
+    trials, pair by pair, which takes two seconds at 10,000 trials. And it keeps trials for ten
+    seconds, also those of a study that is no longer there. Does nothing to a version that has other
+    private parts than 0.21. `study`: as that of DashboardStorage."""
     try:
         from optuna_dashboard._inmemory_cache import _CachedExtraStudyProperty
 
         cache = dashboard._inmemory_cache
         known = cache._cached_extra_study_property_cache == {}
+        known = known and cache._trials_cache == {}
         known = known and hasattr(_CachedExtraStudyProperty(), "_cursor")
     except (ImportError, AttributeError):
         return
     if known:
-        cache._cached_extra_study_property_cache = _ByStudy(_CachedExtraStudyProperty)
+        cache._cached_extra_study_property_cache = _ByStudy(
+            study, lambda: _LookedAtOnce(_CachedExtraStudyProperty())
+        )
+        cache._trials_cache = _ByStudy(study)
 
 
 def serializer() -> Serialize | None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import optuna
 import plotly.graph_objects as go
@@ -89,8 +90,8 @@ class Refresher:
 
     def __init__(self, storage: DashboardStorage, storage_name: Given) -> None:
         """`storage_name`: as the commands in notes are to name the database."""
-        self._storage, self._storage_name = storage, storage_name
-        self._drawn: dict[int, _Drawn] = {}
+        self.storage, self._storage_name = storage, storage_name
+        self._drawn = WeakKeyDictionary[optuna.Study, _Drawn]()
         self.quick, self.slow = Pace(), Pace(IMPORTANCES_S)
         self._began = time.monotonic()
 
@@ -102,7 +103,7 @@ class Refresher:
     def look(self, study_id: int) -> StudySnapshot:
         """The study as it is now. Raises KeyError when there is none, UserError when it cannot be
         read."""
-        return snapshot_of(self._storage.study(study_id), self._storage_name)
+        return snapshot_of(self.storage.study(study_id), self._storage_name)
 
     def refresh(self, study_id: int) -> None:
         """Draws what has changed, unless that would take too much of the time. Importances are
@@ -114,7 +115,7 @@ class Refresher:
             return
         if IDENTITY not in snapshot.attrs:
             return
-        drawn = self._drawn.setdefault(study_id, _Drawn())
+        drawn = self._drawn.setdefault(snapshot.study, _Drawn())
         if not drawn.lock.acquire(blocking=drawn.quick is None):
             return
         try:
@@ -145,19 +146,17 @@ class Refresher:
         if due and (at_leisure or self.slow.due):
             drawn.slow_at_work = True
             threading.Thread(
-                target=self._draw_slow, args=(study_id, snapshot, drawn, finished), daemon=True
+                target=self._draw_slow, args=(snapshot, drawn, finished), daemon=True
             ).start()
 
-    def _draw_slow(
-        self, study_id: int, snapshot: StudySnapshot, drawn: _Drawn, finished: list[int]
-    ) -> None:
+    def _draw_slow(self, snapshot: StudySnapshot, drawn: _Drawn, finished: list[int]) -> None:
         """Draws the importances; runs in a thread of its own."""
         start = time.thread_time()
         try:
             # Those of the size need no trial, but alone they would be taken for all that matters.
             enough = len(finished) >= LEAST_TRIALS
             figures = importance_figures(snapshot) if enough else {}
-            with drawn.lock, self._storage.sheet(study_id, without=IMPORTANCES) as sheet:
+            with drawn.lock, self.storage.sheet(snapshot.study, without=IMPORTANCES) as sheet:
                 for name, figure in figures.items():
                     self._save(sheet, name, figure)
             drawn.slow = finished
@@ -177,7 +176,7 @@ class Refresher:
         noted = (t for t in snapshot.trials if t.number >= latest or t.number in front)
         for trial in noted:
             notes[id_of(trial)] = note_of(trial)
-        with self._storage.sheet(study_id) as sheet:
+        with self.storage.sheet(snapshot.study) as sheet:
             for name, draw in FIGURES.items() if snapshot.records else ():
                 self._save(sheet, name, draw(snapshot))
             # Of a trial that is no longer noted, what was said may no longer be true.

@@ -67,6 +67,10 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
         try:
+            if of_study := re.match(
+                r"/(?:csv|artifacts|api)/(?:(?:studies|artifacts)/)?(\d+)?", path
+            ):
+                refresher.storage.forget_replaced(int(of_study[1]) if of_study[1] else None)
             if get and (drawn := STUDY.fullmatch(path)):
                 refresher.refresh(int(drawn[1]))
             elif get and (read := re.match(r"/(?:csv|artifacts|api/studies)/(\d+)", path)):

@@ -5,18 +5,21 @@ import copy
 import re
 import sys
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import func, or_, select
 
 from paretrain.cli import UserError
 from paretrain.safe_text import one_line
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
+from search.study import tables
 from search.study.attributes import IDENTITY
 from search.study.checked_storage import CheckedStorage
 from search.study.storage import Given, connection
@@ -27,8 +30,20 @@ PLOT = "dashboard:plot_data:"
 _PIECE = re.compile(rf"((?:{PLOT}.+|dashboard:(?:\d+:)?note_str):)(\d+)")
 
 
+class _Mark(NamedTuple):
+    """What tells a study from another one that got its ids."""
+
+    name: str
+    trials: dict[int, tuple[Any, ...]]
+    """The first and the last one, by id: number, start and end as they are stored."""
+
+
 class DashboardStorage(CheckedStorage):
-    """A storage that reads without locking. It writes only what a person does in the dashboard."""
+    """A storage that reads without locking. It writes only what a person does in the dashboard.
+
+    What is remembered of a study anywhere in the dashboard hangs on the object that `study` gives,
+    weakly, and goes with it. See `forget_replaced`.
+    """
 
     def __init__(self, given: Given) -> None:
         """`given`: file or URL of a database that exists."""
@@ -36,34 +51,97 @@ class DashboardStorage(CheckedStorage):
         url, arguments = connection(storage)
         super().__init__(url, engine_kwargs=arguments)
         self.url = str(storage)  # only the engine needs the other one, and has it
-        self._pinned: dict[int, dict[str, Any]] = {}
+        self._path = storage.path
+        self._file = self._file_id()
+        self._pinned = WeakKeyDictionary[optuna.Study, dict[str, Any]]()
         self._opened: dict[int, optuna.Study] = {}
+        self._marks: dict[int, _Mark] = {}
         self._study_ids: dict[int, int] = {}
         self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
         self._opening = threading.Lock()
         self._complained = False
 
     def study(self, study_id: int) -> optuna.Study:
-        """The study, always the same object, which reads finished trials once. Raises KeyError when
-        there is none."""
+        """The study, the same object until it is forgotten, which reads finished trials once.
+        Raises KeyError when there is none."""
         with self._opening:
             if study_id not in self._opened:
                 name = self.get_study_name_from_id(study_id)
+                self._marks[study_id] = self._mark(study_id)  # before anything is remembered
                 self._opened[study_id] = optuna.load_study(study_name=name, storage=self)
             return self._opened[study_id]
 
+    def forget_replaced(self, study_id: int | None = None) -> None:
+        """Forgets all studies where the file is another one than before, and this study where
+        another program deleted it, and maybe made one anew: a database gives the ids of what was
+        deleted to what comes next. Raises UserError when the database cannot be read."""
+        with self._opening:
+            file = self._file_id()
+            if file is None and self._path is not None:  # SQLite would make an empty one
+                raise UserError(
+                    f"--storage {self._path} is gone: put it back, or end the dashboard"
+                )
+            if file != self._file:
+                self.engine.dispose()  # its connections have the old one
+                self._file = file
+                for opened in list(self._opened):
+                    self._forget(opened)
+            if study_id in self._marks:
+                was = self._marks[study_id]
+                try:
+                    now = self._mark(study_id, was.trials)
+                except KeyError:
+                    self._forget(study_id)
+                    return
+                if now.name != was.name or not _went_on(was.trials, now.trials):
+                    self._forget(study_id)
+                else:
+                    ends = min(now.trials, default=0), max(now.trials, default=0)
+                    kept = {id_: now.trials[id_] for id_ in ends if id_ in now.trials}
+                    self._marks[study_id] = _Mark(now.name, kept)
+
+    def _file_id(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat() if self._path is not None else None
+        except FileNotFoundError:
+            return None
+        return (found.st_dev, found.st_ino) if found else None
+
+    def _mark(self, study_id: int, also: Iterable[int] = ()) -> _Mark:
+        """With the trials that have the ids `also`, where they are there. Raises KeyError."""
+        name = super().get_study_name_from_id(study_id)
+        trials = tables.TRIALS.c
+        of_study = trials.study_id == study_id
+        first, last = (
+            select(end(trials.trial_id)).where(of_study).correlate(None).scalar_subquery()
+            for end in (func.min, func.max)
+        )
+        which = or_(trials.trial_id.in_(also), trials.trial_id == first, trials.trial_id == last)
+        rows = self._reading(lambda read: read(tables.TRIALS, of_study & which))
+        return _Mark(
+            name,
+            {row.trial_id: (row.number, row.datetime_start, row.datetime_complete) for row in rows},
+        )
+
+    def _forget(self, study_id: int) -> None:
+        self._opened.pop(study_id, None)
+        self._marks.pop(study_id, None)
+        self._damage.pop(study_id, None)
+        self._study_ids.clear()
+        self._shown.clear()
+
     @contextmanager
-    def sheet(self, study_id: int, without: Sequence[str] = ()) -> Iterator[optuna.Study]:
+    def sheet(self, study: optuna.Study, without: Sequence[str] = ()) -> Iterator[optuna.Study]:
         """A sheet to draw a study on: the study as optuna-dashboard's functions that save figures
         and notes need it. What they save is pinned in memory. All of it is shown at once, when the
-        context ends. `without`: ids of figures that are taken off the sheet first."""
+        context ends. `study`: as `study` gave it. `without`: ids of figures that are taken off the
+        sheet first."""
         gone = tuple(f"{PLOT}{name}:" for name in without)
-        pinned = self._pinned.get(study_id, {})
+        pinned = self._pinned.get(study, {})
         attrs = {key: value for key, value in pinned.items() if not key.startswith(gone)}
-        study = self.study(study_id)
         memory: Any = _Sheet(storage_of(study), attrs)
         yield optuna.Study(study_name=study.study_name, storage=memory)
-        self._pinned[study_id] = _joined(attrs)
+        self._pinned[study] = _joined(attrs)
 
     def _is_ours(self, study_id: int) -> bool:
         return IDENTITY in self.study(study_id).user_attrs
@@ -131,15 +209,14 @@ class DashboardStorage(CheckedStorage):
     def delete_study(self, study_id: int) -> None:
         """Deletes a study, and all that is remembered of it: its id may be given to another one."""
         super().delete_study(study_id)
-        self._pinned.pop(study_id, None)
-        self._opened.pop(study_id, None)
-        self._study_ids.clear()
-        self._shown.clear()
+        with self._opening:
+            self._forget(study_id)
 
     def _with_pinned(self, study_id: int, stored: dict[str, Any]) -> dict[str, Any]:
         """Stored attributes together with pinned ones. A note that a person wrote takes the place
         of ours."""
-        pinned = self._pinned.get(study_id)
+        study = self._opened.get(study_id)
+        pinned = None if study is None else self._pinned.get(study)
         if not pinned:
             return stored
         by_people = tuple(
@@ -159,6 +236,14 @@ class DashboardStorage(CheckedStorage):
                     continue
                 self._study_ids[id_] = id_of(study)
         return self._study_ids[trial_id]
+
+
+def _went_on(was: dict[int, tuple[Any, ...]], now: dict[int, tuple[Any, ...]]) -> bool:
+    """Whether each trial that was there still is. It may have begun or ended meanwhile."""
+    return all(
+        id_ in now and all(old in (None, new) for old, new in zip(stored, now[id_], strict=True))
+        for id_, stored in was.items()
+    )
 
 
 def _joined(attrs: dict[str, Any]) -> dict[str, Any]:

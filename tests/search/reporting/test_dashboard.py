@@ -1,6 +1,7 @@
 """The dashboard without a browser: what it serves and what it writes."""
 
 import csv
+import gc
 import io
 import json
 import re
@@ -16,7 +17,12 @@ import optuna
 import optuna_dashboard
 import plotly.graph_objects as go
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna_dashboard._inmemory_cache import get_cached_extra_study_property
@@ -92,7 +98,7 @@ def served(storage: str) -> tuple[Application, Application]:
     refresher = Refresher(storage_, storage)
     store = Artifacts(refresher.look, uploads_folder(storage))
     dashboard = optuna_dashboard.wsgi(storage_, artifact_store=store)
-    look_at_ended_trials_once(dashboard)
+    look_at_ended_trials_once(dashboard, storage_.study)
     return refreshing(ended_trials_kept(dashboard, storage_), refresher), dashboard
 
 
@@ -336,7 +342,7 @@ def test_a_database_that_cannot_be_read_is_one_line_for_the_dashboard(
         assert reason.startswith("the database cannot be read: ") and "\n" not in reason
     with closing(sqlite3.connect(copied)) as database, database:
         database.execute("DROP TABLE studies")
-    ask("/artifacts/1/d0a3-1-0", status="404")
+    ask("/artifacts/1/d0a3-1-0", status="503")
     assert json.loads(ask("/api/studies"))["study_summaries"] == []
     assert json.loads(ask("/api/studies"))["study_summaries"] == []
     err = capsys.readouterr().err
@@ -413,7 +419,8 @@ def test_to_look_at_ended_trials_once_shows_the_same() -> None:
     ]
     storage = InMemoryStorage()
     theirs, ours = optuna_dashboard.wsgi(storage), optuna_dashboard.wsgi(storage)
-    look_at_ended_trials_once(ours)
+    study = optuna.create_study(storage=storage)
+    look_at_ended_trials_once(ours, lambda _: study)
     for known in (trials[:2], trials, later, later):
         shown = [
             get_cached_extra_study_property(app._inmemory_cache, 7, known) for app in (theirs, ours)
@@ -454,6 +461,64 @@ def test_a_page_is_sent_what_optuna_dashboard_would_send_and_half_of_it_less(cop
     assert len(asking(ours)("/api/studies/1")) < 0.8 * len(asking(theirs)("/api/studies/1"))
     for path, status in (("/api/studies/1?after=-1", "400"), ("/api/studies/7", "404")):
         assert "reason" in json.loads(asking(ours)(path, status=status))
+
+
+@pytest.mark.parametrize("name", [NAME, "other"])
+@pytest.mark.parametrize("new_file", [False, True])
+def test_of_a_study_that_was_replaced_nothing_old_is_shown(
+    copied: str, name: str, new_file: bool
+) -> None:
+    """Neither where another program deleted it, nor where the file is another one: the new study
+    and its trials get the ids of the old ones."""
+    ask, url = serve(copied), f"sqlite:///{copied}"
+    old = json.loads(ask("/api/studies/1"))
+    if new_file:
+        Path(copied).unlink()
+    else:
+        optuna.delete_study(study_name=NAME, storage=url)
+    study = optuna.create_study(study_name=name, storage=url, directions=["maximize", "minimize"])
+    for number in range(len(old["trials"]) + 1):
+        params, values = {"only": 0.5}, [0.9, float(number)]
+        ranges: dict[str, BaseDistribution] = {"only": FloatDistribution(0, 1)}
+        study.add_trial(create_trial(values=values, params=params, distributions=ranges))
+    again, fresh = seen(ask("/api/studies/1")), seen(serve(copied)("/api/studies/1"))
+    assert again == fresh and again["trials"][0]["values"][0] == 0.9
+    assert [each["name"] for each in again["union_search_space"]] == ["only"]
+    assert old["plotly_graph_objects"] and not again["plotly_graph_objects"]
+
+
+def test_a_database_whose_file_is_gone_is_one_line_and_no_empty_file(copied: str) -> None:
+    ask = serve(copied)
+    first = json.loads(ask("/api/studies/1"))
+    moved = Path(copied).rename(f"{copied}.moved")
+    for path in ("/api/studies/1", "/api/studies", "/csv/1"):
+        reason = json.loads(ask(path, status="503"))["reason"]
+        assert reason == f"--storage {copied} is gone: put it back, or end the dashboard"
+    assert not Path(copied).exists()
+    moved.rename(copied)
+    assert json.loads(ask("/api/studies/1"))["trials"] == first["trials"]
+
+
+def test_a_study_is_remembered_while_it_goes_on_and_forgotten_with_its_trials(
+    copied: str, snapshot: StudySnapshot
+) -> None:
+    with quiet_optuna():
+        storage = DashboardStorage(copied)
+    theirs = serializer()
+    assert theirs is not None
+    texts = ended_kept._TrialTexts(storage, theirs)
+    texts.after(1, 0)
+    opened = id(storage.study(1))
+    snapshot.study.enqueue_trial({})
+    storage.forget_replaced(1)
+    running = snapshot.study.ask()
+    storage.forget_replaced(1)
+    snapshot.study.tell(running, state=TrialState.PRUNED)
+    storage.forget_replaced(1)
+    assert id(storage.study(1)) == opened and len(texts._kept) == 1
+    storage.delete_study(1)
+    gc.collect()
+    assert len(texts._kept) == 0
 
 
 def test_an_ended_trial_becomes_json_again_only_with_another_note(
