@@ -24,6 +24,7 @@ from search.study.checked_storage import CheckedStorage
 from search.study.provenance import checkpoints_of
 from search.study.reader import study_attribute
 from search.study.sharing import SharedWriter
+from search.study.storage import reading
 from search.study.storage_url import StorageUrl
 
 Place = dict[str, Any]
@@ -55,8 +56,8 @@ def _of_server(engine: Engine) -> Place | None:
 def original_of(now: Place | None, attrs: Mapping[str, Any]) -> str | None:
     """What a study is a copy of, in words, where it was last run in another database than this one,
     and may still be there; None where that is the same one, or has been moved. `attrs`: those of
-    the study. On this machine a moved file has left no database behind; of another machine that is
-    not known."""
+    the study. On this machine a moved file has left no database behind, unless the disk of the
+    original may be gone; of another machine that is not known."""
     was: Place | None = attrs.get(attr.DATABASE)
     if now is None or was is None or was == now:
         return None
@@ -69,8 +70,12 @@ def original_of(now: Place | None, attrs: Mapping[str, Any]) -> str | None:
     if was["host"] != socket.gethostname():
         same = {**was, "host": ""} == {**now, "host": ""}
         return None if same else shown
-    here = "path" in now and _are_same(Path(was["path"]), Path(now["path"]))
-    return None if here or not _holds(Path(was["path"]), attrs.get(attr.UID)) else shown
+    old = Path(was["path"])
+    if "path" in now and _are_same(old, Path(now["path"])):
+        return None
+    if not old.is_file() and _may_be_away(old.parent):
+        return None if was["inode"] == now.get("inode") else shown
+    return shown if _holds(old, attrs.get(attr.UID)) else None
 
 
 def may_be_copy(now: Place | None) -> bool:
@@ -85,17 +90,28 @@ def _are_same(one: Path, other: Path) -> bool:
     return False
 
 
+def _may_be_away(folder: Path) -> bool:
+    """Whether the disk may be gone on which a folder was: it is missing, or empty as the place is
+    where the disk belongs."""
+    try:
+        return next(folder.iterdir(), None) is None
+    except OSError:
+        return True
+
+
 def _holds(path: Path, uid: object) -> bool:
-    """Whether there is a database with that study."""
-    location = f"file:{urllib.parse.quote(str(path))}?mode=ro"
+    """Whether there is a database with that study. Leaves nothing beside it."""
     these = "SELECT 1 FROM study_user_attributes WHERE key = ? AND value_json = ?"
     try:
         if not path.is_file():
             return False
+        location = f"file:{urllib.parse.quote(str(path))}?{'&'.join(reading(path))}"
         with contextlib.closing(sqlite3.connect(location, uri=True)) as database:
             found = database.execute(these, (attr.UID, json.dumps(uid))).fetchone()
-    except (OSError, sqlite3.OperationalError):  # it does not let us look
+    except OSError:
         return True
+    except sqlite3.OperationalError as error:
+        return "no such" not in str(error)  # table, or column; else it does not let us look
     except sqlite3.DatabaseError:
         return False
     return found is not None

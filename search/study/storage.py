@@ -67,7 +67,7 @@ def _check_database(path: Path) -> None:
     """Through SQLite itself: a program that opens and closes a database file in another way drops
     the locks that its own connections hold on it, and the next writer may damage it
     (sqlite.org/howtocorrupt.html, section 2.2)."""
-    mode = "mode=rw" if _is_writable(path) else "&".join(_reading(path))
+    mode = "mode=rw" if _is_writable(path) else "&".join(reading(path))
     location = f"file:{urllib.parse.quote(str(path.resolve()))}?{mode}"
     try:
         with contextlib.closing(sqlite3.connect(location, uri=True, timeout=LOCK_TIMEOUT_S)) as db:
@@ -94,7 +94,7 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _reading(path: Path) -> list[str]:
+def reading(path: Path) -> list[str]:
     """How SQLite is to open a file that it cannot write. What is still in the log beside it can be
     read only together with the log's index; without a log the file is whole by itself."""
     log = Path(f"{path}-wal")
@@ -183,7 +183,7 @@ def connection(storage: StorageUrl) -> tuple[str, dict[str, Any]]:
     if path is None or not exists(storage) or _is_writable(path):
         url = storage.for_connection()
     else:
-        url = storage.for_reading("immutable=1" in _reading(path))
+        url = storage.for_reading("immutable=1" in reading(path))
     # Optuna fills in its schema's version where the text asks for it in braces.
     return url.replace("{", "{{").replace("}", "}}"), arguments
 

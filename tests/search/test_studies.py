@@ -284,8 +284,8 @@ def settled(storage: StorageUrl) -> list[str]:
     return lines
 
 
-def copied(name: str) -> StorageUrl:
-    with closing(sqlite3.connect("studies.db")) as old, closing(sqlite3.connect(name)) as new:
+def copied(name: str, of: str | Path = "studies.db") -> StorageUrl:
+    with closing(sqlite3.connect(of)) as old, closing(sqlite3.connect(name)) as new:
         old.backup(new)
     return StorageUrl.of(name)
 
@@ -316,7 +316,19 @@ def test_a_copy_of_the_database_leaves_the_checkpoints_of_the_original_alone(
     assert not [*interrupted.parent.glob("*/3.pt")][1:], "but for that of another study"
 
 
-@pytest.mark.parametrize("way", ["renamed", "put elsewhere", "made anew", "linked"])
+OTHERS = {
+    "renamed": "",
+    "put elsewhere": "",
+    "made anew": "",
+    "linked": "",
+    "an empty file there": "",
+    "another program's there": "CREATE TABLE other (key)",
+    "one of that name there": "CREATE TABLE study_user_attributes (key)",
+}
+"""What has come of a database's old place."""
+
+
+@pytest.mark.parametrize("way", OTHERS)
 def test_a_database_that_was_moved_keeps_its_checkpoints(
     interrupted: Path, run_main: RunMain, way: str
 ) -> None:
@@ -330,9 +342,43 @@ def test_a_database_that_was_moved_keeps_its_checkpoints(
         home.unlink()
     if way == "made anew":  # somebody else's study of that name
         empty_study()
+    elif way.endswith("there"):
+        home.touch()
+        with closing(sqlite3.connect(home)) as database, database:
+            database.execute(OTHERS[way])
     assert settled(moved) == [] and checkpoints_in(moved) == ["3.pt"]
     assert run_main(studies, "delete", NAME, "--yes", "--storage", moved).err == ""
     assert not interrupted.exists()
+
+
+def test_to_look_at_the_original_leaves_nothing_beside_it(interrupted: Path) -> None:
+    copied("mine.db")
+    beside = [Path("studies.db-wal"), Path("studies.db-shm")]
+    with closing(sqlite3.connect("studies.db")) as database:
+        assert database.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+    assert not any(path.exists() for path in beside)
+    attrs = load_study("mine.db", NAME).user_attrs
+    now = {**attrs[DATABASE], "path": str(Path("mine.db").resolve()), "inode": 0}
+    assert "studies.db on" in str(original_of(now, attrs))
+    assert not any(path.exists() for path in beside)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_where_the_disk_of_the_original_is_away_its_copy_is_taken_for_one(
+    interrupted: Path, tmp_path: Path, left: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    Path("studies.db").rename(disk / "studies.db")
+    away = StorageUrl.of(disk / "studies.db")
+    assert settled(away) == []
+    copied("mine.db", of=disk / "studies.db")
+    disk.rename(tmp_path / "gone")
+    assert settled(StorageUrl.of(tmp_path / "gone" / "studies.db")) == [], "moved with its folder"
+    if left == "an empty folder":
+        disk.mkdir()
+    (line,) = settled(StorageUrl.of("mine.db"))
+    assert f"{disk / 'studies.db'} on" in line
 
 
 def test_what_comes_from_another_machine_is_taken_for_a_copy_unless_it_is_the_same_file(
