@@ -189,6 +189,9 @@ def _write(items: Readable, config: DataConfig, pixels: Path) -> None:
 
     Raises UserError for a broken image, unless such are skipped, and OSError.
     """
+    for path in (pixels, pixels.with_suffix(".json")):
+        if path.exists() and not path.is_file():  # what is no file is not replaced by one
+            path.unlink()
     digest = hashlib.sha256(f"{config.image_size}/{config.fit}\n".encode())
     contents: list[str] = []
     broken: dict[int, str] = {}

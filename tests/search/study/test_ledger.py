@@ -43,5 +43,8 @@ def test_a_running_trial_is_interrupted_only_when_no_search_goes_on() -> None:
     assert (going_on.running.epochs, going_on.waiting.epochs) == (3, 2)
     assert (ended.running.epochs, ended.waiting.epochs) == (0, 5)
     assert going_on.spent == ended.spent
-    assert "3 running, 2 interrupted" in ledger_lines(going_on)[0]
-    assert "5 interrupted" in ledger_lines(ended)[0] and "running" not in ledger_lines(ended)[0]
+    assert "3 in running trials, 2 in interrupted trials" in ledger_lines(going_on)[0]
+    assert (
+        "5 in interrupted trials" in ledger_lines(ended)[0]
+        and "running" not in ledger_lines(ended)[0]
+    )
