@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.problem.objective import DIRECTIONS
+from search.study import attributes as attr
 from search.study.records import TrialRecord, read_records
 from search.study.snapshot import read_snapshot
 from search.study.storage import load_study, open_storage
@@ -192,3 +195,19 @@ class SearchProcess:
     def notes(self) -> str:
         """What the user was told beside, a line a note."""
         return notes(self.events)
+
+
+def make_larger_ones_better() -> None:
+    """Two epochs teach too little for a front of several networks."""
+    by_size = sorted(study().trials, key=lambda trial: trial.user_attrs[attr.SIZE])
+    with closing(sqlite3.connect("studies.db")) as db, db:
+        for place, trial in enumerate(by_size):
+            acc, id_ = 0.5 + place / 20, trial.number + 1
+            curve = json.dumps(trial.user_attrs[attr.CURVE] | {"val_acc": [0.1, acc]})
+            db.execute(
+                "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?",
+                (curve, id_, attr.CURVE),
+            )
+            db.execute(
+                "UPDATE trial_values SET value = ? WHERE trial_id = ? AND objective = 0", (acc, id_)
+            )

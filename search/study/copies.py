@@ -21,6 +21,7 @@ from search.problem.optuna_internals import STUDY_USER, backend_of
 from search.study import attributes as attr
 from search.study import servers
 from search.study.checked_storage import CheckedStorage
+from search.study.patience import patiently
 from search.study.provenance import checkpoints_of
 from search.study.reader import study_attribute
 from search.study.sharing import SharedWriter
@@ -152,8 +153,12 @@ def _twin_of(opened: CheckedStorage, study_id: int, uid: object) -> str | None:
     """Optuna's own copy_study leaves both in one database."""
     same = (STUDY_USER.c.key == attr.UID) & (STUDY_USER.c.value_json == json.dumps(uid))
     others = select(STUDY_USER.c.study_id).where(same & (STUDY_USER.c.study_id != study_id))
-    with opened.engine.connect() as connection:
-        found = connection.scalars(others).first()
+
+    def first(_: bool) -> int | None:
+        with opened.engine.connect() as connection:
+            return connection.scalars(others).first()
+
+    found = patiently(first)
     return None if found is None else f"'{opened.get_study_name_from_id(found)}' in this database"
 
 

@@ -16,7 +16,7 @@ def test_a_real_study_is_explained(search: RunMain, run_main: RunMain) -> None:
         assert code == 0
         assert out.startswith(f"Trial {number}: ") and "of 4 epochs" in out
         told += out
-    assert "expected to end at" in told and "to end above that" in told
+    assert "expected to end at" in told and "ends above that" in told
     assert "kept after epoch 1 of 4" in told and "Finished at" in told
     assert all(len(line) <= 80 for line in told.splitlines())
     code, _, err = run_main(explain, *STUDY, "--trial", 99)

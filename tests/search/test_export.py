@@ -1,16 +1,20 @@
 """`python -m search.export`: which trial, and its configuration as a file."""
 
-import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from paretrain.config import TrainConfig
 from search.export import main as export
-from search.study import attributes as attr
-from tests.harness import STUDY, RunMain, empty_study, finished_trials, stored_front, study
+from tests.harness import (
+    STUDY,
+    RunMain,
+    empty_study,
+    finished_trials,
+    make_larger_ones_better,
+    stored_front,
+    study,
+)
 
 
 def test_every_way_to_choose(command: RunMain) -> None:
@@ -38,22 +42,6 @@ def test_every_way_to_choose(command: RunMain) -> None:
     for record in front:
         assert chosen("--min-acc", record.val_acc) == record.number
     assert chosen("--knee") in [record.number for record in front]
-
-
-def make_larger_ones_better() -> None:
-    """Two epochs teach too little for a front of several networks."""
-    by_size = sorted(study().trials, key=lambda trial: trial.user_attrs[attr.SIZE])
-    with closing(sqlite3.connect("studies.db")) as db, db:
-        for place, trial in enumerate(by_size):
-            acc, id_ = 0.5 + place / 20, trial.number + 1
-            curve = json.dumps(trial.user_attrs[attr.CURVE] | {"val_acc": [0.1, acc]})
-            db.execute(
-                "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?",
-                (curve, id_, attr.CURVE),
-            )
-            db.execute(
-                "UPDATE trial_values SET value = ? WHERE trial_id = ? AND objective = 0", (acc, id_)
-            )
 
 
 def test_the_neighbours_on_the_front_are_named_with_their_margins(command: RunMain) -> None:

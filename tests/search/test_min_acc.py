@@ -1,14 +1,30 @@
 """`--min-acc`: the fewest parameters at no less than an accuracy."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.harness import SMALL, Finished, RunMain, study
+from tests.harness import NAME, SMALL, Finished, RunMain, study
+
+LEARNS = """\
+from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
+
+
+def suggest(trial):
+    stage = VGGStage(width=trial.suggest_int("width", 8, 24), kernels=("3x3",))
+    network = VGGConfig(stages=(stage, stage), norm="batch", pool="global", hidden=())
+    return TrainConfig(network=network, optimizer=SGDConfig(lr=0.05), batch_size=16)
+"""
+"""A space of networks that all learn something in a few epochs."""
 
 
 @pytest.mark.slow
 def test_a_search_says_stores_and_answers_it(search: RunMain) -> None:
+    Path("learns.py").write_text(LEARNS)
+    space = ("--space", "learns.py", "--study-name", NAME, "--epochs", "4")
+
     def run(*arguments: str) -> Finished:
-        done = search("--baselines", "none", *SMALL, *arguments)
+        done = search("--baselines", "none", *SMALL, *space, *arguments)
         assert done.code == 0
         return done
 

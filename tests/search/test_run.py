@@ -153,7 +153,7 @@ def test_a_csv_file_from_search_to_test_with_what_is_doubtful_about_it(
     assert code == 0
     assert "15 training, 4 validation" in err
     first = [line for line in err.splitlines() if line.startswith("note ")]
-    assert len(first) == 2
+    assert len(first) == 3 and "only 4 images to validate with" in first[2]
     assert "train/dog/003.png = val/dog/000.png" in first[0]
     assert "1 broken image of 16 skipped in training: train/cat/000.png" in first[1]
     stored = study("vgg_reduce-pets").user_attrs["identity"]
