@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,17 +197,24 @@ class SearchProcess:
         return notes(self.events)
 
 
+def sql(*statements: tuple[str, Sequence[Any]]) -> None:
+    """Change the database beside its back."""
+    with closing(sqlite3.connect("studies.db")) as db, db:
+        for statement, values in statements:
+            assert db.execute(statement, values).rowcount > 0, statement
+
+
+def attribute(trial: int, key: str, value: object) -> tuple[str, Sequence[Any]]:
+    """The statement, for `sql`, that gives a trial's attribute another value."""
+    text = "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?"
+    return text, (json.dumps(value), trial + 1, key)
+
+
 def make_larger_ones_better() -> None:
     """Two epochs teach too little for a front of several networks."""
     by_size = sorted(study().trials, key=lambda trial: trial.user_attrs[attr.SIZE])
-    with closing(sqlite3.connect("studies.db")) as db, db:
-        for place, trial in enumerate(by_size):
-            acc, id_ = 0.5 + place / 20, trial.number + 1
-            curve = json.dumps(trial.user_attrs[attr.CURVE] | {"val_acc": [0.1, acc]})
-            db.execute(
-                "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?",
-                (curve, id_, attr.CURVE),
-            )
-            db.execute(
-                "UPDATE trial_values SET value = ? WHERE trial_id = ? AND objective = 0", (acc, id_)
-            )
+    for place, trial in enumerate(by_size):
+        acc = 0.5 + place / 20
+        curve = trial.user_attrs[attr.CURVE] | {"val_acc": [0.1, acc]}
+        values = "UPDATE trial_values SET value = ? WHERE trial_id = ? AND objective = 0"
+        sql(attribute(trial.number, attr.CURVE, curve), (values, (acc, trial.number + 1)))

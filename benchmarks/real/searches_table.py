@@ -18,12 +18,14 @@ def searches_table(works: Mapping[str, Path], chance: float) -> list[str]:
 
     `works` holds the folder of each seed by its name; of one seed the name is not shown.
     """
-    whole = hypervolume([point for work in works.values() for point in _all(work)], chance, LIMIT)
+    searches = {seed: list(_searches(work)) for seed, work in works.items()}
+    every = [point for of_seed in searches.values() for _, points, _ in of_seed for point in points]
+    whole = hypervolume(every, chance, LIMIT)
     head = ["search", "processor minutes", "trials", "completed", "epochs", "on its front"]
     head += ["best validation", "its parameters", "hypervolume"]
     rows = []
-    for seed, work in works.items():
-        for name, points, numbers in _searches(work):
+    for seed, of_seed in searches.items():
+        for name, points, numbers in of_seed:
             best = max(points, key=lambda point: point.val_acc)
             row = [name, *numbers, str(len(pareto_front(points))), f"{best.val_acc:.2%}"]
             row += [f"{best.size:,}", f"{hypervolume(points, chance, LIMIT) / whole:.1%}"]
@@ -34,10 +36,6 @@ def searches_table(works: Mapping[str, Path], chance: float) -> list[str]:
         "Hypervolume: in (validation accuracy, log10 parameters), from chance and the limit on, as "
         "a share of that of all searches together.",
     ]
-
-
-def _all(work: Path) -> list[Point]:
-    return [point for _, points, _ in _searches(work) for point in points]
 
 
 def _searches(work: Path) -> Iterator[tuple[str, Sequence[Point], list[str]]]:

@@ -61,7 +61,6 @@ class Belongings:
     """Those of them that are not reached from here, or could not be cleared."""
     shared: tuple[Path, ...] = ()
     """Those of them that hold something else too, and are left for it."""
-
     kept: tuple[Path, ...] = ()
     """Such folders that are not deleted: another database may have them too, and nothing tells it
     from this one."""
@@ -125,9 +124,9 @@ def delete_study(storage: StorageUrl, name: str, folder: Path) -> Belongings:
         opened.delete_study(study_id)
     if gone.checkpoints:
         shutil.rmtree(gone.checkpoints[0], ignore_errors=True)
-    kept = [chosen for chosen in gone.checkpoints[1:] if not _cleared(chosen)]
-    shared = tuple(chosen for chosen in kept if _holds_others(chosen))
-    left = tuple(chosen for chosen in kept if chosen not in shared)
+    there = [chosen for chosen in gone.checkpoints[1:] if not _cleared(chosen)]
+    shared = tuple(chosen for chosen in there if _holds_others(chosen))
+    left = tuple(chosen for chosen in there if chosen not in shared)
     for path in gone.uploads:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # others are in it, or it is not there

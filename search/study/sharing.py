@@ -116,6 +116,13 @@ def _put_study(connection: Connection, study_id: int, attributes: Mapping[str, A
     put(connection, STUDY_USER, "study_id", rows)
 
 
+def _put_trial(
+    connection: Connection, id_: int, attributes: Mapping[str, Any], may_be_there: bool
+) -> None:
+    rows = [(id_, key, value, may_be_there) for key, value in attributes.items()]
+    put(connection, TRIAL_USER, "trial_id", rows)
+
+
 def _stored(connection: Connection, study_id: int, key: str) -> Any:
     """An attribute of the study; None where it has none, or a damaged one."""
     this = (STUDY_USER.c.study_id == study_id) & (STUDY_USER.c.key == key)
@@ -259,8 +266,7 @@ class SharedWriter(BatchWriter):
                 trial, attributes = claim.new(number)
                 added = self.add(connection, [trial], time_now())
                 id_ = added[number]
-            rows = ((id_, key, value, not added) for key, value in attributes.items())
-            put(connection, TRIAL_USER, "trial_id", rows)
+            _put_trial(connection, id_, attributes, may_be_there=not added)
         self.ids.update(added)
         self.taken.discard(number)
         claim.number = number
@@ -329,9 +335,7 @@ class SharedWriter(BatchWriter):
                     return
                 trial, attributes = new(self.next_number(connection))
                 added = self.add(connection, [trial], time_now())
-                id_ = added[trial.number]
-                rows = ((id_, key, value, False) for key, value in attributes.items())
-                put(connection, TRIAL_USER, "trial_id", rows)
+                _put_trial(connection, added[trial.number], attributes, may_be_there=False)
             self.ids.update(added)
 
         patiently(work)
@@ -342,8 +346,7 @@ class SharedWriter(BatchWriter):
         def work(_: bool) -> None:
             with self.engine.begin() as connection:
                 self.refuse_unless_owned(connection)
-                rows = ((id_, key, value, True) for key, value in attributes.items())
-                put(connection, TRIAL_USER, "trial_id", rows)
+                _put_trial(connection, id_, attributes, may_be_there=True)
                 for state in (TrialState.RUNNING, TrialState.FAIL):  # so it has a beginning too
                     change_state(connection, id_, state, (), time_now())
 

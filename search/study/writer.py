@@ -61,8 +61,8 @@ class StudyWriter:
         a line, when that begins and ends, from the writer's thread. `joined` is called there when
         others are seen to run the study too, until `share`. `taken` is told there of a trial that
         was to begin, by `begin`, and that another program had taken: nothing is written of it.
-        `trials`: those of which the caller
-        knows, so that `news` tells it of all others; None = all that there are.
+        `trials`: those of which the caller knows, so that `news` tells it of all others; None = all
+        that there are.
         """
         self._study, self._failed = study, failed
         self._patience, self._joined = Patience(patience_s, waits, MEANWHILE), joined

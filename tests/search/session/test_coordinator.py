@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -184,6 +184,14 @@ class InterruptedAfter(FakeTrainers):
         if received is not None and received[0] >= 0:
             self.messages -= 1
         return received
+
+
+def interrupt(session: Session, workers: int, messages: int, **options: Any) -> FakeTrainers:
+    """Run a search that Ctrl-C ends after so many messages; gives its workers."""
+    pool = InterruptedAfter(workers, rising)
+    pool.messages = messages
+    assert session.run(pool, **options).ending == "interrupted"
+    return pool
 
 
 def test_events_come_in_the_order_in_which_things_happen(session: Session) -> None:
@@ -380,9 +388,8 @@ def test_ctrl_c_puts_all_running_trials_back_with_their_curves(session: Session)
 
 
 def test_a_study_that_goes_on_continues_numbers_and_counts(session: Session) -> None:
-    first = InterruptedAfter(2, rising)
-    first.messages = 10  # two trials have ended, two are under way
-    assert session.run(first, trials=6, epochs=100).ending == "interrupted"
+    # Two trials have ended, two are under way.
+    first = interrupt(session, 2, 10, trials=6, epochs=100)
     ended = [event.number for event in session.ended("finished")]
     waiting = [t.number for t in session.study.trials if t.state == TrialState.WAITING]
     assert len(ended) == 2 and len(waiting) == 2
@@ -417,9 +424,7 @@ def test_a_study_that_goes_on_begins_with_what_it_has_learned(session: Session) 
 
 
 def test_epochs_that_are_trained_again_without_a_checkpoint_are_lost(session: Session) -> None:
-    first = InterruptedAfter(1, rising)
-    first.messages = 2
-    assert session.run(first, trials=1).ending == "interrupted"
+    interrupt(session, 1, 2, trials=1)
     assert session.run(FakeTrainers(1, rising), trials=1).ending == "done"
     (trial,) = session.study.trials
     assert trial.user_attrs["spent"]["epochs"] == 2 + EPOCHS and epochs_of(trial) == EPOCHS
@@ -521,9 +526,7 @@ def test_a_worker_that_finishes_a_stopped_trial_is_given_the_next_one(session: S
 
 def test_a_waiting_trial_over_a_lowered_limit_fails_and_the_run_goes_on(session: Session) -> None:
     """An interrupted trial, one that another program enqueued, and a baseline."""
-    pool = InterruptedAfter(1, rising)
-    pool.messages = 2
-    assert session.run(pool, baselines="nets").ending == "interrupted"
+    interrupt(session, 1, 2, baselines="nets")
     session.study.enqueue_trial({}, user_attrs={"note": "from elsewhere"})
     waiting = len(session.states)
     assert session.states == [TrialState.WAITING] * waiting and waiting > 2

@@ -25,7 +25,13 @@ from search.study.records import COUNTED, TrialRecord, config_of
 from search.study.sharing import Claim, News
 from search.study.writer import StudyWriter
 from search.workers.protocol import Train
-from tests.search.session.test_coordinator import InterruptedAfter, Session, StopsAfter, rising
+from tests.search.session.test_coordinator import (
+    InterruptedAfter,
+    Session,
+    StopsAfter,
+    interrupt,
+    rising,
+)
 from tests.search.workers.fake_pool import FakeTrainers
 
 EPOCHS = 3
@@ -40,9 +46,7 @@ def session(plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.Monke
 
 def other_has_begun(session: Session) -> None:
     """Trial 0 has an epoch, and is being trained by a coordinator of another machine."""
-    first = InterruptedAfter(1, rising)
-    first.messages = 1
-    assert session.run(first, trials=4).ending == "interrupted"
+    interrupt(session, 1, 1, trials=4)
     study = session.study
     (trial,) = study.trials
     assert trial.state == TrialState.WAITING
@@ -236,9 +240,7 @@ def test_a_trial_of_another_program_keeps_nobody_waiting(session: Session) -> No
 def test_a_trial_that_waits_and_another_program_takes_is_not_trained_here(
     session: Session,
 ) -> None:
-    first = InterruptedAfter(1, rising)
-    first.messages = 1
-    assert session.run(first, trials=3).ending == "interrupted"
+    interrupt(session, 1, 1, trials=3)
     last = beat(shares=True) | {"host": "elsewhere", "run": OTHER}
     session.study.set_user_attr(attr.OWNER, last)
     assert session.study.ask().number == 0
@@ -252,9 +254,7 @@ def test_a_trial_that_waits_and_another_program_takes_is_not_trained_here(
 def test_a_search_that_is_alone_goes_on_where_another_program_takes_its_next_trial(
     session: Session,
 ) -> None:
-    first = InterruptedAfter(2, rising)
-    first.messages = 2
-    assert session.run(first, trials=4).ending == "interrupted"
+    interrupt(session, 2, 2, trials=4)
     study = session.study
     assert session.states == [TrialState.WAITING] * 2
 

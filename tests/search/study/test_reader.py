@@ -26,21 +26,9 @@ from search.study.snapshot import read_snapshot
 from search.study.storage import NO_SETTINGS, load_study, open_storage, open_studies
 from search.study.storage_url import StorageUrl
 from search.study.stored import StoredConfig
-from tests.harness import NAME, SMALL, STUDY, RunMain
+from tests.harness import NAME, SMALL, STUDY, RunMain, attribute, sql
 
 OF = ("--study-name", NAME)
-
-
-def sql(*statements: tuple[str, Sequence[Any]]) -> None:
-    """Change the database beside its back."""
-    with closing(sqlite3.connect("studies.db")) as db, db:
-        for statement, values in statements:
-            assert db.execute(statement, values).rowcount > 0, statement
-
-
-def attribute(trial: int, key: str, value: object) -> tuple[str, Sequence[Any]]:
-    text = "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?"
-    return text, (json.dumps(value), trial + 1, key)
 
 
 def setting(key: str, value: object) -> tuple[str, Sequence[Any]]:
