@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import growth
+from benchmarks.growth import epoch, study
 from benchmarks.throughput import __main__ as program
 from benchmarks.throughput import batches
 
@@ -43,6 +43,17 @@ def test_the_parts_run_through_and_write_their_tables(
 
 def test_an_epoch_is_measured_for_each_thing_that_grows() -> None:
     usual = {"side": 16, "batch": 8, "images": 32, "width": 4}
-    rows = growth.epochs({"images": (32, 64)}, usual, 1, torch.device("cpu"))
+    rows = epoch.epochs({"images": (32, 64)}, usual, 1, torch.device("cpu"))
     assert [row["to"] for row in rows] == [32, 64]
     assert rows[0]["k"] == "" and float(str(rows[1]["k"])) > 0
+
+
+def test_a_study_is_measured_at_each_of_its_sizes() -> None:
+    rows = {str(row["processor seconds"]): row for row in study.sizes([12, 24], 2, ["go-on"])}
+    assert {"a trial in all", "proposal", "decision", "resume"} <= set(rows)
+    assert all(float(str(row[size])) > 0 for row in rows.values() for size in ("12", "24"))
+
+
+def test_what_grows_as_fast_as_the_trials_has_exponent_1() -> None:
+    assert study.exponent({100: 2.0, 1_000: 20.0, 10_000: 200.0}) == pytest.approx(1)
+    assert study.exponent({100: 2.0, 10_000: 2.0}) == pytest.approx(0)
