@@ -3,6 +3,8 @@
     python -m search.run --space vgg_reduce --trials 50
     python -m benchmarks.worked_trial --study-name vgg_reduce-digits --trial 19 --out trial.png
 
+The search of docs/pruning.md was run before `VGG11 BatchNorm` was a baseline: it has other trials.
+
 Left: the curves of the trials that had finished, the trial's own epochs, and where it was expected
 to end after each judgement. Right: the front at that time, and the trial at its size. The search
 must have had one worker, so that the trials before this one are those with lower numbers.

@@ -113,18 +113,22 @@ def front_rows(records: Sequence[TrialRecord], chance: Chance) -> list[tuple[boo
 
 
 def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
-    """A line that names the finished trials that are no better than guessing; empty where there are
-    none."""
+    """A line that names the finished trials that are no better than guessing, baselines among them;
+    empty where there are none."""
     guessing = [record for record in records if not chance.beaten_by(record.val_acc)]
     if not guessing:
         return []
-    named = ", ".join(f"#{record.number}" for record in guessing[:MOST_NAMED])
+    named = ", ".join(
+        f"#{record.number} {record.baseline or ''}".rstrip() for record in guessing[:MOST_NAMED]
+    )
     more = f" and {len(guessing) - MOST_NAMED} more" if len(guessing) > MOST_NAMED else ""
     is_are = "is" if len(guessing) == 1 else "are"
+    compared = any(record.baseline is not None for record in guessing)
+    left_out = "neither on the front nor compared with" if compared else "not on the front"
     luck = "" if chance.least is None else f"; {chance.least:.1%} or more would be better than luck"
     return [
         f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} no better than "
-        f"guessing, so not on the front: {chance.words()}{luck}"
+        f"guessing, so {left_out}: {chance.words()}{luck}"
     ]
 
 

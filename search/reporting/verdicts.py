@@ -10,27 +10,17 @@ from search.study.records import TrialRecord
 
 def verdicts(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
     """One sentence for each baseline among `records`, the finished trials. A network that guesses
-    beats nobody, and nobody is praised for beating one that does."""
-    own = [record for record in chance.finds(records) if record.baseline is None]
-    baselines = [record for record in records if record.baseline is not None]
-    return [
-        _verdict(baseline, own)
-        if chance.beaten_by(baseline.val_acc)
-        else f"{_named(baseline)}: no better than guessing here, so nothing to compare with"
-        for baseline in baselines
-    ]
-
-
-def _named(baseline: TrialRecord) -> str:
-    one_class = "" if baseline.curve.learned else ", one class to the end"
-    numbers = f"{short_count(baseline.num_params)}, {baseline.val_acc:.1%}{one_class}"
-    return f"{baseline.baseline} ({numbers})"
+    beats nobody, and nobody is praised for beating one that does: those are in
+    `text.guessing_line`."""
+    finds = chance.finds(records)
+    own = [record for record in finds if record.baseline is None]
+    return [_verdict(record, own) for record in finds if record.baseline is not None]
 
 
 def _verdict(baseline: TrialRecord, own: Sequence[TrialRecord]) -> str:
     """Whether one of the search's `own` networks beats the baseline: the most accurate one of no
     larger size, and the smallest one that is as accurate."""
-    text = _named(baseline)
+    text = f"{baseline.baseline} ({short_count(baseline.num_params)}, {baseline.val_acc:.1%})"
     rival = best_at_size(own, baseline.size)
     if rival is None or rival.val_acc < baseline.val_acc:
         best = f"; best found at that size {rival.val_acc:.1%}" if rival else ""

@@ -121,9 +121,9 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
     lines = []
     if run.plan.min_acc is not None:
         lines.append(target_verdict(ending.finished, run.plan.min_acc, ending.chance))
+    lines += verdicts(ending.finished, ending.chance)
     if ending.nothing_learned is None:
         lines += guessing_line(ending.finished, ending.chance)
-    lines += verdicts(ending.finished, ending.chance)
     for obstacle in dict.fromkeys(base.obstacle for base in run.baselines if base.obstacle):
         names = ", ".join(base.name for base in run.baselines if base.obstacle == obstacle)
         lines.append(f"Not run, {refusal_words(obstacle)}: {names}")
@@ -180,6 +180,7 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
         "nothing_learned": ending.nothing_learned and ending.nothing_learned.lines,
         "aim": _target_event(ending.finds, plan),
         "verdicts": verdicts(ending.finished, ending.chance),
+        "guessing": guessing_line(ending.finished, ending.chance),
         "refused": dict(ending.refused),
         "ledger": ending.spent.as_dict(),
         "control_arm": asdict(ending.control),

@@ -10,6 +10,7 @@ import torch
 
 from paretrain.cli import UserError
 from paretrain.config import StartConfig, TrainConfig
+from paretrain.data.load import load_data
 from paretrain.data.noise import noise
 from paretrain.describe import describe
 from paretrain.networks.build import build_network, count_parameters
@@ -27,7 +28,16 @@ SPACES = [
 SIZE = 224
 """Every network of every space can take such images."""
 COUNTS = [
-    ("vgg_reduce", 10, {"VGG19": 139_611_210, "VGG11": 128_807_306, "VGG11, Adam": 128_807_306}),
+    (
+        "vgg_reduce",
+        10,
+        {
+            "VGG19": 139_611_210,
+            "VGG11": 128_807_306,
+            "VGG11, Adam": 128_807_306,
+            "VGG11 BatchNorm": 128_812_810,
+        },
+    ),
     (
         "from_scratch",
         100,
@@ -119,6 +129,17 @@ def test_all_baselines_lie_in_their_space(name: str) -> None:
     assert set(space.claims) <= {base.name for base in found}
     assert {name for row in space.table.values() for name in row.values()} <= set(space.claims)
     assert all(base.num_params for base in found)
+
+
+@pytest.mark.slow
+def test_the_first_baseline_that_a_newcomer_sees_trained_learns() -> None:
+    constraints = Constraints.of_images(10, 32)
+    found = load_baselines(load_space("vgg_reduce"), constraints, "nets")
+    first = next(base for base in found if (base.num_params or 0) <= 120_000)
+    assert first.name == "VGG11 BatchNorm/16"
+    config = first.config.model_copy(update={"epochs": 3, "seed": 1})
+    *_, last = Training(config, load_data(config.data), torch.device("cpu")).epochs()
+    assert last.val_acc > 0.5
 
 
 @pytest.mark.parametrize("name", SPACES)

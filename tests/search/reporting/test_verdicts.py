@@ -1,6 +1,7 @@
 """What found networks are beside the baselines."""
 
 from search.problem.chance import Chance
+from search.reporting.text import guessing_line
 from search.reporting.verdicts import verdicts
 from tests.makers import RECORDS, record
 
@@ -18,8 +19,27 @@ def test_verdict_is_honest_where_nothing_beats_it() -> None:
 
 def test_nobody_is_praised_for_beating_a_baseline_that_guesses() -> None:
     guess = record(0, 100_000, 0.2375, baseline="VGG11")
-    (line,) = verdicts([guess, record(1, 900, 0.43)], Chance(0.2375, 341))
-    assert line == ("VGG11 (100k, 23.8%): no better than guessing here, so nothing to compare with")
+    assert verdicts([guess, record(1, 900, 0.43)], Chance(0.2375, 341)) == []
+
+
+def test_all_that_guess_share_one_line_which_names_the_baselines() -> None:
+    guesses = [
+        record(0, 100_000, 0.1, baseline="VGG11/16"),
+        record(1, 80_000, 0.1, baseline="VGG16 1x1/16"),
+        record(2, 500, 0.1),
+    ]
+    (line,) = guessing_line([*guesses, record(3, 900, 0.43)], Chance(0.1, 404, "1"))
+    assert line.startswith(
+        "3 finished networks (#0 VGG11/16, #1 VGG16 1x1/16, #2) are no better than guessing, "
+        "so neither on the front nor compared with: always answering '1' is right for 10.0% of"
+    )
+
+
+def test_where_no_baseline_guesses_nothing_is_said_of_comparing() -> None:
+    (line,) = guessing_line([record(2, 500, 0.1), record(3, 900, 0.43)], Chance(0.1, 404, "1"))
+    assert line.startswith(
+        "1 finished network (#2) is no better than guessing, so not on the front: always"
+    )
 
 
 def test_a_network_that_guesses_beats_no_baseline() -> None:
