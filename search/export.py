@@ -66,7 +66,7 @@ def export(
     from search.reporting.export_text import file_head, images_lines, screen_lines
     from search.reporting.nothing_learned import nothing_learned
     from search.study.image_place import is_lost, where_they_are
-    from search.study.images import chance_of
+    from search.study.images import chance_of, searched_on
     from search.study.records import read_records
     from search.study.repeats import confirm, read_repeats
     from search.study.selection import by_number
@@ -105,9 +105,12 @@ def export(
     confirmed = confirm([chosen], read_repeats(study)).get(chosen.number)
     chosen_as = criterion.words_for(chosen.config.metric)
     head = file_head(study, chosen, chosen_as, confirmed, chance, all_images)
-    config = with_all_images(chosen.config) if all_images else chosen.config
-    images = where_they_are(study, config.data)
-    config = config.model_copy(update={"data": images})
+    images = where_they_are(study, chosen.config.data)
+    config = chosen.config.model_copy(
+        update={"data": images, "searched_on": searched_on(study, images)}
+    )
+    if all_images:
+        config = with_all_images(config)
     if not is_lost(images):
         config = seen_from_here(config)
     if config.data.source == "digits" and study.user_attrs.get(THREADS) == DIGITS:

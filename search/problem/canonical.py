@@ -10,9 +10,9 @@ from paretrain.network_config import OwnConfig
 
 _NOT_COMPARED = {
     *("format", "seed", "data", "epochs", "precision", "metric", "micro_batch", "threads"),
-    "cuda_graphs",
+    *("cuda_graphs", "searched_on"),
 }
-"""Not chosen by a space: set by the run, or by what memory allowed."""
+"""Not chosen by a space: set by the run, by what memory allowed, or by an export."""
 
 
 def canonical_key(config: TrainConfig) -> str:

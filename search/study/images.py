@@ -10,7 +10,8 @@ import optuna
 from optuna.trial import FrozenTrial
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from paretrain.config import Metric
+from paretrain.config import DataConfig, Metric, SearchedOn
+from paretrain.data.names import short_name
 from paretrain.metric import TOP, guess_among
 from paretrain.safe_text import visible
 from search.problem.chance import LEVEL, Chance
@@ -95,6 +96,23 @@ def read_images(attrs: Mapping[str, Any]) -> ImagesOfStudy | None:
         return ImagesOfStudy.model_validate(attrs.get(attr.IMAGES))
     except ValidationError:
         return None
+
+
+def searched_on(study: optuna.Study, data: DataConfig) -> SearchedOn | None:
+    """What an export says of the images of its search; None for a study of an earlier version.
+
+    `data` says where they are.
+    """
+    origin, stored = study.user_attrs.get(attr.PROVENANCE, {}), read_images(study.user_attrs)
+    fingerprint = origin.get("data_fingerprint")
+    if stored is None or fingerprint is None:
+        return None
+    return SearchedOn(
+        source=short_name(data.source),
+        fingerprint=fingerprint,
+        classes=stored.classes,
+        names=tuple(origin.get("classes", ())),
+    )
 
 
 def chance_of(study: optuna.Study) -> Chance:

@@ -101,6 +101,7 @@ def train(
     from paretrain.device import device_name, native_precision, pick_device
     from paretrain.memory import is_out_of_memory
     from paretrain.result.folder import ResultFolder
+    from paretrain.searched import other_images
 
     stored = TrainConfig.from_file(config)
     changes = {"epochs": epochs, "seed": seed, "threads": threads}
@@ -137,9 +138,11 @@ def train(
         try:
             if resume:
                 _load(training, folder)
-            _say_first(console, training, data, with_validation, why)
+            other = other_images(wanted, data, stored.data.source)
+            _say_first(console, training, data, with_validation, (why, other))
             how = (with_validation, test_time_flip)
-            return _through(training, data, folder, console, how, _comment(config))
+            said = (_comment(config), other)
+            return _through(training, data, folder, console, how, said)
         except KeyboardInterrupt:
             _say_how_to_go_on(training, folder)
             return EXIT_INTERRUPTED
@@ -236,11 +239,12 @@ def _through(
     folder: ResultFolder,
     console: Console,
     how: tuple[bool, bool],
-    origin: tuple[str, ...],
+    said: tuple[tuple[str, ...], str],
 ) -> int:
     """Train, test once, write the result and print what it is. Returns the exit code.
 
     `how` says whether the validation images are trained on, and whether mirror images are tested.
+    `said`: the comment at the head of the file, and how the images differ from the search's.
     """
     from paretrain.full_training import train_to_the_end
     from paretrain.result.write import Finished, write_all
@@ -259,7 +263,7 @@ def _through(
     _say(console, warnings)
     untested = "" if on_test else broken_test or "the data have no test part"
     name = folder.final.name
-    finished = Finished(name, training, with_validation, on_test, flip, untested, origin)
+    finished = Finished(name, training, with_validation, on_test, flip, untested, *said)
     try:
         with Doing(console, "writing the result"):
             missing = write_all(folder.partial, finished)
@@ -301,8 +305,13 @@ def _load(training: Training, folder: ResultFolder) -> None:
 
 
 def _say_first(
-    console: Console, training: Training, data: ImageData, with_validation: bool, threads_why: str
+    console: Console,
+    training: Training,
+    data: ImageData,
+    with_validation: bool,
+    explained: tuple[str, str],
 ) -> None:
+    """`explained`: why so many threads, and how the images differ from the search's."""
     import torch
 
     from paretrain.data.amount import amount_used
@@ -310,6 +319,7 @@ def _say_first(
     from paretrain.device import device_name
 
     config, images = training.config, training.data
+    threads_why, other = explained
     size = sum(parameter.numel() for parameter in training.network.parameters())
     validation = f"{len(images.val):,} validation images"
     if with_validation:
@@ -323,7 +333,7 @@ def _say_first(
         highlight=False,
         soft_wrap=True,
     )
-    notes = list(data.warnings)
+    notes = [*([other] if other else []), *data.warnings]
     if part := amount_used(config, training.images_used, images.all_training):
         notes.append(f"trains on {part}, as its search did: --all-images trains on all of them")
     if with_validation:

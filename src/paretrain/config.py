@@ -212,6 +212,18 @@ class StartConfig(Frozen):
         return self
 
 
+class SearchedOn(Frozen):
+    """The images on which a search found a configuration."""
+
+    source: str
+    """Their short name, without the folder that they were in."""
+    fingerprint: str | None = None
+    """As in `ImageData`; None where the configuration asks for others of them than the search."""
+    classes: PositiveInt
+    names: tuple[str, ...] = ()
+    """Of the classes; of the first 50 where there are more."""
+
+
 Balance = Literal["none", "weights", "sampling"]
 
 
@@ -277,6 +289,8 @@ class TrainConfig(Frozen):
     recorded. The optimizer then gets its learning rate rounded to float32. Other devices ignore
     it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    searched_on: SearchedOn | None = None
+    """Written by an export, so that a training on other images can say so. It changes no curve."""
 
     @field_validator("format")
     @classmethod
@@ -310,7 +324,9 @@ class TrainConfig(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, as they are stored with a trial."""
-        return self.model_dump(mode="json")
+        return self.model_dump(
+            mode="json", exclude={"searched_on"} if self.searched_on is None else None
+        )
 
     def to_yaml(self) -> str:
         """Return the text of a configuration file. `from_yaml` gives back an equal object."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from paretrain.config import TrainConfig
+from paretrain.config import SearchedOn, TrainConfig
 from search.export import main as export
 from tests.harness import (
     STUDY,
@@ -99,6 +99,15 @@ def test_a_search_on_a_part_of_the_images_is_exported_with_how_many_of_how_many(
     whole = TrainConfig.from_yaml(text).data
     assert f"# Searched on {part}; trains on all (--all-images)\n" in text
     assert (whole.per_class, whole.val_least, whole.fraction) == (None, None, 1.0)
+
+
+def test_an_export_says_which_images_its_search_had(command: RunMain) -> None:
+    fingerprint = study().user_attrs["provenance"]["data_fingerprint"]
+    found = TrainConfig.from_yaml(command(export, *STUDY, "--best")[1]).searched_on
+    names = tuple(map(str, range(10)))
+    assert found == SearchedOn(source="digits", fingerprint=fingerprint, classes=10, names=names)
+    every = TrainConfig.from_yaml(command(export, *STUDY, "--best", "--all-images")[1]).searched_on
+    assert every == found.model_copy(update={"fingerprint": None}), "it had a part of them"
 
 
 def test_a_number_of_threads_that_suits_one_machine_is_said_but_is_no_setting(

@@ -7,7 +7,11 @@ def with_all_images(config: TrainConfig) -> TrainConfig:
     """Return the configuration without anything that leaves images out."""
     everything = {"fraction": 1.0, "per_class": None, "val_least": None}
     data = config.data.model_copy(update=everything)
-    return config.model_copy(update={"data": data, "share": 1.0})
+    searched = config.searched_on
+    if searched is not None and data != config.data:
+        # The search had some of them, so the fingerprints differ even where nothing else does.
+        searched = searched.model_copy(update={"fingerprint": None})
+    return config.model_copy(update={"data": data, "share": 1.0, "searched_on": searched})
 
 
 def leaves_out(config: TrainConfig) -> str:

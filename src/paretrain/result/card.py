@@ -114,10 +114,10 @@ def _accuracy(metrics: dict[str, Any]) -> str:
     validated = f"Validation accuracy {metrics['val_acc']:.2%}"
     if metric != "acc":
         validated = f"Validation {NAMES[metric]} {metrics['val_score']:.2%}, {validated.lower()}"
-    return (
-        f"{counts}{text} {validated} on {metrics['validation_images']:,} images{alone}; a search "
-        "chooses by it, so it is too high by a little."
-    )
+    measured = f"{counts}{text} {validated} on {metrics['validation_images']:,} images{alone}"
+    if metrics.get("same_images_as_searched") is False:
+        return f"{measured}. The search did not choose by these images."
+    return f"{measured}; a search chooses by it, so it is too high by a little."
 
 
 def _mirrored(metrics: dict[str, Any]) -> str:

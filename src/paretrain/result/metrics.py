@@ -81,6 +81,8 @@ class Metrics(Frozen):
     training_images_in_all: Count | None = None
     validation_images: Count | None = None
     data_fingerprint: str | None = None
+    same_images_as_searched: bool | None = None
+    """Whether a search found the configuration on these very images; None where it is not known."""
     seconds: Annotated[float, Field(ge=0.0)] | None = None
     device: str | None = None
     arithmetic: Literal["fp32", "tf32", "bf16"] | None = None

@@ -21,6 +21,7 @@ from paretrain.result.metrics import MOST_IN_MATRIX, metrics_text
 from paretrain.result.places import without_place, without_places
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.safe_text import as_text, one_line
+from paretrain.searched import same_images
 from paretrain.training import Evaluation, Training, pixel_statistics
 
 
@@ -39,6 +40,8 @@ class Finished:
     """Why nothing was tested, in words; empty where it was tested."""
     origin: tuple[str, ...]
     """How the configuration was found: the comment lines at the head of its file."""
+    other_images: str = ""
+    """How the images differ from those of the search; empty where they do not."""
 
     @property
     def config(self) -> TrainConfig:
@@ -76,7 +79,9 @@ def write_all(folder: Path, done: Finished) -> dict[str, str]:
     model = on_cpu(training.network, *statistics, done.test_time_flip)
     sha256s, missing = write_formats(folder, model, done.config.data, classes)
     metrics = _metrics(done) | {"sha256": {CONFIG: sha256(folder / CONFIG), **sha256s}}
-    write_whole(folder / CARD, model_card(done.name, done.config, metrics, done.origin, part))
+    other = done.other_images
+    origin = (*done.origin, *([f"{other[0].upper()}{other[1:]}."] if other else []))
+    write_whole(folder / CARD, model_card(done.name, done.config, metrics, origin, part))
     write_whole(folder / METRICS, metrics_text(metrics))
     return missing
 
@@ -120,6 +125,7 @@ def _metrics(done: Finished) -> dict[str, Any]:
         "mean": list(mean),
         "std": list(std),
         "data_fingerprint": data.fingerprint,
+        "same_images_as_searched": same_images(done.config, data),
         "seconds": round(sum(result.seconds for result in curve), 2),
         "device": device_name(done.training.device),
         **_on_a_gpu(done.training),

@@ -21,7 +21,7 @@ from paretrain import full_training
 from paretrain.__main__ import main
 from paretrain.checkpoint import save_checkpoint
 from paretrain.cli import UserError
-from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.config import DataConfig, SearchedOn, SGDConfig, TrainConfig, VGGConfig, VGGStage
 from paretrain.data.load import load_data
 from paretrain.locks import locked
 from paretrain.result import pt2_archive
@@ -230,6 +230,29 @@ def test_a_result_is_trained_again_from_its_own_configuration(train: RunMain) ->
     for wrong in (("--data", "nowhere"), ("--images", "elsewhere")):
         code, _, err = train("--overwrite", *wrong)
         assert code == 2 and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("no_onnx")
+def test_images_that_the_search_did_not_have_are_said_on_screen_in_card_and_metrics(
+    train: RunMain, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    image_folder("birds", classes=("ara", "jay", "owl"), train=4, val=2)
+    config = TrainConfig.from_file(Path("tiny.yaml"))
+    found = load_data(config.data)
+    pets = SearchedOn(
+        source="images", fingerprint=found.fingerprint, classes=2, names=found.classes
+    )
+    Path("tiny.yaml").write_text(config.model_copy(update={"searched_on": pets}).to_yaml())
+    code, _, err = train("--epochs", "1")
+    assert code == 0 and "search" not in err and metrics()["same_images_as_searched"] is True
+    assert "a search chooses by it" in card()
+    code, _, err = train("--epochs", "1", "--data", "birds", "--overwrite")
+    other = "it used images (2 classes: cat, dog), this uses birds (3 classes: ara, jay, owl)"
+    assert code == 0 and f"note: other images than in the search: {other}" in err
+    assert other in card().replace("\\", "") and str(tmp_path) not in card()
+    assert "a search chooses by it" not in card() and "did not choose by these images" in card()
+    assert metrics()["same_images_as_searched"] is False and len(metrics()["classes"]) == 3
+    assert TrainConfig.from_file(RESULT / "config.yaml").searched_on == pets
 
 
 @pytest.mark.usefixtures("no_onnx")
