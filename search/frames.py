@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pandas as pd
 
+from paretrain.atomic import whole_or_not
 from paretrain.cli import UserError
 from paretrain.config import Metric
 from paretrain.epoch_selection import kept_epochs
@@ -137,14 +138,15 @@ def _to_pass_on(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    """`NAME.csv` of each; earlier ones are replaced. Raises UserError where they cannot be
+    """`NAME.csv` of each; a file that is there is replaced. Raises UserError where they cannot be
     written."""
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, made in tables.items():
             path = folder / f"{name}.csv"
-            _to_pass_on(made).to_csv(path, index=False)
+            with whole_or_not(path) as partial:
+                _to_pass_on(made).to_csv(partial, index=False)
             paths.append(path)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise UserError(

@@ -48,12 +48,12 @@ def report(
 ) -> int:
     """Tables and figures are those of the moment."""
     from search.reporting.html import page_to_write
-    from search.reporting.paper import check_places, write_figures, write_table
+    from search.reporting.paper import places, write_figures, write_table
     from search.study.snapshot import read_snapshot
 
     with Doing(Screen(stderr=True), "reading the study") as doing:
         snapshot = read_snapshot(storage, study_name)
-        check_places(figures, table)
+        csv, figures, table = places(csv, figures, table)
         if out is not None:
             out = page_to_write(out, "report.html")
         doing.say("drawing figures and answering questions")

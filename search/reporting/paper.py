@@ -9,9 +9,11 @@ import plotly.graph_objects as go
 
 from paretrain.atomic import write_whole
 from paretrain.cli import UserError
+from paretrain.paths import file_to_write
+from search.reporting.earlier_files import HEADS, folder_to_write, is_picture, is_table
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
-from search.reporting.figures.paper import save_figure
+from search.reporting.figures.paper import FORMATS, save_figure
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
 from search.reporting.markdown import of_numbers, table
@@ -27,29 +29,27 @@ FIGURES: dict[str, Callable[[StudySnapshot], go.Figure]] = {
 """By the names of their files."""
 
 
-def check_places(figures: Path | None, front: Path | None) -> None:
-    """Raises UserError where they cannot be written, before anything is drawn."""
-    if figures is not None and figures.exists() and not figures.is_dir():
-        raise UserError(f"--figures {figures} is a file: give a folder")
-    if front is None:
-        return
-    if front.suffix not in (".md", ".tex"):
-        raise UserError(
-            f"--table {front} ends in '{front.suffix}': give a name that ends in .md (Markdown) or "
-            ".tex (LaTeX)"
-        )
-    if front.exists() and not front.is_file():
-        what = "is a folder" if front.is_dir() else "is a pipe or a device"
-    elif not front.parent.is_dir():
-        what = f"has no folder {front.parent}"
-    else:
-        return
-    raise UserError(f"--table {front} {what}: give a file in a folder there is")
+def places(
+    csv: Path | None, figures: Path | None, front: Path | None
+) -> tuple[Path | None, Path | None, Path | None]:
+    """Return the folders of `--csv` and `--figures` and the file of `--table`.
+
+    Raises UserError where they cannot be written, or hold what is not of an earlier report, before
+    anything is drawn.
+    """
+    if csv is not None:
+        csv = folder_to_write(csv, "--csv", {f"{name}.csv": is_table(name) for name in HEADS})
+    if figures is not None:
+        names = [f"{name}.{form}" for name in FIGURES for form in FORMATS]
+        figures = folder_to_write(figures, "--figures", dict.fromkeys(names, is_picture))
+    if front is not None:
+        front = file_to_write(front, "--table", "front.md", ".md", ".tex")
+    return csv, figures, front
 
 
 def write_figures(snapshot: StudySnapshot, folder: Path) -> list[Path]:
-    """PNG, SVG and PDF of each figure; earlier ones are replaced. Returns their paths. Raises
-    UserError for a study without trials, and where they cannot be written."""
+    """PNG, SVG and PDF of each figure, in the place of what is there (see `places`). Returns their
+    paths. Raises UserError for a study without trials, and where they cannot be written."""
     if not snapshot.records:
         raise UserError(
             f"study '{snapshot.name}' has no trained network yet, so there is nothing to draw: "
@@ -77,7 +77,7 @@ def write_table(snapshot: StudySnapshot, path: Path) -> None:
             f"study '{snapshot.name}' has no front yet, because no network has finished and is "
             "better than guessing: go on with the search first"
         )
-    text = _latex(columns, rows) if path.suffix == ".tex" else table(columns, rows) + "\n"
+    text = _latex(columns, rows) if path.suffix.lower() == ".tex" else table(columns, rows) + "\n"
     try:
         write_whole(path, text)
     except PermissionError as error:

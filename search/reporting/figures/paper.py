@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 
 from paretrain.atomic import whole_or_not
+from search.reporting.earlier_files import MAKER
 
 FORMATS = ("png", "svg", "pdf")
 WIDTH, HEIGHT, DPI = 6.4, 4.2, 300
@@ -48,7 +49,11 @@ _SYMBOLS: dict[str, Any] = {
 def save_figure(figure: go.Figure, folder: Path, name: str) -> list[Path]:
     """Write `NAME.png`, `.svg` and `.pdf`, each whole or not at all. Returns their paths. The same
     figure gives the same files. Raises OSError."""
-    dates = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    said = {
+        "png": {"Software": MAKER},
+        "svg": {"Creator": MAKER, "Date": None},
+        "pdf": {"Creator": MAKER, "CreationDate": None},
+    }
     paths = []
     with (
         rc_context(
@@ -67,7 +72,7 @@ def save_figure(figure: go.Figure, folder: Path, name: str) -> list[Path]:
         for form in FORMATS:
             path = folder / f"{name}.{form}"
             with whole_or_not(path) as partial:
-                drawn.savefig(partial, format=form, dpi=DPI, metadata=dates[form])
+                drawn.savefig(partial, format=form, dpi=DPI, metadata=said[form])
             paths.append(path)
     return paths
 

@@ -3,17 +3,23 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from paretrain.cli import UserError
+from search.frames import epochs_frame, trials_frame, write_csv
 from search.problem.objective import in_database
+from search.reporting.answers.study import answers
+from search.reporting.answers.words import answers_frame
+from search.reporting.earlier_files import HEADS
 from search.reporting.figures.comparison import fronts_figure, growths_figure
 from search.reporting.figures.paper import draw, save_figure
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.style import BLUE
-from search.reporting.paper import FIGURES, check_places, write_figures, write_table
+from search.reporting.paper import FIGURES, places, write_figures, write_table
 from search.reporting.text import front_table
 from search.study.snapshot import StudySnapshot, read_snapshot
 from tests.makers import empty_study_of
@@ -84,22 +90,37 @@ def test_tables_hold_the_front(snapshot: StudySnapshot, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "table", "message"),
+    ("csv", "figures", "table", "message"),
     [
-        (None, "front.txt", "--table .*front.txt ends in '.txt': give a name that ends in .md"),
-        (None, "no/front.md", "--table .* has no folder"),
-        ("a file", None, "--figures .* is a file: give a folder"),
+        (None, None, "front.txt", "--table .*front.txt does not end in .md or .tex: give a name"),
+        (None, None, "no/front.md", "--table .*: there is no folder .*no: create it first"),
+        (None, "a file", None, "--figures .* is a file: give a folder"),
+        ("a file", None, None, "--csv .* is a file: give a folder"),
+        ("theirs", None, None, "--csv .*theirs: epochs.csv there is not of an earlier report"),
+        (None, "theirs", None, "--figures .*theirs: pareto.svg there is not of an earlier report"),
     ],
 )
 def test_places_that_cannot_be_written_are_refused_before_anything_is_drawn(
-    figures: str | None, table: str | None, message: str, tmp_path: Path
+    csv: str | None, figures: str | None, table: str | None, message: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "a file").write_text("")
+    (tmp_path / "a file").write_text("not empty")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/epochs.csv").write_text("trial,state\n1,of the art\n")
+    Figure().savefig(tmp_path / "theirs/pareto.svg")
     with pytest.raises(UserError, match=message):
-        check_places(
-            None if figures is None else tmp_path / figures,
-            None if table is None else tmp_path / table,
-        )
+        places(*(None if name is None else tmp_path / name for name in (csv, figures, table)))
+
+
+def test_files_of_an_earlier_report_are_replaced(snapshot: StudySnapshot, tmp_path: Path) -> None:
+    tables = {"trials": trials_frame(snapshot.study), "epochs": epochs_frame(snapshot.study)}
+    write_csv(tables | {"answers": answers_frame(answers(snapshot))}, tmp_path)
+    save_figure(pareto_figure(snapshot), tmp_path, "pareto")
+    front = tmp_path / "front.md"
+    front.write_text("of yesterday")
+    assert places(tmp_path, tmp_path, front) == (tmp_path, tmp_path, front)
+    for name in HEADS:
+        write_csv({name: pd.DataFrame()}, tmp_path)
+    assert places(tmp_path, None, None)[0] == tmp_path, "tables of a study without trials"
 
 
 def test_a_study_without_a_network_has_neither(tmp_path: Path) -> None:
