@@ -80,10 +80,11 @@ PARETRAIN: dict[str, set[str]] = {
     "pace": {"config", "data", "determinism", "training"},
     "threads": {"config", "data", "pace"},
     "testset": {"config", "data"},
+    "searched": {"config", "data", "networks", "safe_text"},
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
         *("locks", "metric", "network_config", "own_network", "paths", "safe_text", "training"),
-        *("data", "networks"),
+        *("data", "networks", "searched"),
     },
     "full_training": {
         *("bar", "checkpoint", "config", "doing", "interruption", "metric", "result", "screen"),
@@ -100,7 +101,7 @@ PARETRAIN: dict[str, set[str]] = {
             "metric",
             "own_network",
             "paths",
-            "result",
+            "searched",
         ),
         *("result", "screen", "shell", "testset", "threads", "training"),
     },
