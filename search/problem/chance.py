@@ -91,6 +91,22 @@ class Chance:
                 low = middle
         return high / self.images
 
+    def verdict(self, *val_accs: float) -> str:
+        """What is to be said of accuracies that do not beat chance: `no better than guessing`, or
+        where one is above chance, but not by more than luck, that they cannot be told from it."""
+        if not any(map(self.exceeded_by, val_accs)):
+            return "no better than guessing"
+        images = "these" if self.images is None else f"{self.images:,}"
+        return f"not to be told from guessing with {images} validation images"
+
+    def explained(self, *val_accs: float) -> str:
+        """The same with what guessing gives, and which accuracy would be no luck."""
+        return f"{self.verdict(*val_accs)}: {self.words()}{self.enough()}"
+
+    def enough(self) -> str:
+        """`; 15.3% or more would be better than luck`, or "" where that is not known."""
+        return "" if self.least is None else f"; {self.least:.1%} or more would be better than luck"
+
     @property
     def too_few_images(self) -> bool:
         """Whether even a network without an error could not be told from guessing."""

@@ -28,9 +28,9 @@ def course_table(
 
 def guessing_footnote(measured: Mapping[str, TrialRecord], chance: Chance) -> list[str]:
     """What `guesses` means, where it stands in the table."""
-    if all(chance.beaten_by(record.val_acc) for record in measured.values()):
-        return []
-    return [f"{GUESSES}: no better than guessing: {chance.words()}"]
+    accs = [record.val_acc for record in measured.values()]
+    guesses = [acc for acc in accs if not chance.beaten_by(acc)]
+    return [f"{GUESSES}: {chance.explained(*guesses)}"] if guesses else []
 
 
 def not_measured(space: SpaceDescription, measured: Mapping[str, TrialRecord]) -> list[str]:

@@ -12,7 +12,6 @@ from paretrain.metric import NAMES
 from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
-from search.reporting.nothing_learned import no_better_than_guessing
 from search.study.attributes import PROVENANCE, THREADS
 from search.study.images import read_images
 from search.study.records import TrialRecord
@@ -55,7 +54,7 @@ def file_head(
             f"{int(threads)} the same machine repeats the curve to the last digit"
         )
     if not chance.beaten_by(chosen.val_acc):
-        lines.append(f"In that search it was {no_better_than_guessing(chance)}")
+        lines.append(f"In that search it was {chance.explained(chosen.val_acc)}")
     if confirmed is not None:
         lines.append(f"Trained again with {describe_confirmed(confirmed)}")
     return lines
@@ -103,7 +102,7 @@ def screen_lines(
         epochs = f"{len(chosen.curve.accs)} of {count_of(chosen.config.epochs, 'epoch')}"
         lines.append(f"  it was stopped after {epochs}: its accuracy is not that of its end")
     if not chance.beaten_by(chosen.val_acc):
-        lines.append(f"  it is {no_better_than_guessing(chance)}")
+        lines.append(f"  it is {chance.explained(chosen.val_acc)}")
     if finds:
         lines += [f"  {line}" for line in neighbours(finds, chosen)]
     if confirmed is not None:

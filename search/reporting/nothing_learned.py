@@ -77,11 +77,6 @@ def nothing_learned_from(
     return NothingLearned(f"{headline})", tuple(_advice(attrs, trials, finished, chance)))
 
 
-def no_better_than_guessing(chance: Chance) -> str:
-    """What is said of one network that does not beat chance."""
-    return f"no better than guessing: {chance.words()}"
-
-
 def _advice(
     attrs: Mapping[str, Any],
     trials: Sequence[FrozenTrial],

@@ -11,7 +11,6 @@ from paretrain.metric import NAMES
 from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
-from search.reporting.nothing_learned import no_better_than_guessing
 from search.reporting.prior_text import expected_words
 from search.stopping.rule import Decision, Evidence
 from search.study import attributes as attr
@@ -105,8 +104,8 @@ def _end(
     match trial.state:
         case TrialState.COMPLETE:
             if not chance.beaten_by(record.val_acc):
-                guesses = no_better_than_guessing(chance)
-                return f"Finished at {record.val_acc:.1%}: not on the front, {guesses}."
+                why = chance.explained(record.val_acc)
+                return f"Finished at {record.val_acc:.1%}: not on the front, {why}."
             others = [other for other in finds if other.number != trial.number]
             rival = best_at_size(others, record.size)
             if rival is None or rival.val_acc < record.val_acc:

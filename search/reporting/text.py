@@ -113,8 +113,8 @@ def front_rows(records: Sequence[TrialRecord], chance: Chance) -> list[tuple[boo
 
 
 def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
-    """A line that names the finished trials that are no better than guessing, baselines among them;
-    empty where there are none."""
+    """A line that names the finished trials that do not beat chance, baselines among them; empty
+    where there are none."""
     guessing = [record for record in records if not chance.beaten_by(record.val_acc)]
     if not guessing:
         return []
@@ -125,10 +125,10 @@ def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
     is_are = "is" if len(guessing) == 1 else "are"
     compared = any(record.baseline is not None for record in guessing)
     left_out = "neither on the front nor compared with" if compared else "not on the front"
-    luck = "" if chance.least is None else f"; {chance.least:.1%} or more would be better than luck"
+    verdict = chance.verdict(*(record.val_acc for record in guessing))
     return [
-        f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} no better than "
-        f"guessing, so {left_out}: {chance.words()}{luck}"
+        f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} {verdict}, so "
+        f"{left_out}: {chance.words()}{chance.enough()}"
     ]
 
 
@@ -137,8 +137,11 @@ def target_verdict(records: Sequence[TrialRecord], min_acc: float, chance: Chanc
     `min_acc`: the target, 0 to 1. What does not beat chance has reached nothing."""
     of_metric = "" if chance.metric == "acc" else f" {NAMES[chance.metric]}"
     asked = f"{percent(min_acc)}{of_metric} or more"
-    if records and not (records := chance.finds(records)):
-        return f"No network with {asked}: none is better than guessing"
+    finds = chance.finds(records)
+    if records and not finds:
+        verdict = chance.verdict(*(record.val_acc for record in records))
+        return f"No network with {asked}: what has finished is {verdict}"
+    records = finds
     if reached := smallest_with(records, min_acc):
         return (
             f"Smallest network with {asked}: {_name(reached)}, {reached.num_params:,} parameters, "

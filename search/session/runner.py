@@ -20,6 +20,7 @@ from paretrain.metric import refuse_too_few_classes
 from paretrain.result.places import handed_over
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
+from search.problem.constraints import refusal_words
 from search.reporting.control_arm import control_arm
 from search.reporting.hint_text import hint_words
 from search.reporting.nothing_learned import nothing_learned
@@ -368,5 +369,7 @@ def _header(run: PreparedRun, expected: Forecast | None, done: int) -> dict[str,
         "seconds": None if expected is None else round(expected.seconds, 1),
         "seconds_at_most": None if expected is None else round(expected.seconds_at_most, 1),
         "memory_bytes": None if expected is None else expected.memory_bytes,
-        "baselines": {base.name: base.obstacle or "runs first" for base in run.baselines},
+        "baselines": {
+            base.name: refusal_words(base.obstacle) or "runs first" for base in run.baselines
+        },
     }

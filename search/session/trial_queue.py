@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.checkpoint import checkpoint_epochs
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
-from search.problem.constraints import Constraints
+from search.problem.constraints import Constraints, refusal_words
 from search.sampling.background import BackgroundProposer, EndedTrial
 from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer
@@ -145,7 +145,9 @@ class TrialQueue:
         return self._proposed()
 
     def _refuse(self, trial: RunningTrial, obstacle: str) -> None:
-        verdict = {attr.VERDICT: f"not run: {obstacle}, {trial.num_params} parameters"}
+        verdict = {
+            attr.VERDICT: f"not run: {refusal_words(obstacle)}, {trial.num_params:,} parameters"
+        }
         self._writer.end(trial.number, verdict, TrialState.FAIL)
         self.learn_failure(trial)
 

@@ -145,8 +145,10 @@ class FrontRule:
         worth_it = patient or probability > self.likely or rate >= rate_needed
         if probability >= self.hopeless and worth_it:
             return Decision(False, time.why, evidence)
-        why = "cannot reach the front" if probability < self.hopeless else "others promise more"
-        return Decision(True, f"one class, {begins:.0%} to begin to learn; {why}", evidence)
+        hopeless = probability < self.hopeless
+        why = "will hardly reach the front" if hopeless else "others promise more"
+        begin = f"predicts one class, {begins:.0%} likely to begin to learn"
+        return Decision(True, f"{begin}; {why}", evidence)
 
     def _known(self, view: View) -> Ended:
         if self._ended is None or not self._ended.shows(view):

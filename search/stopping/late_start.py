@@ -98,7 +98,7 @@ def one_class_time(
     `one_class_share` of all epochs. `ended`: as in `start_chance`."""
     done, ended = len(trial.accs), ended or Starts.of(view)
     if ended.latest is None and not any(curve.learned for curve in view.running):
-        return OneClassTime(False, "one class, but nothing has learned yet")
+        return OneClassTime(False, "predicts one class, but no trial has learned yet")
     latest = ended.latest or 0
     allowed = max(math.ceil(late_start * view.epochs), latest)
     beside = [*view.running, trial]
@@ -108,8 +108,8 @@ def one_class_time(
     )
     share = one_class / spent
     if done <= allowed or one_class <= one_class_share * spent:
-        return OneClassTime(False, "one class, may still begin to learn", latest, share)
+        return OneClassTime(False, "predicts one class, may still begin to learn", latest, share)
     others = "have begun to learn"
     if ended.latest is not None:
         others = f"began by epoch {latest + 1}" if latest else "learned at once"
-    return OneClassTime(True, f"one class; others {others}", latest, share)
+    return OneClassTime(True, f"predicts one class; others {others}", latest, share)

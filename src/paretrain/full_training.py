@@ -52,17 +52,21 @@ def _keep(training: Training, folder: ResultFolder, console: Console) -> bool:
     return True
 
 
+_HEALTH = {"ok": "", "one class": "predicts one class"}
+"""As people read it; what is not here is said as it is."""
+
+
 def _line(result: EpochResult, config: TrainConfig, validated: bool) -> str:
     epochs = config.epochs
     validation = f"validation {result.val_acc:6.2%}  " if validated else ""
     if validated and config.metric != "acc":
         validation += f"{NAMES[config.metric]} {result.score:6.2%}  "
-    health = "" if result.health == "ok" or not validated else f"  {result.health}"
+    health = f"  {_HEALTH.get(result.health, result.health)}" if validated else ""
     return (
         f"epoch {result.epoch:>3}/{epochs}  loss {result.train_loss:.4f}  "
         f"train {result.train_acc:6.2%}  {validation}"
         f"lr {result.lr:.2g}  {result.seconds:.1f} s{health}"
-    )
+    ).rstrip()
 
 
 class _Bar:

@@ -60,3 +60,16 @@ def test_what_is_known_of_guessing_is_said_and_no_more() -> None:
     assert known == "always answering 't-shirt' is right for 23.8% of the 80 validation images"
     at_least = Chance(0.1, exact=False).words()
     assert at_least == "guessing is right for at least 10.0% of the validation images"
+
+
+def test_what_luck_may_give_is_not_called_worse_than_guessing() -> None:
+    chance = Chance(0.5, 20, "cat")
+    below, lucky = 0.5, 0.8
+    assert not chance.beaten_by(lucky) and chance.least == 0.9
+    assert chance.verdict(below) == "no better than guessing"
+    told = "not to be told from guessing with 20 validation images"
+    assert chance.verdict(lucky) == chance.verdict(below, lucky) == told
+    assert chance.explained(lucky) == (
+        f"{told}: always answering 'cat' is right for 50.0% of the 20 validation images; "
+        "90.0% or more would be better than luck"
+    )

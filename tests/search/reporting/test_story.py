@@ -53,9 +53,9 @@ def test_a_sentence_names_the_accuracy_that_was_asked_for() -> None:
 
 def test_a_judgement_without_an_expectation_gives_its_reason_once() -> None:
     early = Evidence(epoch=2, val_acc=0.1)
-    one_class = Decision(False, "one class, may still begin to learn", early)
+    one_class = Decision(False, "predicts one class, may still begin to learn", early)
     assert sentence(one_class, 30, {}) == (
-        "kept after epoch 2 of 30: 10.0%; one class, may still begin to learn"
+        "kept after epoch 2 of 30: 10.0%; predicts one class, may still begin to learn"
     )
     control = Decision(False, "#7 had 70.0% (12k parameters) by then", early, spared=True)
     assert control.reason == (

@@ -1,7 +1,7 @@
 """What found networks are beside the baselines."""
 
 from search.problem.chance import Chance
-from search.reporting.text import guessing_line
+from search.reporting.text import guessing_line, target_verdict
 from search.reporting.verdicts import verdicts
 from tests.makers import RECORDS, record
 
@@ -33,6 +33,16 @@ def test_all_that_guess_share_one_line_which_names_the_baselines() -> None:
         "3 finished networks (#0 VGG11/16, #1 VGG16 1x1/16, #2) are no better than guessing, "
         "so neither on the front nor compared with: always answering '1' is right for 10.0% of"
     )
+
+
+def test_networks_above_chance_by_luck_are_not_to_be_told_from_guessing() -> None:
+    chance = Chance(0.5, 20, "cat")
+    records = [record(2, 500, 0.5), record(3, 900, 0.7)]
+    told = "not to be told from guessing with 20 validation images"
+    (line,) = guessing_line(records, chance)
+    assert line.startswith(f"2 finished networks (#2, #3) are {told}, so not on the front: always")
+    said = target_verdict(records, 0.9, chance)
+    assert said == f"No network with 90% or more: what has finished is {told}"
 
 
 def test_where_no_baseline_guesses_nothing_is_said_of_comparing() -> None:

@@ -535,7 +535,7 @@ def test_a_waiting_trial_over_a_lowered_limit_fails_and_the_run_goes_on(session:
     trials = session.study.trials
     verdicts = [t.user_attrs["verdict"] for t in trials if t.state == TrialState.FAIL]
     assert len(verdicts) >= waiting - 1
-    assert all(verdict.startswith("not run: over the cap, ") for verdict in verdicts)
+    assert all(verdict.startswith("not run: over --max-params, ") for verdict in verdicts)
     assert session.states.count(TrialState.COMPLETE) == 2
     assert TrialState.WAITING not in session.states
 

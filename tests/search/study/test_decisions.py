@@ -49,7 +49,7 @@ EVERYTHING = Evidence(
         Decision(False, "", Evidence(epoch=1, val_acc=0.1), spared=True),
         Decision(
             False,
-            "one class, may still begin to learn",
+            "predicts one class, may still begin to learn",
             Evidence(epoch=2, val_acc=0.1),
             memory=MemoryUpdate(9, ((3, 1 / 3), (1, 2 / 3)), ((3, 0.1 + 0.2),), (4, 5), 1e-17),
         ),
