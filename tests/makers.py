@@ -8,8 +8,8 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from paretrain.config import Metric, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from paretrain.epoch_result import EpochResult
 from paretrain.health import Health
-from paretrain.training import EpochResult
 from search.problem.objective import DIRECTIONS
 from search.problem.optuna_internals import quiet_optuna
 from search.problem.random_trial import RandomTrial

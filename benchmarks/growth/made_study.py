@@ -13,7 +13,7 @@ from benchmarks.replay.tables import Row, read_table
 from paretrain.config import DataConfig
 from paretrain.data.noise import noise
 from paretrain.describe import describe
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.session.budget import Limits

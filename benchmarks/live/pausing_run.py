@@ -11,7 +11,8 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData
-from paretrain.training import EpochResult, Training
+from paretrain.epoch_result import EpochResult
+from paretrain.training import Training
 from search.problem.constraints import Constraints
 from search.sampling.proposer import MAX_DRAWS
 from search.session.plan import Plan

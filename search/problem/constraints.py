@@ -16,15 +16,7 @@ from paretrain.networks.epoch_cost import CPU, Speed, relative_epoch_cost
 from paretrain.networks.published import count_trainable
 from search.problem.latency_model import LatencyModel
 from search.problem.objective import Objective
-
-OVER_MAX_PARAMS, UNBUILDABLE = "over the cap", "too deep for the image size"
-OVER_FILE_SIZE, WITHOUT_WEIGHTS = "over --max-size-mb", "without published weights"
-"""Why a configuration is refused. Studies count refusals under these words: they never change."""
-
-
-def refusal_words(reason: str) -> str:
-    """A stored reason why a proposal was refused, as people read it."""
-    return "over --max-params" if reason == OVER_MAX_PARAMS else reason
+from search.problem.refusals import OVER_FILE_SIZE, OVER_MAX_PARAMS, UNBUILDABLE, WITHOUT_WEIGHTS
 
 
 @dataclass(frozen=True)

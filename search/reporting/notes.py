@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from paretrain.evaluation import recalls
 from paretrain.shell import command_line
-from paretrain.training import recalls
 from search.reporting.headline import how_right
 from search.reporting.markdown import plain, table
 from search.reporting.nothing_learned import nothing_learned_from

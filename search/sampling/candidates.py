@@ -16,15 +16,15 @@ from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.formatting import short_count
 from search.problem.canonical import canonical_key
-from search.problem.constraints import (
+from search.problem.constraints import Constraints
+from search.problem.random_trial import RandomTrial
+from search.problem.refusals import (
     OVER_FILE_SIZE,
     OVER_MAX_PARAMS,
     UNBUILDABLE,
     WITHOUT_WEIGHTS,
-    Constraints,
     refusal_words,
 )
-from search.problem.random_trial import RandomTrial
 from search.problem.space import Suggest
 from search.sampling.prior_accuracy import PriorAccuracy
 from search.sampling.samplers import ShadowStudy

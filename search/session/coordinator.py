@@ -10,9 +10,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.cli import UserError
+from paretrain.epoch_result import EpochResult
 from paretrain.formatting import count_of
 from paretrain.interruption import raise_if_interrupted
-from paretrain.training import EpochResult, patience_is_over
+from paretrain.training import patience_is_over
 from search.problem.objective import in_database
 from search.sampling.hint_trust import stored_belief
 from search.session.budget import Budget, End

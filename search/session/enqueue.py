@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.cli import UserError
 from paretrain.describe import describe
 from search.problem.baselines import Baseline
-from search.problem.constraints import UNBUILDABLE
 from search.problem.optuna_internals import id_of, set_attributes, set_params
 from search.problem.random_trial import RandomTrial
+from search.problem.refusals import UNBUILDABLE
 from search.session.prepared_run import PreparedRun
 from search.study import attributes as attr
 from search.study import owner

@@ -9,7 +9,8 @@ import torch
 
 from paretrain.config import TrainConfig
 from paretrain.data.parts import ImageData
-from paretrain.training import EpochResult, Training
+from paretrain.epoch_result import EpochResult
+from paretrain.training import Training
 from search.study.attributes import SCORE
 from search.study.records import TrialRecord
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretrain.config import TrainConfig
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.stopping.curve import Curve
 from search.stopping.rule import Decision
 from search.study.attributes import AXIS, CONFUSION, DECISIONS, MEASURED, SPENT, STEPS

@@ -11,9 +11,9 @@ from paretrain.describe import describe
 from paretrain.metric import TITLES as TITLES_OF_METRICS
 from paretrain.shell import command_line
 from search.problem.chance import Chance
-from search.problem.constraints import refusal_words
 from search.problem.front import pareto_front
 from search.problem.objective import METRICS, TITLES, Objective, in_database, shown
+from search.problem.refusals import refusal_words
 from search.problem.target import closest, smallest_with
 from search.reporting.control_arm import ControlArm
 from search.reporting.nothing_learned import NothingLearned

@@ -18,7 +18,7 @@ from search.study import attributes as attr
 from search.study.stored import StoredConfig
 
 if TYPE_CHECKING:
-    from paretrain.training import EpochResult
+    from paretrain.epoch_result import EpochResult
     from search.problem.constraints import Constraints
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)

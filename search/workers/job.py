@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paretrain.config import TrainConfig
-from paretrain.training import Confusion, EpochResult
+from paretrain.epoch_result import EpochResult
+from paretrain.evaluation import Confusion
 
 
 @dataclass

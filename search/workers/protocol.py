@@ -20,7 +20,8 @@ from pydantic import (
 )
 
 from paretrain.config import DataConfig, TrainConfig
-from paretrain.training import Confusion, EpochResult
+from paretrain.epoch_result import EpochResult
+from paretrain.evaluation import Confusion
 
 
 def _path_of_line(value: Any, info: ValidationInfo) -> Any:

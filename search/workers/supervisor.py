@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
+from paretrain.epoch_result import EpochResult
 from paretrain.networks.build import has_batch_statistics
 from paretrain.own_network import refuse_untrusted
-from paretrain.training import EpochResult
 from search.workers.engine import Died, Lost, Pool
 from search.workers.job import Job
 from search.workers.protocol import (

@@ -9,7 +9,8 @@ import torch
 
 from paretrain.checkpoint import load_checkpoint, save_checkpoint
 from paretrain.data.parts import ImageData
-from paretrain.training import Confusion, Training
+from paretrain.evaluation import Confusion
+from paretrain.training import Training
 from search.workers.latency import latency
 from search.workers.protocol import Alive, Epoch, Go, Measured, Order, Resumed, Stop, Train, Warned
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from paretrain.atomic import whole_or_not
+from paretrain.epoch_result import EpochResult
 from paretrain.torch_files import read_tensors
-from paretrain.training import EpochResult, Training
+from paretrain.training import Training
 
 
 def save_checkpoint(training: Training, path: Path) -> None:

@@ -7,11 +7,12 @@ from paretrain.bar import time_left_bar
 from paretrain.checkpoint import save_checkpoint
 from paretrain.config import TrainConfig
 from paretrain.doing import Doing
+from paretrain.epoch_result import EpochResult
 from paretrain.interruption import raise_if_interrupted
 from paretrain.metric import NAMES
 from paretrain.result.folder import ResultFolder
 from paretrain.screen import Screen
-from paretrain.training import EpochResult, Training
+from paretrain.training import Training
 
 
 def train_to_the_end(

@@ -4,27 +4,28 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paretrain.allocator import keep_freed_memory
 from paretrain.averaging import WeightAverage
-from paretrain.config import Metric, TrainConfig
+from paretrain.config import TrainConfig
 from paretrain.data.augment import normalise, take_batch
 from paretrain.data.mixing import erase, mix, partners
 from paretrain.data.parts import ImageData, Part, carried
 from paretrain.data.split import subset
 from paretrain.determinism import sums_in_fixed_order
 from paretrain.device import widest_float
+from paretrain.epoch_result import EpochResult
 from paretrain.epoch_selection import epochs_without_better, kept_epochs
-from paretrain.health import Health, judge
+from paretrain.evaluation import Confusion, Evaluation
+from paretrain.health import judge
 from paretrain.labels import Labels
-from paretrain.metric import TOP, balanced_accuracy, macro_f1, refuse_too_few_classes
+from paretrain.metric import TOP, refuse_too_few_classes
 from paretrain.networks.build import build_network, initialise
 from paretrain.networks.pooling import pool_in_fixed_order
 from paretrain.networks.published import frozen_layers, load_published, statistics_of
@@ -45,76 +46,6 @@ validation is hardly faster and needs more memory than training, which shows onl
 PREPARED_PIXELS = 8192 * 32 * 32
 """Most pixels that are augmented at once on a GPU, unless a batch is larger. Small batches cost a
 GPU little more than the calls, of which there are then fewer a batch."""
-
-
-class EpochResult(BaseModel):
-    """What one epoch gave. Accuracies are from 0 to 1; losses are mean cross entropy, in nats."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    epoch: int
-    """Number of the epoch, from 1."""
-    train_loss: float
-    """Mean loss over the epoch's batches, on augmented images, with dropout."""
-    train_acc: float
-    val_loss: float
-    val_acc: float
-    per_class: tuple[float, ...]
-    """Validation accuracy of each class (recall)."""
-    lr: float
-    """Learning rate at the epoch's last step."""
-    seconds: float
-    """Time of training and validation in this epoch."""
-    health: Health
-    val_score: float | None = None
-    """Validation accuracy by the metric of the configuration; None where that is `val_acc`."""
-
-    @property
-    def score(self) -> float:
-        """Validation accuracy by the metric of the configuration, from 0 to 1."""
-        return self.val_acc if self.val_score is None else self.val_score
-
-
-Confusion = tuple[tuple[int, ...], ...]
-"""Numbers of images by true class (rows) and predicted class (columns)."""
-
-
-def recalls(confusion: Sequence[Sequence[int]]) -> tuple[float, ...]:
-    """Return the recall of each class; 0 for a class without images."""
-    return tuple(row[i] / max(1, sum(row)) for i, row in enumerate(confusion))
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Loss (nats), accuracy (0 to 1) and confusion matrix on one part."""
-
-    loss: float
-    acc: float
-    confusion: Confusion
-    top5: float | None = None
-    """Share of images whose class is among the five most probable; None where it was not asked."""
-
-    def score(self, metric: Metric) -> float:
-        """Accuracy by a metric. Raises ValueError for `top5` where it was not measured."""
-        if metric == "balanced_acc":
-            return balanced_accuracy(self.confusion)
-        if metric == "macro_f1":
-            return macro_f1(self.confusion)
-        if metric == "acc":
-            return self.acc
-        if self.top5 is None:
-            raise ValueError("the top-5 accuracy was not measured")
-        return self.top5
-
-    @property
-    def per_class(self) -> tuple[float, ...]:
-        """Recall of each class; 0 for a class without images."""
-        return recalls(self.confusion)
-
-    @property
-    def classes_predicted(self) -> int:
-        """Number of classes that were predicted for at least one image."""
-        return sum(1 for column in zip(*self.confusion, strict=True) if any(column))
 
 
 STATISTICS = {

@@ -15,9 +15,10 @@ from paretrain.config import AugmentConfig, SGDConfig, TrainConfig, VGGConfig, V
 from paretrain.data import colour
 from paretrain.data.augment import crop_flip_rotate, take_batch
 from paretrain.data.noise import noise
+from paretrain.epoch_result import EpochResult
 from paretrain.memory import is_out_of_memory
 from paretrain.networks.lrn import LocalResponseNorm
-from paretrain.training import EpochResult, Training
+from paretrain.training import Training
 from tests.paretrain.test_on_a_gpu import AUGMENTATIONS, NETWORKS, OPTIMIZERS, a_config
 
 pytestmark = [

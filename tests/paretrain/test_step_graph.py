@@ -25,8 +25,9 @@ from paretrain.config import (
     TrainConfig,
 )
 from paretrain.data.noise import noise
+from paretrain.epoch_result import EpochResult
 from paretrain.network_config import VGGConfig, VGGStage
-from paretrain.training import EpochResult, Training
+from paretrain.training import Training
 from tests.fake_gpu import Calls
 from tests.fake_graph import FakeCapture
 

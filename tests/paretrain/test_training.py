@@ -22,7 +22,8 @@ from paretrain.config import (
 )
 from paretrain.data.load import load_data
 from paretrain.data.parts import ImageData, Part
-from paretrain.training import EpochResult, Training
+from paretrain.epoch_result import EpochResult
+from paretrain.training import Training
 
 ConfigMaker = Callable[..., TrainConfig]
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.session import engine
 from search.session.coordinator import Coordinator
 from search.session.engine import INSTALL_RAY, begun_workers, refuse_engine

@@ -15,12 +15,11 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
 from paretrain.cli import UserError
-from paretrain.result.figures import draw_card
+from paretrain.epoch_result import EpochResult
+from paretrain.evaluation import Evaluation
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
-from paretrain.training import EpochResult, Evaluation
 from search.problem.optuna_internals import id_of
 from search.reporting.notes import labels
-from search.reporting.report_page import report_page
 from search.study.attributes import CONFUSION, CURVE, CURVE_KEYS, PER_CLASS, SCORE
 from search.study.snapshot import StudySnapshot
 
@@ -93,6 +92,9 @@ class Artifacts:
         except (KeyError, UserError):  # deleted or damaged
             raise ArtifactNotFound(f"no artifact {artifact_id}") from None
         if not trial_id:
+            # Here, because the server need not wait for all that a report needs.
+            from search.reporting.report_page import report_page
+
             return BytesIO(report_page(snapshot).encode())
         trial = next((t for t in snapshot.trials if id_of(t) == trial_id[0]), None)
         if trial is None or not 1 <= place <= len(_NAMES):
@@ -117,6 +119,9 @@ class Artifacts:
 def _content(name: str, shown: str, labels: tuple[str, ...], number: int) -> bytes:
     """The content of the artifact `name` of trial `number`. `shown`: the trial's attributes that it
     depends on, as JSON, so that a cache can compare them. Raises ArtifactNotFound."""
+    # Here, because matplotlib takes a second to import, and most visits open no artifact.
+    from paretrain.result.figures import draw_card
+
     attrs: dict[str, Any] = json.loads(shown)
     curve = attrs[CURVE]
     keys = [*CURVE_KEYS, *([SCORE] if SCORE in curve else [])]

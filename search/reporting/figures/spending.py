@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from paretrain.formatting import count_of, duration
-from search.problem.constraints import refusal_words
+from search.problem.refusals import refusal_words
 from search.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axis, dress
 from search.study.snapshot import StudySnapshot
 

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from paretrain.epoch_result import EpochResult
+from paretrain.evaluation import Evaluation
 from paretrain.result.tables import ClassRow
-from paretrain.training import EpochResult, Evaluation
 
 DPI = 120
 NUMBERED = 20

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from paretrain.atomic import whole_or_not
+from paretrain.epoch_result import EpochResult
+from paretrain.evaluation import Evaluation
 from paretrain.safe_text import as_text
-from paretrain.training import EpochResult, Evaluation
 
 OF_VALIDATION = ("val_loss", "val_acc", "val_score", "health")
 """Columns that are left empty where the validation images were trained on."""

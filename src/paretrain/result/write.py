@@ -11,6 +11,7 @@ from paretrain.atomic import write_whole
 from paretrain.config import Metric, TrainConfig
 from paretrain.data.parts import ImageData
 from paretrain.device import device_name, libraries
+from paretrain.evaluation import Evaluation
 from paretrain.paths import sha256
 from paretrain.result.card import model_card
 from paretrain.result.classifier import on_cpu
@@ -22,7 +23,7 @@ from paretrain.result.places import without_place, without_places
 from paretrain.result.tables import class_rows, write_class_rows, write_confusion, write_curve
 from paretrain.safe_text import as_text, one_line
 from paretrain.searched import same_images
-from paretrain.training import Evaluation, Training, pixel_statistics
+from paretrain.training import Training, pixel_statistics
 
 
 @dataclass(frozen=True)

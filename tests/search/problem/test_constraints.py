@@ -5,8 +5,9 @@ from dataclasses import replace
 from paretrain.config import SGDConfig, StartConfig, TrainConfig
 from paretrain.network_config import ResNetConfig
 from paretrain.networks.build import build_network, count_macs, count_parameters
-from search.problem.constraints import OVER_MAX_PARAMS, Constraints
+from search.problem.constraints import Constraints
 from search.problem.objective import Objective
+from search.problem.refusals import OVER_MAX_PARAMS
 
 
 def constraints(objective: Objective, max_params: int | None = None) -> Constraints:

@@ -7,6 +7,8 @@ import json
 import re
 import shlex
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from html import unescape
@@ -559,3 +561,14 @@ def test_another_optuna_dashboard_answers_for_itself(
         storage = DashboardStorage(copied)
     dashboard = optuna_dashboard.wsgi(storage)
     assert ended_trials_kept(dashboard, storage) is dashboard
+
+
+def test_a_server_that_begins_loads_neither_torch_nor_matplotlib() -> None:
+    """It would answer seconds later, and need twice the memory."""
+    code = """
+import sys
+import search.reporting.dashboard.server
+sys.exit(" ".join(sys.modules.keys() & {"torch", "matplotlib"}) or None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

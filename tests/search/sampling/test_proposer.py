@@ -10,9 +10,10 @@ import pytest
 from paretrain.cli import UserError
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
 from search.problem.canonical import canonical_key
-from search.problem.constraints import OVER_MAX_PARAMS, UNBUILDABLE, Constraints
+from search.problem.constraints import Constraints
 from search.problem.optuna_internals import quiet_optuna
 from search.problem.random_trial import RandomTrial
+from search.problem.refusals import OVER_MAX_PARAMS, UNBUILDABLE
 from search.problem.space import load_space
 from search.problem.target import Target
 from search.sampling.background import BackgroundProposer, EndedTrial

@@ -14,7 +14,7 @@ from paretrain.data.parts import ImageData
 from paretrain.network_config import published_name
 from paretrain.networks.weight_files import digest_of
 from search.problem.baselines import load_baselines
-from search.problem.constraints import OVER_FILE_SIZE, OVER_MAX_PARAMS, WITHOUT_WEIGHTS
+from search.problem.refusals import OVER_FILE_SIZE, OVER_MAX_PARAMS, WITHOUT_WEIGHTS
 from search.session.open_study import open_study, stored_settings
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.workers.protocol import Epoch, Failed, Finished, Go, Probe, Resumed, Stop, Train
 from tests.makers import epoch_result
 

@@ -11,7 +11,8 @@ import torch
 
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
-from paretrain.training import EpochResult, Training
+from paretrain.epoch_result import EpochResult
+from paretrain.training import Training
 from search.workers.cluster.pool import ClusterPool, Needs
 from search.workers.engine import Died, Pool
 from search.workers.forecast import probe_all

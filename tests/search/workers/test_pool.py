@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from paretrain.config import AugmentConfig, TrainConfig
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.workers import process
 from search.workers.forecast import probe_all
 from search.workers.pool import WorkerPool

@@ -3,7 +3,7 @@
 import math
 import random
 
-from paretrain.training import EpochResult
+from paretrain.epoch_result import EpochResult
 from search.problem.random_trial import RandomTrial
 from search.problem.space import load_space
 from search.workers.protocol import (
