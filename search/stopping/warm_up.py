@@ -54,11 +54,12 @@ def warm_up(trial: Curve, view: View, look: int) -> Decision:
     ]
     own = _Point(trial.number, trial.size, trial.val_acc)
     if look and done == 1 and not view.finished and len(view.others) < look:
-        return Decision(True, "only looked at to compare", evidence)
+        return Decision(True, "stopped early to compare others with it", evidence)
     if look and done in _rungs(view.epochs) and len(others) + 1 >= REDUCTION:
         rank, places = _rank(own, others, view), math.ceil((len(others) + 1) / REDUCTION)
         if rank > places:
-            return Decision(True, f"{rank}. in gain of {len(others) + 1}", evidence)
+            place = f"place {rank} of {len(others) + 1} by gain"
+            return Decision(True, f"{place}; the best third goes on", evidence)
     better = [p for p in others if p.size <= own.size and p.val_acc >= own.val_acc]
     if better and len(others) >= REDUCTION and len(view.running) >= 2:
         rival = max(better, key=lambda point: point.val_acc)

@@ -24,11 +24,13 @@ def test_the_first_trials_are_looked_at_and_then_the_best_third_goes_on() -> Non
     seen: list[Curve] = []
     for number, final in enumerate((0.6, 0.5)):
         first = after_one(number, final)
-        assert "only looked at" in FrontRule().decide(first, view([], stopped=seen)).reason
+        assert (
+            "to compare others with it" in FrontRule().decide(first, view([], stopped=seen)).reason
+        )
         seen.append(first)
     good, bad = after_one(2, 0.95), after_one(2, 0.3)
     assert not FrontRule().decide(good, view([], stopped=seen)).stop
-    assert "3. in gain of 3" in FrontRule().decide(bad, view([], stopped=seen)).reason
+    assert "place 3 of 3 by gain" in FrontRule().decide(bad, view([], stopped=seen)).reason
 
 
 def test_before_anything_has_finished_trials_are_compared_with_one_another() -> None:
