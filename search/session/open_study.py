@@ -11,12 +11,12 @@ from paretrain.data.parts import ImageData
 from search.problem.description import describe_space
 from search.problem.known_spaces import remember
 from search.problem.objective import DIRECTIONS, METRICS
-from search.problem.optuna_internals import backend_of, quiet_optuna, storage_of
+from search.problem.optuna_internals import quiet_optuna, storage_of
 from search.problem.space import Space
 from search.session.joining import made_by_another
 from search.session.plan import Plan, Stored, refuse_other_settings, refuse_other_study
 from search.study import attributes as attr
-from search.study.checked_storage import CheckedStorage
+from search.study.checked_storage import database_of
 from search.study.database_file import DatabaseFile
 from search.study.image_place import place_of
 from search.study.images import images_of
@@ -153,10 +153,9 @@ def open_study(
     where another coordinator to be joined was faster.
     """
     if before is not None and before.is_still_there:
-        storage, opened = storage_of(before.study), backend_of(before.study)[0]
+        storage, (opened, _) = storage_of(before.study), database_of(before.study)
     else:
         storage = opened = open_storage(plan.storage)
-    assert isinstance(opened, CheckedStorage)
     make_room(opened.engine)
     wanted = plan.identity(data.fingerprint)
     existing = plan.study_name in optuna.study.get_all_study_names(storage)

@@ -411,6 +411,13 @@ def _lenient(connection: Any, _: Any) -> None:
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
 
+def database_of(study: optuna.Study) -> tuple[CheckedStorage, int]:
+    """The database of a study that `open_storage` has opened, and the study's id there."""
+    storage, study_id = backend_of(study)
+    assert isinstance(storage, CheckedStorage)
+    return storage, study_id
+
+
 def damage_of(study: optuna.Study) -> list[str]:
     """Lines that name what could not be read of a study, after all of it has been read."""
     storage, study_id = backend_of(study)

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 from sqlalchemy import Engine, select
 
 from paretrain.safe_text import visible
-from search.problem.optuna_internals import STUDY_USER, backend_of
+from search.problem.optuna_internals import STUDY_USER
 from search.study import attributes as attr
 from search.study import servers
-from search.study.checked_storage import CheckedStorage
+from search.study.checked_storage import CheckedStorage, database_of
 from search.study.patience import patiently
 from search.study.provenance import checkpoints_of
 from search.study.reader import study_attribute
@@ -122,8 +122,7 @@ def settle(study: optuna.Study, storage: StorageUrl, writer: SharedWriter) -> li
     """Keep with a study, which this process runs as the first, in which database it is. A copy gets
     a folder of checkpoints of its own, with copies of those that it may go on from. Returns lines
     for the user."""
-    opened, study_id = backend_of(study)
-    assert isinstance(opened, CheckedStorage)
+    opened, study_id = database_of(study)
     attrs, now = study.user_attrs, place_of(storage, opened.engine)
     original = original_of(now, attrs) or _twin_of(opened, study_id, attrs.get(attr.UID))
     if original is not None:  # first: without it, its next run would take it for the original

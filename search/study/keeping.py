@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from paretrain.cli import UserError
 from paretrain.formatting import count_of
-from search.problem.optuna_internals import backend_of, rename
+from search.problem.optuna_internals import rename
 from search.study.attributes import CHECKPOINTS, UID
-from search.study.checked_storage import CheckedStorage
+from search.study.checked_storage import CheckedStorage, database_of
 from search.study.copies import may_be_copy, original_of, place_of
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
@@ -101,9 +101,7 @@ def rename_study(storage: StorageUrl, name: str, new: str) -> None:
         try:
             rename(study, new)
         except IntegrityError:
-            opened, _ = backend_of(study)
-            assert isinstance(opened, CheckedStorage)
-            refuse_alike(opened, new)
+            refuse_alike(database_of(study)[0], new)
             raise taken from None
         make_whole(study)
 

@@ -26,6 +26,12 @@ HOST, PORT = "127.0.0.1", 8080
 EVERY_ADDRESS = ("0.0.0.0", "::")
 IDLE_S = 60
 """Seconds after which a connection that says nothing is closed."""
+_OF_STUDIES = re.compile(r"/(?:csv|artifacts|api)/(?:(?:studies|artifacts)/)?(\d+)?")
+"""How the paths begin that show or change studies; the id of one, where one is meant."""
+_OF_ONE_STUDY = re.compile(r"/(?:csv|artifacts|api/studies)/(\d+)")
+"""How those begin that show what one study holds; its id."""
+_OF_TRIAL = re.compile(r"/artifacts/\d+/(\d+)/")
+"""Those of an upload to a trial; the trial's id."""
 _ERRORS = ContextVar[io.StringIO]("errors")
 """Of the answer that is being made."""
 
@@ -67,15 +73,13 @@ def refreshing(dashboard: Application, refresher: Refresher) -> Application:
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, get = environ["PATH_INFO"], environ["REQUEST_METHOD"] == "GET"
         try:
-            if of_study := re.match(
-                r"/(?:csv|artifacts|api)/(?:(?:studies|artifacts)/)?(\d+)?", path
-            ):
+            if of_study := _OF_STUDIES.match(path):
                 refresher.storage.forget_replaced(int(of_study[1]) if of_study[1] else None)
             if get and (drawn := STUDY.fullmatch(path)):
                 refresher.refresh(int(drawn[1]))
-            elif get and (read := re.match(r"/(?:csv|artifacts|api/studies)/(\d+)", path)):
+            elif get and (read := _OF_ONE_STUDY.match(path)):
                 trials = {id_of(trial) for trial in refresher.look(int(read[1])).trials}
-                of_trial = re.match(r"/artifacts/\d+/(\d+)/", path)
+                of_trial = _OF_TRIAL.match(path)
                 if of_trial and int(of_trial[1]) not in trials:
                     return answer(start_response, "404 Not Found", "trial is not found")
         except KeyError:
