@@ -20,7 +20,7 @@ from paretrain.metric import refuse_too_few_classes
 from paretrain.result.places import handed_over
 from paretrain.screen import Screen
 from search.problem.baselines import load_baselines
-from search.problem.constraints import refusal_words
+from search.problem.refusals import refusal_words
 from search.reporting.control_arm import control_arm
 from search.reporting.hint_text import hint_words
 from search.reporting.nothing_learned import nothing_learned

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from paretrain.checkpoint import checkpoint_epochs
 from paretrain.config import TrainConfig
 from paretrain.describe import describe
-from search.problem.constraints import Constraints, refusal_words
+from search.problem.constraints import Constraints
+from search.problem.refusals import refusal_words
 from search.sampling.background import BackgroundProposer, EndedTrial
 from search.sampling.hint_trust import Belief
 from search.sampling.proposer import Proposal, Proposer

@@ -56,6 +56,8 @@ PARETRAIN: dict[str, set[str]] = {
     "own_network": {"cli", "network_config", "own_files", "trusted_code"},
     "epoch_selection": {"config"},
     "metric": {"config"},
+    "epoch_result": {"health"},
+    "evaluation": {"config", "metric"},
     "allocator": set(),
     "averaging": set(),
     "labels": set(),
@@ -72,11 +74,11 @@ PARETRAIN: dict[str, set[str]] = {
     "step_graph": {"labels", "memory"},
     "training": {
         *("allocator", "averaging", "config", "determinism", "device", "epoch_selection"),
-        *("health", "labels", "metric", "optim", "step_graph"),
+        *("epoch_result", "evaluation", "health", "labels", "metric", "optim", "step_graph"),
         *("data", "networks"),
     },
     "torch_files": {"paths"},
-    "checkpoint": {"atomic", "torch_files", "training"},
+    "checkpoint": {"atomic", "epoch_result", "torch_files", "training"},
     "pace": {"config", "data", "determinism", "training"},
     "threads": {"config", "data", "pace"},
     "testset": {"config", "data"},
@@ -84,11 +86,11 @@ PARETRAIN: dict[str, set[str]] = {
     "result": {
         *("__init__", "atomic", "cli", "config", "describe", "device", "formatting"),
         *("locks", "metric", "network_config", "own_network", "paths", "safe_text", "training"),
-        *("data", "networks", "searched"),
+        *("data", "epoch_result", "evaluation", "networks", "searched"),
     },
     "full_training": {
         *("bar", "checkpoint", "config", "doing", "interruption", "metric", "result", "screen"),
-        "training",
+        *("epoch_result", "training"),
     },
     "__init__": {"result"},
     "__main__": {
