@@ -15,6 +15,7 @@ from paretrain.data.parts import ImageData
 from paretrain.describe import describe
 from paretrain.network_config import OwnConfig
 from paretrain.networks.build import build_network, count_parameters
+from paretrain.own_state import refuse_hidden_state
 from paretrain.training import Training
 from search.problem.baselines import load_baselines
 from search.problem.check_own import check_own
@@ -96,6 +97,8 @@ def _draw(
         network = build_network(config.network, num_classes, image_size)
     held = sum(parameter.numel() for parameter in network.parameters())
     if held != counted:
+        if isinstance(config.network, OwnConfig):
+            refuse_hidden_state(config.network, num_classes, image_size)  # says why they differ
         raise UserError(f"{where}: has {held:,} parameters, counted {counted:,}")
     return _Draw(counted, config, where)
 

@@ -8,14 +8,17 @@ from paretrain.cli import UserError
 from paretrain.network_config import OwnConfig
 from paretrain.networks.build import build_network
 from paretrain.own_network import line_of
+from paretrain.own_state import refuse_hidden_state
 
 CLOSE = 1e-3
 """Most that the logits of an image may differ beside another image."""
 
 
 def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
-    """Raises UserError where a seed does not decide the weights, a gradient does not reach a
-    parameter, or an image is classified otherwise alone than beside another one."""
+    """Raises UserError where a seed does not decide the weights, logits are not finite, a gradient
+    does not reach a parameter, the weights do not hold all that answers depend on, or an image is
+    classified otherwise alone than beside another one.
+    """
     where = f"{line_of(config)}: the network of {config.function}"
     network = _built(config, num_classes, image_size)
     again = _built(config, num_classes, image_size).state_dict()
@@ -26,19 +29,31 @@ def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
                 "torch's random numbers, which the seed of a trial sets, not with random or numpy"
             )
     images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
-    F.cross_entropy(network.train()(images), torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+    logits = network.train()(images)
+    _check_finite(where, logits, "training")
+    F.cross_entropy(logits, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
     unreached = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
     if unreached:
         raise UserError(
             f"{where} has parameters that no gradient reaches, so they are counted but never "
             f"learn: {', '.join(unreached[:5])}: use them in forward, or leave them out"
         )
+    refuse_hidden_state(config, num_classes, image_size)
     _check_answers(where, network, images, num_classes)
 
 
 def _built(config: OwnConfig, num_classes: int, image_size: int) -> nn.Module:
     torch.manual_seed(0)
     return build_network(config, num_classes, image_size)
+
+
+def _check_finite(where: str, logits: Tensor, mode: str) -> None:
+    if not torch.isfinite(logits).all():
+        raise UserError(
+            f"{where} returns logits that are not finite, for {len(logits)} images of random "
+            f"pixels in {mode} mode, with new weights: look for a log, root or power of a value "
+            "below 0, and for a division by 0"
+        )
 
 
 def _check_answers(where: str, network: nn.Module, images: Tensor, num_classes: int) -> None:
@@ -56,6 +71,8 @@ def _check_answers(where: str, network: nn.Module, images: Tensor, num_classes: 
             f"{where} returns {shape} for a single image in evaluation mode, must return "
             f"(1, {num_classes}): flatten(1) instead of squeeze()"
         )
+    # NaN does not equal itself: below it would pass for an answer that other images change.
+    _check_finite(where, together, "evaluation")
     sums = together.sum(dim=1)
     if bool((together >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
         raise UserError(

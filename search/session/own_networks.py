@@ -10,6 +10,7 @@ from paretrain.cli import UserError
 from paretrain.config import NetworkConfig, TrainConfig
 from paretrain.network_config import OwnConfig, TimmConfig, ZooConfig
 from paretrain.networks.build import costs_of
+from paretrain.own_state import refuse_hidden_state
 from search.problem.constraints import Constraints
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
@@ -37,20 +38,30 @@ def own_networks(
     ]
     networks = list({_what(config.network): config for config in configs}.values())
     causes = []
+    smallest: dict[Hashable, tuple[int, OwnConfig]] = {}
+    size = configs[0].data.image_size
     for config in networks:
         if not isinstance(config.network, OwnConfig | ZooConfig | TimmConfig):
             continue
         try:
-            costs_of(config.network, constraints.num_classes, config.data.image_size)
+            costs = costs_of(config.network, constraints.num_classes, config.data.image_size)
         except UserError:
             raise
         except ValueError as error:
             causes.append(str(error))
+            continue
+        if isinstance(config.network, OwnConfig):
+            function = (config.network.sha256, config.network.function)
+            known = smallest.get(function, (costs.parameters + 1, config.network))
+            smallest[function] = min(known, (costs.parameters, config.network), key=lambda x: x[0])
     if len(causes) == len(networks):
         raise UserError(
             f"none of {len(causes)} networks of the space can be built for images of "
-            f"{configs[0].data.image_size} pixels; the first: {causes[0]}"
+            f"{size} pixels; the first: {causes[0]}"
         )
+    # What a search measures must be what its exported networks do: one of each function is tried.
+    for _, network in smallest.values():
+        refuse_hidden_state(network, constraints.num_classes, size)
     found = dict.fromkeys(c.network for c in configs if isinstance(c.network, OwnConfig))
     return list(found)
 

@@ -217,11 +217,16 @@ def _refuse_huge(path: Path, config: TrainConfig, classes: int) -> None:
 
 
 def _prepared(path: Path, config: TrainConfig, data: ImageData, device: torch.device) -> Training:
-    """Build what is trained. Raises UserError where the network cannot be built."""
+    """Build what is trained. Raises UserError where the network cannot be built, and where its
+    weights would not say all that it answers."""
     from paretrain.memory import is_out_of_memory
+    from paretrain.network_config import OwnConfig
+    from paretrain.own_state import refuse_hidden_state
     from paretrain.training import Training
 
     try:
+        if isinstance(config.network, OwnConfig):
+            refuse_hidden_state(config.network, len(data.classes), config.data.image_size)
         return Training(config, data, device)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None

@@ -136,7 +136,7 @@ class SGDConfig(Frozen):
 class AdamConfig(Frozen):
     """Adam (Kingma & Ba 2014), or AdamW with decoupled weight decay (Loshchilov & Hutter 2017)."""
 
-    kind: Literal["adam", "adamw"]
+    kind: Literal["adam", "adamw"] = "adam"
     lr: LearningRate
 
 

@@ -194,6 +194,12 @@ def test_short_file_takes_the_defaults() -> None:
     assert config == small(optimizer=AdamConfig(kind="adam", lr=1e-3))
 
 
+def test_adam_in_a_space_needs_no_kind_and_a_file_that_lacks_it_is_refused() -> None:
+    assert AdamConfig(lr=0.01) == AdamConfig(kind="adam", lr=0.01)
+    with pytest.raises(UserError, match=r"optimizer.*kind"):
+        TrainConfig.from_yaml(small().to_yaml().replace("  kind: sgd\n", ""))
+
+
 @pytest.mark.parametrize(
     "path", ["epoch", "data.size", "network.depth", "optimizer.beta", "clip.max"]
 )

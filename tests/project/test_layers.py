@@ -71,6 +71,7 @@ PARETRAIN: dict[str, set[str]] = {
     },
     "locks": {"cli", "paths"},
     "memory": {"config", "networks"},
+    "own_state": {"cli", "memory", "network_config", "networks", "own_network"},
     "step_graph": {"labels", "memory"},
     "training": {
         *("allocator", "averaging", "config", "determinism", "device", "epoch_selection"),
@@ -101,7 +102,9 @@ PARETRAIN: dict[str, set[str]] = {
             "interruption",
             "memory",
             "metric",
+            "network_config",
             "own_network",
+            "own_state",
             "paths",
             "searched",
         ),

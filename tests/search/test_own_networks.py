@@ -207,6 +207,12 @@ FAULTS = {
     (OUTPUT, OUTPUT + ", nn.Softmax(1)"): "returns probabilities",
     (OUTPUT, OUTPUT + ", nn.Softmax(0)"): "otherwise alone than beside",
     (OUTPUT, OUTPUT + ", Unused()"): "no gradient reaches.*idle",
+    (OUTPUT, OUTPUT + ", Log()"): "not finite, for 2 images of random pixels in training mode",
+    (OUTPUT, OUTPUT + ", LogInEvaluation()"): "not finite, .* in evaluation mode",
+    (OUTPUT, OUTPUT + ", Noise()"): "other answers to the same images in evaluation mode",
+    (OUTPUT, OUTPUT + ", Plain()"): "weights are loaded into a new one",
+    (OUTPUT, OUTPUT + ", Counts()"): "weights are loaded into a new one",
+    (OUTPUT, OUTPUT + ", Late()"): r"Unexpected key.*6\.late\.weight.*LazyLinear",
     (OUTPUT, OUTPUT + ", Random()"): "built again with the same seed",
     ("nn.Flatten(), " + OUTPUT, "Squeeze(), " + OUTPUT): r"squeeze\(\)",
     (NORM, "nn.AdaptiveAvgPool2d(1), " + NORM[:-1] + ", track_running_stats=False)"): (
@@ -232,6 +238,45 @@ class Random(nn.Module):
         return x * self.scale
 
 
+class Log(nn.Module):
+    def forward(self, x):
+        return (-1 - x.abs()).log()
+
+
+class LogInEvaluation(Log):
+    def forward(self, x):
+        return x if self.training else super().forward(x)
+
+
+class Noise(nn.Module):
+    def forward(self, x):
+        return nn.functional.dropout(x)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.randn(1)
+
+    def forward(self, x):
+        return x * self.scale
+
+
+class Counts(nn.Module):
+    steps = 1
+
+    def forward(self, x):
+        self.steps += self.training
+        return x * self.steps
+
+
+class Late(nn.Module):
+    def forward(self, x):
+        if not hasattr(self, "late"):
+            self.late = nn.Linear(x.shape[1], x.shape[1])
+        return self.late(x)
+
+
 class Squeeze(nn.Module):
     def forward(self, x):
         return x.flatten(1).squeeze()
@@ -245,6 +290,24 @@ def test_check_finds_what_training_would_not(right: str, wrong: str, tmp_path: P
     file.write_text(text)
     with pytest.raises(UserError, match=f"mine.py.*{FAULTS[right, wrong]}"):
         spaces.check(str(file), image_size=16)
+
+
+def test_answers_that_no_weights_hold_are_refused_before_a_training(
+    tmp_path: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = MINE.replace('Path("ran.txt").open("a").close()', LAYERS)
+    for layer, said in (("Plain()", "loaded into a new one"), ("Late()", "Unexpected key")):
+        Path("mine.py").write_text(text.replace(OUTPUT, f"{OUTPUT}, {layer}"))
+        searched = run_main(run.main, "--space", "mine.py", "--trials", 2, *LITTLE)
+        assert searched.code == 2 and said in searched.err, searched.err
+        assert searched.err.startswith("error: ") and searched.err.count("\n") == 1
+        assert not Path("studies.db").exists()
+        config = load_space("mine.py").suggest(RandomTrial(random.Random(0)))
+        Path("best.yaml").write_text(config.to_yaml())
+        trained = run_main(train.main, "best.yaml", "--trust", "--epochs", 1)
+        assert trained.code == 2 and said in trained.err, trained.err
+        assert not Path("runs").exists()
 
 
 @pytest.mark.slow
