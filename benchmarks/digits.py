@@ -1,9 +1,9 @@
 """The README's command over five seeds: its Pareto fronts and how long it takes.
 
-    python -m benchmarks.digits --seeds 5 --trials 50 --out benchmarks/results
+    python -m benchmarks.digits --seeds 5 --trials 50 --figure docs/front.png
 
-Writes digits.md (table) and digits.json (fronts). Test accuracy is that of the front's most
-accurate network, trained again by `python -m paretrain`.
+Writes digits.md (table) and digits.json (fronts) into benchmarks/results. Test accuracy is that of
+the front's most accurate network, trained again by `python -m paretrain`.
 """
 
 import argparse
@@ -15,13 +15,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from benchmarks.markdown import page, publish
 from paretrain.shell import command_line
 
 GOALS = ((30_000, 0.99), (8_000, 0.97))
 """Limits on parameters, and validation accuracies that small plain VGGs reach under them."""
+
+BY_HAND = "VGG11 BatchNorm/16"
+"""The baseline that learns."""
 
 
 def run(*arguments: str, folder: str) -> str:
@@ -48,12 +52,14 @@ def search(seed: int, trials: int) -> dict[str, Any]:
         run("search.export", *name, "--best", "--out", "best.yaml", folder=folder)
         run("paretrain", "best.yaml", folder=folder)
         metrics = json.loads((Path(folder) / "runs/best/metrics.json").read_text())
+    (by_hand,) = (event for event in ended if event["network"].startswith(f"{BY_HAND}: "))
     front = [point for point in events[-1]["front"] if point["baseline"] is None]
     return {
         "seed": seed,
         "seconds": seconds,
         "stopped": sum(event["ending"] == "stopped" for event in ended),
         "front": front,
+        "by_hand": {key: by_hand[key] for key in ("params", "val_acc")},
         "best": [
             max((p["val_acc"] for p in front if p["params"] < limit), default=0.0)
             for limit, _ in GOALS
@@ -68,6 +74,7 @@ def table(results: list[dict[str, Any]], trials: int) -> str:
     words = (
         "Validation accuracy of networks found by the sampler (404 images); test accuracy (359",
         "images) of the front's most accurate network, retrained by `python -m paretrain`.",
+        f"By hand: validation accuracy of the baseline `{BY_HAND}`.",
     )
     rows: list[dict[str, object]] = [
         {
@@ -79,6 +86,7 @@ def table(results: list[dict[str, Any]], trials: int) -> str:
                 for (limit, _), acc in zip(GOALS, r["best"], strict=True)
             },
             "test (parameters)": f"{r['test']:.2%} ({r['test_params']:,})",
+            "by hand (parameters)": f"{r['by_hand']['val_acc']:.2%} ({r['by_hand']['params']:,})",
         }
         for r in results
     ]
@@ -92,23 +100,29 @@ def table(results: list[dict[str, Any]], trials: int) -> str:
     return f"{text}\nSeeds with {goals}: {met} of {len(results)}.\n"
 
 
-def figure(results: list[dict[str, Any]]) -> go.Figure:
-    """Draw a step line for each seed: best validation accuracy at each number of parameters."""
-    fig = go.Figure()
+def figure(results: list[dict[str, Any]]) -> Figure:
+    """Draw a step line for each seed: best validation accuracy at each number of parameters. A
+    cross is what the network by hand has with that seed."""
+    drawn = Figure(figsize=(9, 4.8), layout="constrained")
+    axes = drawn.subplots()
     for r in results:
-        fig.add_scatter(
-            x=[p["params"] for p in r["front"]],
-            y=[100 * p["val_acc"] for p in r["front"]],
-            mode="lines+markers",
-            line_shape="hv",
-            name=f"seed {r['seed']}",
-        )
-    fig.update_xaxes(type="log", title="Parameters (log scale)", dtick=1)
-    fig.update_yaxes(title="Validation accuracy (%)", range=[85, 100.5])
-    fig.update_layout(
-        template="plotly_white", width=900, height=480, font_size=15, margin_t=30, showlegend=True
-    )
-    return fig
+        sizes = [point["params"] for point in r["front"]]
+        accs = [point["val_acc"] for point in r["front"]]
+        (line,) = axes.step(sizes, accs, "o-", where="post", label=f"seed {r['seed']}")
+        # A step line begins at its first point; before that there is no network so small.
+        axes.plot([sizes[0]] * 2, [0, accs[0]], color=line.get_color())
+        by_hand = r["by_hand"]
+        axes.plot(by_hand["params"], by_hand["val_acc"], "x", color=line.get_color(), markersize=9)
+    axes.plot([], [], "x", color="black", markersize=9, label=f"by hand:\n{BY_HAND}")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("Parameters (log scale)")
+    axes.set_ylabel("Validation accuracy")
+    axes.set_ylim(0.85, 1.005)
+    axes.grid(alpha=0.3)
+    drawn.legend(loc="outside right upper", frameon=False)
+    return drawn
 
 
 def main() -> None:
@@ -117,7 +131,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--figure", type=Path, help="HTML file for a picture of the fronts.")
+    parser.add_argument("--figure", type=Path, help="PNG file for a picture of the fronts.")
     options = parser.parse_args()
     results = []
     for seed in range(options.seeds):
@@ -125,9 +139,7 @@ def main() -> None:
         print(json.dumps(results[-1]), flush=True)
     (options.out / "digits.json").write_text(json.dumps(results, indent=1) + "\n")
     if options.figure is not None:
-        figure(results).write_html(
-            options.figure, include_plotlyjs=True, config={"displayModeBar": False}
-        )
+        figure(results).savefig(options.figure, dpi=100)
     publish(table(results, options.trials), options.out, "digits.md")
 
 

@@ -1,6 +1,6 @@
 """Why a trial was stopped or kept: the story of its epochs, with the rule's numbers.
 
-python -m search.explain --study-name vgg_reduce-digits --trial 40
+python -m search.explain --study-name vgg_reduce-digits --trial 8
 """
 
 import typer
