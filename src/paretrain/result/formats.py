@@ -44,7 +44,11 @@ def write_formats(
     Returns each file's SHA-256, and the reasons why others are missing, by name. Where torch cannot
     export the network, which only somebody's own may be, there is neither program nor ONNX file.
     """
-    state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    # Copies, because safetensors refuses two names for the same memory: layers that share weights.
+    state = {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.network.state_dict().items()
+    }
     # Of several entries of metadata the order would change, and the SHA-256 with it.
     # save_file would leave a file that no other user may read.
     (folder / WEIGHTS).write_bytes(save(state, metadata={"format": "pt"}))

@@ -75,8 +75,7 @@ def open_format(
             check_sum(path, metrics)
         else:
             network = _planned(config, len(metrics.classes))
-            tensors = (*network.parameters(), *network.buffers())
-            _refuse_large(path, sum(tensor.numel() for tensor in tensors))
+            _refuse_large(path, most_numbers(network))
             check_sum(path, metrics)
             if form == "weights":
                 return _weights(path, network, config, metrics, device, flip)
@@ -122,6 +121,13 @@ def _planned(config: TrainConfig, classes: int) -> nn.Module:
     pretrained = config.start.pretrained  # downloads nothing: the weights are in the file
     with torch.device("meta"):
         return build_network(config.network, classes, config.data.image_size, pretrained)
+
+
+def most_numbers(network: nn.Module) -> int:
+    """Return how many numbers a file of the network holds at most: what layers share, once for each
+    of its names."""
+    # Buffers that are in no state dict are in the other formats.
+    return sum(tensor.numel() for tensor in (*network.state_dict().values(), *network.buffers()))
 
 
 def _refuse_large(path: Path, numbers: int) -> None:
