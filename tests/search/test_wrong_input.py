@@ -224,6 +224,7 @@ TRAIN = [
     (["mixup.yaml"], "wrong at augment.mixup_alpha: images are mixed by augment.mixup"),
     (["metric.yaml"], "wrong at metric: Input should be 'acc', 'balanced_acc', 'macro_f1' or"),
     (["lost.yaml"], "no folder or data set nowhere"),
+    (["lost.yaml"], "or a .csv file. If it has moved, say where it is now: --data"),
 ]
 Refused = Callable[[Main, list[str], str], None]
 

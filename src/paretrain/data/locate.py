@@ -13,6 +13,8 @@ from paretrain.data.source import Source
 from paretrain.paths import is_file, is_folder, is_there, user_path
 from paretrain.safe_text import as_text
 
+IN_A_FILE = "data.source"
+"""What messages call the place of the images in a configuration."""
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
 
 
@@ -23,7 +25,7 @@ def open_source(config: DataConfig) -> Source:
             f"the images are not in {config.source}: put them back, or say where they are now: "
             "--data, or data.source in the configuration"
         )
-    source = resolve_source(config.source, "data.source")
+    source = resolve_source(config.source, IN_A_FILE)
     if source == DIGITS:
         return Digits()
     if source in SIDES:
@@ -66,4 +68,5 @@ def resolve_source(text: str, option: str = "--data") -> str:
         return known
     hint = nearest(text, names)
     kind = "file" if is_csv(text) else "folder or data set"
-    raise UserError(f"no {kind} {text}{hint}: {allowed}")
+    moved = ". If it has moved, say where it is now: --data" if option == IN_A_FILE else ""
+    raise UserError(f"no {kind} {text}{hint}: {allowed}{moved}")
