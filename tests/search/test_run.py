@@ -231,7 +231,8 @@ def test_export_and_training_of_the_export(
     accuracies = [t.values[0] for t in trials]
     best = trials[accuracies.index(max(accuracies))]
     stored = TrainConfig.from_dict(best.user_attrs["config"])
-    assert config == stored.model_copy(update={"threads": 1})
+    assert config.searched_on is not None and config.searched_on.source == "digits"
+    assert config == stored.model_copy(update={"threads": 1, "searched_on": config.searched_on})
 
     torch.set_num_threads(2)  # the configuration's own number counts
     code, out, _ = run_main(train, "best.yaml", "--device", "cpu")
