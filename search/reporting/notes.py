@@ -94,7 +94,7 @@ class TrialNotes:
         elif trial.state == TrialState.COMPLETE and not self._snapshot.chance.beaten_by(
             record.val_acc
         ):
-            verdict = "Finished, no better than guessing"
+            verdict = f"Finished, {self._snapshot.chance.verdict(record.val_acc)}"
         options, file = self._snapshot.options, f"trial-{trial.number}.yaml"
         parts = [
             f"**{verdict}**: {how_right(record, '.2%')}, {record.num_params:,} parameters.",
