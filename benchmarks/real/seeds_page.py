@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import machine
@@ -23,8 +24,9 @@ def works_of(work: Path) -> dict[str, Path]:
 def write_seeds_page(works: Mapping[str, Path], to: Path) -> None:
     """Write the table of all searches."""
     words = (
-        f"{machine()}, shared with other programs. As in [cifar10-real.md](cifar10-real.md), "
-        "which is of seed 0; TPE has the processor time of our search. Commands: `python -m "
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, shared with other programs. As in "
+        "[cifar10-real.md](cifar10-real.md), which may be of an earlier program; TPE has the "
+        "processor time of our search. Commands: `python -m "
         "benchmarks.real --seed N` with `--part search` and `--part tpe`, then `--part seeds`. "
         "Everything here is by the validation images: the test part stays closed."
     )
