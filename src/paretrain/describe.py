@@ -142,6 +142,10 @@ HIDDEN: Mapping[str, tuple[str, ...]] = {
         "cuda_graphs",
         *("micro_batch", "start.weights_dir"),
     ),
+    "only an export has it; a training says it in a line of its own": (
+        *("searched_on.source", "searched_on.fingerprint", "searched_on.classes"),
+        "searched_on.names",
+    ),
     "numbers beside others, which nearly every trial has: its page and its file give them": (
         *("optimizer.momentum", "optimizer.nesterov", "regularisation.weight_decay"),
         *("schedule.every", "schedule.gamma", "schedule.warmup"),
