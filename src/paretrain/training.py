@@ -27,6 +27,7 @@ from paretrain.health import judge
 from paretrain.labels import Labels
 from paretrain.metric import TOP, refuse_too_few_classes
 from paretrain.networks.build import build_network, initialise
+from paretrain.networks.pointwise import skip_pixels_first
 from paretrain.networks.pooling import pool_in_fixed_order
 from paretrain.networks.published import frozen_layers, load_published, statistics_of
 from paretrain.optim import build_optimizer, build_schedule
@@ -129,6 +130,8 @@ class Training:
                     weight.requires_grad_(False)
         if config.deterministic and device.type == "cuda":
             pool_in_fixed_order(network)
+        if device.type == "cpu":
+            skip_pixels_first(network)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = WeightAverage(self.network, config.ema) if config.ema else None
         self._ended = False
