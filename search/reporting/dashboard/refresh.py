@@ -18,6 +18,7 @@ from search.reporting.dashboard.artifacts import report_path
 from search.reporting.dashboard.storage import DashboardStorage
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
+from search.reporting.figures.importances import importance_figures
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
 from search.reporting.importance import LEAST_TRIALS
@@ -152,9 +153,6 @@ class Refresher:
         """Draws the importances; runs in a thread of its own."""
         start = time.thread_time()
         try:
-            # Here, because sizes are counted with torch, for which nobody else need wait.
-            from search.reporting.figures.importances import importance_figures
-
             # Those of the size need no trial, but alone they would be taken for all that matters.
             enough = len(finished) >= LEAST_TRIALS
             figures = importance_figures(snapshot) if enough else {}
