@@ -6,12 +6,7 @@ from torch.nn import functional as F
 
 from paretrain.cli import UserError
 from paretrain.network_config import OwnConfig
-from paretrain.networks.build import build_network
-from paretrain.own_network import line_of
-from paretrain.own_state import refuse_hidden_state
-
-CLOSE = 1e-3
-"""Most that the logits of an image may differ beside another image."""
+from paretrain.own_state import CLOSE, built, named, refuse_hidden_state
 
 
 def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
@@ -19,9 +14,9 @@ def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
     does not reach a parameter, the weights do not hold all that answers depend on, or an image is
     classified otherwise alone than beside another one.
     """
-    where = f"{line_of(config)}: the network of {config.function}"
-    network = _built(config, num_classes, image_size)
-    again = _built(config, num_classes, image_size).state_dict()
+    where = named(config)
+    network = built(config, num_classes, image_size)
+    again = built(config, num_classes, image_size).state_dict()
     for name, tensor in network.state_dict().items():
         if not torch.equal(tensor, again[name]):
             raise UserError(
@@ -40,11 +35,6 @@ def check_own(config: OwnConfig, num_classes: int, image_size: int) -> None:
         )
     refuse_hidden_state(config, num_classes, image_size)
     _check_answers(where, network, images, num_classes)
-
-
-def _built(config: OwnConfig, num_classes: int, image_size: int) -> nn.Module:
-    torch.manual_seed(0)
-    return build_network(config, num_classes, image_size)
 
 
 def _check_finite(where: str, logits: Tensor, mode: str) -> None:

@@ -38,7 +38,7 @@ def own_networks(
     ]
     networks = list({_what(config.network): config for config in configs}.values())
     causes = []
-    smallest: dict[Hashable, tuple[int, OwnConfig]] = {}
+    sizes: dict[OwnConfig, int] = {}
     size = configs[0].data.image_size
     for config in networks:
         if not isinstance(config.network, OwnConfig | ZooConfig | TimmConfig):
@@ -51,17 +51,19 @@ def own_networks(
             causes.append(str(error))
             continue
         if isinstance(config.network, OwnConfig):
-            function = (config.network.sha256, config.network.function)
-            known = smallest.get(function, (costs.parameters + 1, config.network))
-            smallest[function] = min(known, (costs.parameters, config.network), key=lambda x: x[0])
+            sizes[config.network] = costs.parameters
     if len(causes) == len(networks):
         raise UserError(
             f"none of {len(causes)} networks of the space can be built for images of "
             f"{size} pixels; the first: {causes[0]}"
         )
-    # What a search measures must be what its exported networks do: one of each function is tried.
-    for _, network in smallest.values():
-        refuse_hidden_state(network, constraints.num_classes, size)
+    # What a search measures must be what its exported networks do: the smallest of each function is
+    # tried.
+    smallest: dict[tuple[str, str], OwnConfig] = {}
+    for own in sorted(sizes, key=sizes.__getitem__):
+        smallest.setdefault((own.sha256, own.function), own)
+    for own in smallest.values():
+        refuse_hidden_state(own, constraints.num_classes, size)
     found = dict.fromkeys(c.network for c in configs if isinstance(c.network, OwnConfig))
     return list(found)
 

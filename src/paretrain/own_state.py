@@ -15,8 +15,19 @@ from paretrain.networks.build import build_network
 from paretrain.own_network import line_of
 
 CLOSE = 1e-3
-"""Most that the logits of an image may differ from those that it had before."""
+"""Most that the logits of an image may differ where they should be equal."""
 SEED, OTHER_SEED = 0, 1
+
+
+def named(config: OwnConfig) -> str:
+    """Return what messages call a network: its place, and its function."""
+    return f"{line_of(config)}: the network of {config.function}"
+
+
+def built(config: OwnConfig, num_classes: int, image_size: int, seed: int = SEED) -> nn.Module:
+    """Return the network with the weights that a seed gives."""
+    torch.manual_seed(seed)
+    return build_network(config, num_classes, image_size)
 
 
 def refuse_hidden_state(config: OwnConfig, num_classes: int, image_size: int) -> None:
@@ -24,7 +35,7 @@ def refuse_hidden_state(config: OwnConfig, num_classes: int, image_size: int) ->
     weights are loaded into a network that was built anew, or where it computes nothing at all.
     Leaves torch's random numbers as they were.
     """
-    where = f"{line_of(config)}: the network of {config.function}"
+    where = named(config)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             _refuse(where, config, num_classes, image_size)
@@ -39,7 +50,7 @@ def refuse_hidden_state(config: OwnConfig, num_classes: int, image_size: int) ->
 
 def _refuse(where: str, config: OwnConfig, num_classes: int, image_size: int) -> None:
     images = torch.rand(2, 3, image_size, image_size)
-    network = _built(config, num_classes, image_size, SEED)
+    network = built(config, num_classes, image_size)
     network.train()(images)  # what it counts in a step has changed from now on
     answers = _answers(network, images)
     if not _same(answers, _answers(network, images)):
@@ -47,7 +58,7 @@ def _refuse(where: str, config: OwnConfig, num_classes: int, image_size: int) ->
             f"{where} gives other answers to the same images in evaluation mode: let nothing be "
             "drawn or counted there, such as by F.dropout(x) without training=self.training"
         )
-    loaded = _built(config, num_classes, image_size, OTHER_SEED)
+    loaded = built(config, num_classes, image_size, OTHER_SEED)
     try:
         loaded.load_state_dict(network.state_dict())
     except RuntimeError as error:
@@ -62,11 +73,6 @@ def _refuse(where: str, config: OwnConfig, num_classes: int, image_size: int) ->
             "that is drawn, or that changes in training, is neither a parameter nor a buffer: "
             "make it one (nn.Parameter, self.register_buffer), so that it is kept"
         )
-
-
-def _built(config: OwnConfig, num_classes: int, image_size: int, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return build_network(config, num_classes, image_size)
 
 
 def _answers(network: nn.Module, images: Tensor) -> Tensor:
