@@ -563,6 +563,7 @@ def test_another_optuna_dashboard_answers_for_itself(
     assert ended_trials_kept(dashboard, storage) is dashboard
 
 
+@pytest.mark.slow
 def test_a_server_that_begins_loads_no_matplotlib() -> None:
     """Only who opens a trial's picture needs it."""
     code = """
