@@ -14,7 +14,17 @@ from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.screen import Screen
-from search.option_values import STUDIES_DB, Device, Storage, StudyName, Trust
+from search.option_values import (
+    STUDIES_DB,
+    Checkpoints,
+    Device,
+    Engine,
+    RayAddress,
+    Storage,
+    StudyName,
+    Trust,
+    parse_folder,
+)
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -28,6 +38,9 @@ def confirm_front(
     storage: Storage = STUDIES_DB,
     workers: Annotated[int, Option(min=1, max=256, help="Number of processes that train.")] = 1,
     device: Device = "auto",
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    checkpoints: Checkpoints = None,
     trust: Trust = False,
 ) -> int:
     """Train what is missing, then say what all repeats tell."""
@@ -38,7 +51,8 @@ def confirm_front(
     from search.problem.front import pareto_front
     from search.reporting.confirmation import print_confirmation
     from search.reporting.nothing_learned import nothing_learned
-    from search.session.confirming import train_repetitions
+    from search.session.confirming import Workers, train_repetitions
+    from search.session.engine import refuse_engine
     from search.session.remembered import STORAGE_WAIT_S
     from search.session.repeating import Repetition
     from search.study.attributes import SETTINGS
@@ -48,6 +62,8 @@ def confirm_front(
     from search.study.repeats import confirm, fresh_seeds, read_repeats
     from search.study.storage import check_writable, load_study, one_line, say
 
+    refuse_engine(engine, ray_address, mps=False)
+    folder = parse_folder(checkpoints, "--checkpoints")
     check_writable(storage)
     study = load_study(storage, study_name)
     records = read_records(study, TrialState.COMPLETE)
@@ -74,7 +90,8 @@ def confirm_front(
     try:
         with one_line(storage), patient(waits, lambda text: say([text]), option):
             if missing:
-                failed = train_repetitions(study, missing, storage, workers, pick_device(device))
+                who = Workers(workers, pick_device(device), engine, ray_address, folder)
+                failed = train_repetitions(study, missing, storage, who)
             print_confirmation(Screen(), front, confirm(front, read_repeats(study)))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -6,7 +6,8 @@ from typing import Annotated, cast
 from typer import Option
 
 from paretrain.cli import UserError, nearest
-from search.problem.option_words import MOST_COUNT, MOST_SECONDS
+from paretrain.paths import is_folder, is_there, user_path
+from search.problem.option_words import MOST_COUNT, MOST_SECONDS, EngineName
 from search.study.storage_url import DEFAULT, VARIABLE, StorageUrl
 
 StudyName = Annotated[str, Option(help="Name of the study, as the search printed it.")]
@@ -27,6 +28,13 @@ Trust = Annotated[
     Option("--trust", help="Run the code of networks that the study holds: read it first."),
 ]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Engine = Annotated[EngineName, Option(help="Who runs the workers: this machine, or a Ray cluster.")]
+RayAddress = Annotated[
+    str | None, Option(help="HOST:PORT of the cluster. [default: the one of this machine]")
+]
+Checkpoints = Annotated[
+    str | None, Option(help="Folder for the state of running trials. [default: in the cache]")
+]
 
 MAX_WORKERS = 256
 _COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -102,6 +110,16 @@ def parse_workers(text: str) -> int:
         hint = nearest(text, ["auto"])
         raise UserError(f"--workers {text}{hint}: must be auto or a number from 1 to {MAX_WORKERS}")
     return int(text)
+
+
+def parse_folder(text: str | None, option: str) -> str | None:
+    """A folder to write to, made where it is missing; absolute. Raises UserError for a file."""
+    if text is None:
+        return None
+    folder = user_path(text)
+    if not text.strip() or (is_there(folder) and not is_folder(folder)):
+        raise UserError(f"{option} '{text}': is no folder: give one")
+    return str(folder.resolve())
 
 
 def parse_columns(text: str, option: str) -> tuple[str, str]:

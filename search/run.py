@@ -19,18 +19,21 @@ from paretrain.config import DataConfig, Precision
 from paretrain.paths import is_folder, is_there, user_path
 from search.option_values import (
     STUDIES_DB,
+    Checkpoints,
     Device,
+    Engine,
+    RayAddress,
     Storage,
     parse_accuracy,
     parse_columns,
     parse_count,
     parse_duration,
+    parse_folder,
     parse_workers,
 )
 from search.problem.option_words import (
     MOST_MB,
     Choice,
-    EngineName,
     Metric,
     Objective,
     PrunerName,
@@ -86,17 +89,9 @@ def run(
         bool,
         Option("--join", help="Work beside other machines on one study in a server's database."),
     ] = False,
-    engine: Annotated[
-        EngineName, Option(help="Who runs the workers: this machine, or a Ray cluster.")
-    ] = "local",
-    ray_address: Annotated[
-        str | None,
-        Option(help="HOST:PORT of the cluster. [default: the one of this machine]"),
-    ] = None,
-    checkpoints: Annotated[
-        str | None,
-        Option(help="Folder for the state of running trials. [default: in the cache]"),
-    ] = None,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    checkpoints: Checkpoints = None,
     workers: Annotated[
         str, Option(help="Number of processes that train, or auto: measure what is fastest.")
     ] = "1",
@@ -247,7 +242,7 @@ def run(
         join=join,
         engine=engine,
         ray_address=ray_address,
-        checkpoints=_checkpoints(checkpoints),
+        checkpoints=parse_folder(checkpoints, "--checkpoints"),
         workers=None if workers.lower() == "auto" else parse_workers(workers),
         mps=mps,
         threads=threads,
@@ -297,15 +292,6 @@ def _prior(text: str | None) -> str | None:
             "file, or let the database's own settings file hold it"
         )
     return text
-
-
-def _checkpoints(path: str | None) -> str | None:
-    if path is None:
-        return None
-    folder = user_path(path)
-    if not path.strip() or (is_there(folder) and not is_folder(folder)):
-        raise UserError(f"--checkpoints '{path}': is no folder: give one")
-    return str(folder.resolve())
 
 
 def _weights_dir(path: Path | None) -> str | None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from paretrain.cli import UserError
 from paretrain.config import TrainConfig
 from paretrain.formatting import count_of
 from search.problem.option_words import EngineName
-from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
 from search.session.thread_count import choose_threads
 from search.session.weights import digests
@@ -21,7 +22,7 @@ from search.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from search.workers.cluster.messages import Node
-    from search.workers.cluster.pool import ClusterPool
+    from search.workers.cluster.pool import ClusterPool, Needs
 
 INSTALL_RAY = "pip install 'paretrain[ray]'"
 
@@ -58,27 +59,54 @@ def begun_workers(
         with WorkerPool(plan.worker_devices, plan.threads, plan.worker_environment) as pool:
             yield replace(run, plan=choose_threads(plan, examples, pool)), pool
         return
-    from search.workers.cluster.pool import ClusterPool, Needs
+    from search.workers.cluster.pool import Needs
 
-    if plan.device.type not in ("cpu", "cuda"):
-        raise UserError(f"--device {plan.device}: not with --engine ray: use --device cpu")
-    with ClusterPool(address_of(plan.ray_address), say) as cluster:
-        on_gpus = plan.device.type == "cuda"
-        share = _of_gpus(plan, cluster.nodes) if on_gpus else _of_cpus(plan, cluster.nodes)
-        needs = Needs(
-            data=plan.data,
-            fingerprint=run.data.fingerprint,
-            checkpoints=running_folder(plan.checkpoints),
-            must_be_shared=plan.checkpoints is not None,
-            weights=digests(run),
-            weights_dir=plan.weights_dir,
-            one_kind=plan.objective == "latency",
-        )
-        cluster.begin(share.workers, share.threads, share.gpus, needs)
+    needs = Needs(
+        data=plan.data,
+        fingerprint=run.data.fingerprint,
+        checkpoints=running_folder(plan.checkpoints),
+        must_be_shared=plan.checkpoints is not None,
+        weights=digests(run),
+        weights_dir=plan.weights_dir,
+        one_kind=plan.objective == "latency",
+    )
+    number = None if plan.auto_workers else plan.workers
+    wanted = Wanted(plan.device, number, plan.threads, plan.threads_fixed)
+    with cluster_workers(wanted, plan.ray_address, needs, say) as (share, cluster):
         plan = choose_threads(replace(plan, threads=share.threads), examples, cluster)
         workers = share.workers or cluster.room(plan.threads, 0.0)
-        notes = (*plan.notes, *_notes(cluster, workers, share.gpus))
+        notes = (*plan.notes, *cluster_notes(cluster, workers, share.gpus))
         yield replace(run, plan=replace(plan, workers=workers, notes=notes)), cluster
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Workers that a run wants of a cluster."""
+
+    device: torch.device
+    number: int | None
+    """None = as many as there is room for, or one for each GPU."""
+    threads: int
+    """CPU threads of each."""
+    threads_fixed: bool
+    """Whether these are settled; else more may be tried."""
+
+
+@contextlib.contextmanager
+def cluster_workers(
+    wanted: Wanted, address: str | None, needs: "Needs", say: Callable[[str], None]
+) -> Iterator[tuple["_Share", "ClusterPool"]]:
+    """Workers on the nodes of a Ray cluster, and what each gets of it. `say` takes lines for the
+    user. Raises UserError when they cannot begin."""
+    from search.workers.cluster.pool import ClusterPool
+
+    if wanted.device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device {wanted.device}: not with --engine ray: use --device cpu")
+    with ClusterPool(address_of(address), say) as cluster:
+        share_of = _of_gpus if wanted.device.type == "cuda" else _of_cpus
+        share = share_of(wanted, cluster.nodes)
+        cluster.begin(share.workers, share.threads, share.gpus, needs)
+        yield share, cluster
 
 
 @dataclass(frozen=True)
@@ -92,35 +120,35 @@ class _Share:
     """Of each worker."""
 
 
-def _of_gpus(plan: Plan, nodes: Sequence["Node"]) -> _Share:
+def _of_gpus(wanted: Wanted, nodes: Sequence["Node"]) -> _Share:
     gpus = int(sum(node.gpus for node in nodes))
     if not gpus:
         raise UserError(
-            f"--device {plan.device}: the Ray cluster has no GPU: use --device cpu, or nodes with "
-            "GPUs"
+            f"--device {wanted.device}: the Ray cluster has no GPU: use --device cpu, or nodes "
+            "with GPUs"
         )
-    workers = gpus if plan.auto_workers else plan.workers
+    workers = gpus if wanted.number is None else wanted.number
     # One is enough beside a GPU, as on one machine.
-    threads = 1 if plan.auto_workers and not plan.threads_fixed else plan.threads
+    threads = 1 if wanted.number is None and not wanted.threads_fixed else wanted.threads
     return _Share(workers, threads, 1.0 / max(1, -(-workers // gpus)))
 
 
-def _of_cpus(plan: Plan, nodes: Sequence["Node"]) -> _Share:
-    largest, threads = int(max(node.cpus for node in nodes)), plan.threads
-    if not plan.threads_fixed:
+def _of_cpus(wanted: Wanted, nodes: Sequence["Node"]) -> _Share:
+    largest, threads = int(max(node.cpus for node in nodes)), wanted.threads
+    if not wanted.threads_fixed:
         # More are tried on one worker than on all: see thread_count.
         in_all = int(sum(node.cpus for node in nodes))
-        each = largest if plan.auto_workers else in_all // plan.workers
+        each = largest if wanted.number is None else in_all // wanted.number
         threads = max(1, min(largest, each))
     if threads > largest:
         raise UserError(
             f"--threads {threads}: no node of the Ray cluster has so many CPUs for a worker, the "
             f"largest has {largest}: nodes with more, or a study with fewer"
         )
-    return _Share(None if plan.auto_workers else plan.workers, threads)
+    return _Share(wanted.number, threads)
 
 
-def _notes(cluster: "ClusterPool", wanted: int, gpus: float) -> list[str]:
+def cluster_notes(cluster: "ClusterPool", wanted: int, gpus: float) -> list[str]:
     """What the user should know of the workers of a cluster, a line each."""
     ready, nodes = len(cluster.workers), cluster.nodes_of_workers
     each = f", {gpus:.2g} of a GPU each" if gpus else ""

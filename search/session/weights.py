@@ -46,8 +46,18 @@ def digests(run: PreparedRun) -> dict[str, str]:
     plan, baselines = run.plan, (base.config for base in run.baselines)
     if not plan.pretrained:
         return {}
-    names = names_needed(plan, run.constraints, baselines)
-    return {name: digest_of(find_weights(name, plan.weights_dir)) for name in names}
+    return _digests(names_needed(plan, run.constraints, baselines), plan.weights_dir)
+
+
+def digests_of(configs: Iterable[TrainConfig], weights_dir: str | None) -> dict[str, str]:
+    """The same of a study's configurations."""
+    starting = [config for config in configs if config.start.pretrained]
+    names = {name for config in starting if (name := published_name(config.network))}
+    return _digests(sorted(names), weights_dir)
+
+
+def _digests(names: Iterable[str], weights_dir: str | None) -> dict[str, str]:
+    return {name: digest_of(find_weights(name, weights_dir)) for name in names}
 
 
 def with_weights(

@@ -67,3 +67,17 @@ def test_a_study_without_a_front_and_one_that_is_not_there(command: RunMain) -> 
     assert code == 2 and "so it has no front" in err
     code, _, err = command(confirm, "--study-name", "vgg_reduce-digist")
     assert code == 2 and "did you mean 'vgg_reduce-digits'" in err
+
+
+def test_a_cluster_that_cannot_be_asked_changes_nothing(command: RunMain) -> None:
+    def refused(*options: object) -> str:
+        code, out, err = command(confirm, *STUDY, *options)
+        assert code == 2 and out == "" and err.count("\n") == 1
+        return err
+
+    before = study().user_attrs
+    assert "only with --engine ray" in refused("--ray-address", "head:6379")
+    nobody = ("--engine", "ray", "--ray-address", "127.0.0.1:1")
+    assert "nobody answers there" in refused(*nobody)
+    assert "is no folder" in refused("--checkpoints", "studies.db")
+    assert study().user_attrs == before

@@ -16,19 +16,25 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig, TrainConfig
 from paretrain.data.load import load_data
 from paretrain.epoch_result import EpochResult
+from paretrain.training import Training
+from search.confirm import main as confirm
 from search.session import engine
 from search.session.coordinator import Coordinator
 from search.session.engine import INSTALL_RAY, begun_workers, refuse_engine
 from search.session.plan import Plan
 from search.session.prepared_run import PreparedRun
+from search.session.repeating import Repeating
 from search.session.running_trial import RunningTrial
+from search.study.repeats import read_repeats
 from search.workers.cluster import pool as cluster_pool
 from search.workers.cluster.messages import Node
 from search.workers.cluster.pool import ClusterPool, Needs
 from search.workers.cluster.versions import versions
 from search.workers.engine import Lost
+from search.workers.job import Job
 from search.workers.protocol import Epoch, Prepare, Probe, Probed, Train
-from tests.harness import ROOT, SMALL, RunMain, study
+from search.workers.supervisor import JobNote, Supervisor
+from tests.harness import ROOT, SMALL, STUDY, RunMain, stored_front, study
 from tests.makers import CONFIG
 from tests.ray_cluster import RayCluster
 
@@ -146,6 +152,49 @@ def refused(search: RunMain, *options: object) -> str:
     assert not out or '"event": "study"' not in out
     assert not Path("studies.db").exists()
     return lines[0]
+
+
+@pytest.mark.slow
+def test_a_front_is_confirmed_on_the_cluster_with_the_same_curves(
+    command: RunMain, cluster: RayCluster, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[tuple[Job, int]] = []
+    lost: list[Job] = []
+    go_on, handle = Supervisor.go_on, Repeating._handle
+
+    def hold(self: Supervisor, job: Job, epoch: int) -> None:
+        if lost:
+            go_on(self, job, epoch)
+            return
+        if not held:
+            cluster.kill()
+        held.append((job, epoch))
+
+    def hear(self: Repeating, happening: object) -> None:
+        handle(self, happening)
+        if isinstance(happening, JobNote) and "its node" in happening.text and not lost:
+            lost.append(happening.job)
+            for job, epoch in held:
+                if job is not happening.job:
+                    go_on(self._supervisor, job, epoch)
+
+    monkeypatch.setattr(Supervisor, "go_on", hold)
+    monkeypatch.setattr(Repeating, "_handle", hear)
+    at = ("--engine", "ray", "--ray-address", cluster.address, "--checkpoints", "shared")
+    two = ("--seeds", 2, "--device", "cpu", "--workers", 2)
+    code, _, err = command(confirm, *STUDY, *two, *at)
+    cluster.join()
+    assert code == 0 and len(lost) == 1, err
+    assert "Ray: 2 workers on 2 nodes" in err and "a worker was lost: its node" in err
+    assert study().user_attrs["checkpoints"] == [str(here / "shared")]
+    assert not list((here / "shared").rglob("*.pt"))
+    repeats = read_repeats(study())
+    assert {len(of) for of in repeats.values()} == {2}
+    for record in stored_front():
+        for repeat in repeats[record.number]:
+            again = record.config.model_copy(update={"seed": repeat.seed})
+            epochs = Training(again, load_data(again.data), torch.device("cpu")).epochs()
+            assert tuple(result.val_acc for result in epochs) == repeat.val_accs
 
 
 @pytest.mark.slow
