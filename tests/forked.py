@@ -2,8 +2,8 @@
 libraries once, and forks itself for each. The program's own modules are loaded anew by each, for
 some make what no two processes may share when they are loaded.
 
-What such a process does not have is its worker that begins early (search/workers/process.py): a
-test of that starts a Python of its own.
+Workers of a search are forked too, where `fork_workers` was called. What such a search lacks is its
+worker that begins early (search/workers/process.py): a test of that starts a Python of its own.
 """
 
 import atexit
@@ -11,16 +11,22 @@ import io
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from subprocess import TimeoutExpired
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import pytest
+
 
 LIBRARIES = [
     *("torch", "optuna", "optuna.storages._rdb.storage", "sqlalchemy.orm", "alembic.command"),
@@ -29,40 +35,33 @@ LIBRARIES = [
 ]
 
 
-class Forked:
-    """A command, begun; to be used as a `subprocess.Popen` with text pipes."""
+class _Process:
+    """A module run as a command, forked by the server."""
 
     def __init__(
         self,
+        streams: Mapping[int, Connection],
         module: str,
-        *arguments: object,
-        folder: Path | None = None,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
         prepare: Callable[[], None] | None = None,
-        environment: Mapping[str, str] | None = None,
+        coordinator: int | None = None,
     ) -> None:
-        """In a folder, or in that of this process. `prepare`, a function of a module, is called
-        there before the command begins. `environment` is added to that of this process."""
+        """`streams`: what it has as 0, 1 and 2. `coordinator`: whose worker it is."""
         context: Any = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(LIBRARIES)
-        variables = {**os.environ, **(environment or {})}
-        reading, writing = context.Pipe(duplex=False)
-        # A file, not a pipe: nobody needs to empty it while the command runs.
-        self._err = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        saying = Connection(os.dup(self._err.fileno()), readable=False)
         self._process = context.Process(
             target=_run,
             args=(
-                *(writing, saying, str(folder or Path.cwd()), variables),
-                *(prepare, module, [str(argument) for argument in arguments]),
+                *([*streams.items()], str(folder), dict(environment)),
+                *(prepare, module, [*arguments], coordinator),
             ),
             daemon=True,
         )
         self._process.start()
-        writing.close()
-        saying.close()
-        self.stdout = os.fdopen(os.dup(reading.fileno()), encoding="utf-8")
-        reading.close()
-        self._said = ""
+        for stream in streams.values():
+            stream.close()
         self._asking = threading.Lock()
         self.pid: int = self._process.pid
 
@@ -87,6 +86,44 @@ class Forked:
             wait([self._process.sentinel], left)
         return code
 
+    def send_signal(self, number: int) -> None:
+        """Nothing happens where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Forked(_Process):
+    """A command, begun; to be used as a `subprocess.Popen` with text pipes."""
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: object,
+        folder: Path | None = None,
+        prepare: Callable[[], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """In a folder, or in that of this process. `prepare`, a function of a module, is called
+        there before the command begins. `environment` is added to that of this process."""
+        reading, writing = multiprocessing.Pipe(duplex=False)
+        # A file, not a pipe: nobody needs to empty it while the command runs.
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        super().__init__(
+            {1: writing, 2: _writing_to(self._err)},
+            module,
+            [str(argument) for argument in arguments],
+            folder or Path.cwd(),
+            {**os.environ, **(environment or {})},
+            prepare,
+        )
+        self.stdout = os.fdopen(os.dup(reading.fileno()), encoding="utf-8")
+        reading.close()
+        self._said = ""
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What is left of its output, and all that it said on standard error, at its end."""
         out = ""
@@ -100,26 +137,58 @@ class Forked:
                 self._said = self._err.read().decode("utf-8", "replace")
         return out, self._said
 
-    def send_signal(self, number: int) -> None:
-        """Nothing happens where it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
 
-    def kill(self) -> None:
-        """End it at once."""
-        self.send_signal(signal.SIGKILL)
+class ForkedWorker(_Process):
+    """Takes the place of the `subprocess.Popen` that begins a worker."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: BinaryIO,
+        env: Mapping[str, str],
+        start_new_session: bool,
+    ) -> None:
+        """`command` is Python, -m, a module and its arguments."""
+        assert stdin == stdout == subprocess.PIPE and start_new_session
+        _, _, module, *arguments = command
+        hearing, telling = multiprocessing.Pipe(duplex=False)
+        reading, writing = multiprocessing.Pipe(duplex=False)
+        streams = {0: hearing, 1: writing, 2: _writing_to(stderr)}
+        super().__init__(streams, module, arguments, Path.cwd(), env, coordinator=os.getpid())
+        self.stdin = os.fdopen(os.dup(telling.fileno()), "wb")
+        self.stdout = os.fdopen(os.dup(reading.fileno()), "rb")
+        telling.close()
+        reading.close()
+
+
+def fork_workers(patch: pytest.MonkeyPatch) -> None:
+    """Searches of this process begin their workers by the server, in 0.3 s instead of 3."""
+    begins = SimpleNamespace(Popen=ForkedWorker, PIPE=subprocess.PIPE)
+    patch.setattr("search.workers.process.subprocess", begins)
+
+
+def begin_workers_anew() -> None:
+    """For `prepare`: workers are begun as a user's are. They inherit limits of their search."""
+    import_module("search.workers.process").subprocess = subprocess  # type: ignore[attr-defined]
+
+
+def _writing_to(file: BinaryIO) -> Connection:
+    return Connection(os.dup(file.fileno()), readable=False)
 
 
 def _run(
-    out: Connection,
-    err: Connection,
+    streams: Sequence[tuple[int, Connection]],
     folder: str,
     environment: Mapping[str, str],
     prepare: Callable[[], None] | None,
     module: str,
-    arguments: list[str],
+    arguments: Sequence[str],
+    coordinator: int | None,
 ) -> None:
-    for number, place in ((1, out), (2, err)):
+    for number, place in streams:
         os.dup2(place.fileno(), number)
         place.close()
     os.chdir(folder)
@@ -129,6 +198,12 @@ def _run(
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     sys.argv = [module, *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if coordinator is None:
+        _make_ready_to_fork()
+    else:
+        os.setsid()
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (until it ends)
+        Path("/proc/self/comm").write_text(worker_name(coordinator))
     if module == "search.run":
         _measure_briefly()
     if prepare is not None:
@@ -140,6 +215,18 @@ def _run(
         sys.exit(command.main())
     finally:
         atexit._run_exitfuncs()
+
+
+def worker_name(coordinator: int) -> str:
+    """What Linux calls a forked worker of that process, whose parent is the server."""
+    return f"of {coordinator}"
+
+
+def _make_ready_to_fork() -> None:
+    """Its workers are forked by the server that has forked this process."""
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    fork_workers(pytest.MonkeyPatch())
 
 
 def _stream(number: int) -> io.TextIOWrapper:

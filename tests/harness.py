@@ -19,7 +19,7 @@ from search.study import attributes as attr
 from search.study.records import TrialRecord, read_records
 from search.study.snapshot import read_snapshot
 from search.study.storage import load_study, open_storage
-from tests.forked import Forked
+from tests.forked import Forked, fork_workers, worker_name
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "vgg_reduce-digits"
@@ -72,6 +72,7 @@ def succeed_in(folder: Path, main: Main, *arguments: object) -> None:
         patch.setenv("PARETRAIN_CACHE", str(folder / "cache"))
         patch.setenv("PARETRAIN_STATE", str(folder / "state"))
         forecast_briefly(patch)
+        fork_workers(patch)
         assert exit_code(main, *arguments) == 0
 
 
@@ -175,14 +176,16 @@ class SearchProcess:
 
     @property
     def workers(self) -> list[int]:
-        """Process numbers of its living children."""
+        """Process numbers of its living workers."""
         found = []
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:
-                fields = status.read_text().rsplit(")", 1)[1].split()
+                start, end = status.read_text().rsplit(")", 1)
             except OSError:
                 continue
-            if int(fields[1]) == self.process.pid and fields[0] != "Z":
+            (state, parent), pid = end.split()[:2], self.process.pid
+            forked = start.endswith(f"({worker_name(pid)}")
+            if state != "Z" and (forked or int(parent) == pid):
                 found.append(int(status.parent.name))
         return found
 

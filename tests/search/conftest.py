@@ -12,6 +12,7 @@ import pytest
 
 from search.study.snapshot import StudySnapshot, read_snapshot
 from search.study.storage_url import VARIABLE
+from tests.forked import fork_workers
 from tests.harness import NAME, SMALL, RunMain, forecast_briefly, succeed_in
 from tests.servers import SERVERS, Server
 
@@ -20,6 +21,12 @@ from tests.servers import SERVERS, Server
 def brief_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test asks nothing of a forecast, it need not wait for an exact one."""
     forecast_briefly(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that a test has begun in its own process need not load torch."""
+    fork_workers(monkeypatch)
 
 
 @pytest.fixture

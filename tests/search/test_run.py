@@ -1,6 +1,7 @@
 """The main job, end to end, with the real trainer in real worker processes."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from paretrain.config import TrainConfig
 from paretrain.networks.build import count_parameters
 from search.reporting.answers.study import command as more_trials
 from search.study.snapshot import read_snapshot
+from search.workers import process
 from tests.harness import SMALL, RunMain, notes, study
 
 
@@ -21,7 +23,10 @@ def counted(of: optuna.Study) -> int:
     return len(of.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
-def test_a_search_leaves_a_front_in_the_database_and_on_the_screen(search: RunMain) -> None:
+def test_a_search_leaves_a_front_in_the_database_and_on_the_screen(
+    search: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "subprocess", subprocess)  # workers begin as a user's do
     code, out, err = search("--space", "vgg_reduce", "--trials", 6, *SMALL)
     assert code == 0
     assert "digits: 200 training" in err and "200 of 1,034 training images are used" in err

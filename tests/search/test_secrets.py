@@ -14,6 +14,7 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from tests.forked import begin_workers_anew
 from tests.harness import NAME, ROOT, SMALL, STUDY, Main, RunMain, SearchProcess
 
 MARK, TOKEN = "s3cr3t-MARK", "t0k3n-MARK"
@@ -153,7 +154,7 @@ def test_help_names_the_variable_and_not_what_it_holds(
 def test_no_worker_is_told_the_storage(tmp_path: Path) -> None:
     place = f"sqlite:///{tmp_path}/s.db?timeout=31"
     options = (*SMALL, "--trials", "2", "--baselines", "none")
-    search = SearchProcess(tmp_path, *options, PARETRAIN_STORAGE=place)
+    search = SearchProcess(tmp_path, *options, prepare=begin_workers_anew, PARETRAIN_STORAGE=place)
     try:
         search.until("trial_started")
         for pid in search.workers:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from tests.forked import begin_workers_anew
 from tests.harness import Event, notes, search_events, study
 
 resource = pytest.importorskip("resource")
@@ -33,6 +34,7 @@ def suggest(trial):
 
 
 def limited() -> None:
+    begin_workers_anew()  # so that the limit is theirs too
     resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
 
 
