@@ -14,10 +14,13 @@ import torch
 from PIL import Image
 
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
+from tests.databases import make_databases_quickly
 from tests.harness import SMALL, Finished, Main, RunMain, exit_code, succeed_in
 
 # A shell's background command ignores Ctrl-C and so would every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+make_databases_quickly()
 
 
 @pytest.fixture(autouse=True)

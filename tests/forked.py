@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from tests.databases import make_databases_quickly
 
 LIBRARIES = [
     *("torch", "optuna", "optuna.storages._rdb.storage", "sqlalchemy.orm", "alembic.command"),
@@ -200,6 +201,7 @@ def _run(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if coordinator is None:
         _make_ready_to_fork()
+        make_databases_quickly()
     else:
         os.setsid()
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (until it ends)
