@@ -6,8 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +38,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+pytestmark = pytest.mark.slow  # to begin the browser takes as long as many tests
 
 Browser = webdriver.Chrome
 T = TypeVar("T")
@@ -176,7 +176,7 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
             point = front_points(browser, ours)[place]
             click(browser, point)
             until(browser, partial(at, browser, record.number), "page of the trial")
-            open_at(browser, page(address), DESK)
+            browser.back()
             until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
         points = browser.find_elements(By.CSS_SELECTOR, f"{theirs} .points path")
         assert len(points) == len(seen.finished)
@@ -197,7 +197,6 @@ def test_the_dashboard_of_a_finished_study(browser: Browser, storage: str) -> No
         assert "No search is running." in text(browser) and "search.export" in text(browser)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_figures_have_the_colours_of_the_page(browser: Browser, storage: str, scheme: str) -> None:
     def colour(element: WebElement, what: str) -> list[str]:
@@ -217,31 +216,30 @@ def test_figures_have_the_colours_of_the_page(browser: Browser, storage: str, sc
             assert colour(shown, what) == ["0"] * 4, kind
 
 
-@pytest.mark.slow
 def test_the_dashboard_of_a_running_study(browser: Browser, tmp_path: Path) -> None:
     storage = str(tmp_path / "studies.db")
     options = [*SMALL, "--per-class", "40", "--epochs", "3", "--storage", storage, "--trials"]
-    command = [sys.executable, "-m", "search.run", *options, "500"]
 
     def ended() -> int:
         return sum(trial.state.is_finished() for trial in read_snapshot(storage, NAME).trials)
 
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as search:
-        try:
-            deadline = time.monotonic() + 120
-            while not Path(storage).exists() or "vgg" not in names(storage) or ended() < 1:
-                assert search.poll() is None and time.monotonic() < deadline
-                time.sleep(0.5)
-            with dashboard(browser, storage) as address:
-                open_at(browser, address, DESK)
-                until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
-                open_at(browser, f"{page(address)}/note", DESK)
-                until(browser, lambda: "The search is running." in text(browser), "status")
-                before = ended()
-            until(browser, lambda: ended() > before, "progress of the search")
-            assert search.poll() is None
-        finally:
-            search.send_signal(signal.SIGINT)
+    search = Forked("search.run", *options, "500")
+    try:
+        deadline = time.monotonic() + 120
+        while not Path(storage).exists() or "vgg" not in names(storage) or ended() < 1:
+            assert search.poll() is None and time.monotonic() < deadline
+            time.sleep(0.5)
+        with dashboard(browser, storage) as address:
+            open_at(browser, address, DESK)
+            until(browser, lambda: set(OWN) <= set(titles(browser)), "figures of ours")
+            open_at(browser, f"{page(address)}/note", DESK)
+            until(browser, lambda: "The search is running." in text(browser), "status")
+            before = ended()
+        until(browser, lambda: ended() > before, "progress of the search")
+        assert search.poll() is None
+    finally:
+        search.send_signal(signal.SIGINT)
+        search.communicate(timeout=120)
     assert search.returncode == 130
     again = run_process(tmp_path, "search.run", *options, ended() + 1)
     assert again.code == 0, again.err
