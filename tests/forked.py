@@ -125,6 +125,11 @@ class Forked(_Process):
         reading.close()
         self._said = ""
 
+    @property
+    def said(self) -> str:
+        """On standard error so far."""
+        return os.pread(self._err.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What is left of its output, and all that it said on standard error, at its end."""
         out = ""

@@ -76,8 +76,9 @@ def test_the_same_seed_gives_the_same_study(search: RunMain) -> None:
         assert code == 0
         return [(t.params, t.values, t.user_attrs["curve"]["val_loss"]) for t in study(name).trials]
 
-    assert proposals("a", 7) == proposals("b", 7)
-    assert proposals("a", 7) != proposals("c", 8)
+    first = proposals("a", 7)
+    assert first == proposals("b", 7)
+    assert first != proposals("c", 8)
 
 
 def test_another_value_of_what_makes_a_study_is_refused(search: RunMain) -> None:
@@ -220,7 +221,7 @@ def test_a_limit_that_nothing_meets_names_the_smallest_size_and_creates_nothing(
 
 
 def test_export_and_training_of_the_export(
-    search: RunMain, run_main: RunMain, tmp_path: Path
+    search: RunMain, run_main: RunMain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from safetensors.torch import load_file
 
@@ -239,6 +240,8 @@ def test_export_and_training_of_the_export(
     assert config.searched_on is not None and config.searched_on.source == "digits"
     assert config == stored.model_copy(update={"threads": 1, "searched_on": config.searched_on})
 
+    # Other tests are about that file, which takes most of the time to make.
+    monkeypatch.setattr("paretrain.result.formats.can_write_onnx", lambda: False)
     torch.set_num_threads(2)  # the configuration's own number counts
     code, out, _ = run_main(train, "best.yaml", "--device", "cpu")
     assert code == 0 and "test accuracy" in out and "opened once" in out

@@ -89,7 +89,8 @@ def test_three_forms_give_the_same_answer_and_it_is_the_trainings(
         for mine, other in zip(answers["weights"], answers[form], strict=True):
             assert mine[:2] == other[:2]
             assert float(mine[2]) == pytest.approx(float(other[2]), abs=2e-6)
-    truth = [str(paretrain.load(trained).classes[label]) for label in labels()]
+    classes = paretrain.load(trained).classes
+    truth = [str(classes[label]) for label in labels()]
     right = sum(row[1] == label for row, label in zip(answers["weights"], truth, strict=True))
     metrics = json.loads((trained / "metrics.json").read_text())
     # The same pixels, the same network: the accuracy of the test comes out again, exactly.

@@ -612,6 +612,7 @@ def test_the_epoch_that_is_kept_is_what_the_folder_holds(train: RunMain) -> None
     assert TrainConfig.from_file(RESULT / "config.yaml").keep == "last"
 
 
+@pytest.mark.usefixtures("no_onnx")
 def test_a_broken_test_image_does_not_cost_the_training(
     run_main: RunMain,
     monkeypatch: pytest.MonkeyPatch,

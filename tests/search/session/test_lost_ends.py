@@ -17,6 +17,8 @@ from search.run import main
 from search.session import runner
 from search.session.startup_text import say_time
 from search.study.attributes import OWNER
+from search.workers import forecast
+from tests.forked import Forked
 from tests.harness import NAME, SMALL, RunMain, SearchProcess, study
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up there")
@@ -87,18 +89,19 @@ def test_a_reader_that_goes_away_ends_a_search_as_ctrl_c_does(here: Path, lines:
     assert TrialState.RUNNING not in {trial.state for trial in found.trials}
 
 
+def measure_for_long() -> None:
+    """So that no trial begins."""
+    forecast.PROBE_S = 600.0
+
+
 def test_ctrl_c_before_the_first_trial_leaves_the_study_free(here: Path) -> None:
-    search = subprocess.Popen(
-        [sys.executable, "-m", "search.run", *LONG], stderr=subprocess.PIPE, text=True
-    )
-    assert search.stderr is not None
-    for line in search.stderr:
-        if line.startswith("limit"):
-            break
+    search = Forked("search.run", *LONG, prepare=measure_for_long)
+    while "\nlimit" not in search.said:
+        assert search.poll() is None, search.said
+        time.sleep(0.05)
     search.send_signal(signal.SIGINT)
-    err = search.stderr.read()
-    search.stderr.close()
-    assert search.wait() == 130
+    _, err = search.communicate(timeout=60)
+    assert search.returncode == 130
     assert err.endswith("interrupted; the same command goes on from here\n"), err
     assert study(NAME).user_attrs[OWNER] is None
 
