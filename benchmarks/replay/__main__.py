@@ -3,8 +3,9 @@
     python -m benchmarks.replay curves.jsonl.gz --select random,size --budgets 10,20,40
 
 A file has one JSON object on each line: {"params": 1200, "val_acc": [0.4, 0.5, ...], "config":
-{...}}. val_acc holds the accuracies after epochs 1, 2, ...; all lines have equally many. config may
-be left out.
+{...}, "one_class": 1}. val_acc holds the accuracies after epochs 1, 2, ...; all lines have equally
+many. one_class is the number of epochs at whose end the network gave all images the same class.
+config and one_class may be left out.
 
 Rows are drawn with replacement, the same ones for all rules. Every epoch counts, also those of
 stopped trials. Budgets are in full trainings.

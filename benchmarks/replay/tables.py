@@ -14,7 +14,7 @@ from paretrain.cli import UserError
 
 ONE_CLASS = 0.005
 """A network counts as predicting one class while its accuracy, from the first epoch on, stays this
-close to chance. Tables do not say it themselves."""
+close to chance, where its row does not say for how many epochs it did."""
 SLOW_MARGIN, SLOW_SHARE = 0.05, 0.2
 """A slow starter is this close to chance for this share of its epochs, but not at the end. A
 network that never learns is none."""
@@ -54,10 +54,21 @@ class Table:
 
 
 def make_row(
-    num_params: int, accs: tuple[float, ...], config: Mapping[str, Any], chance: float
+    num_params: int,
+    accs: tuple[float, ...],
+    config: Mapping[str, Any],
+    chance: float,
+    one_class_epochs: int | None = None,
 ) -> Row:
-    """Return a row with what follows from its curve."""
-    learns = next((i for i, acc in enumerate(accs) if abs(acc - chance) > ONE_CLASS), len(accs))
+    """Return a row with what follows from its curve.
+
+    `one_class_epochs`: so many in all were of one class, where that is known. Where classes differ
+    in their numbers of images, the curve alone does not say it.
+    """
+    near = ONE_CLASS if one_class_epochs is None else SLOW_MARGIN
+    learns = next((i for i, acc in enumerate(accs) if abs(acc - chance) > near), len(accs))
+    if one_class_epochs is not None:
+        learns = min(learns, one_class_epochs)
     start = accs[: math.ceil(SLOW_SHARE * len(accs))]
     slow = abs(accs[-1] - chance) > SLOW_MARGIN >= max(abs(acc - chance) for acc in start)
     one_class = tuple(i < learns for i in range(len(accs)))
@@ -80,13 +91,13 @@ def read_table(path: Path, chance: float) -> Table:
     """
     rows: list[Row] = []
     for where, line in _lines(path):
-        params, accs, config = _parse(line, where)
+        params, accs, config, one_class = _parse(line, where)
         if rows and len(accs) != len(rows[0].accs):
             raise UserError(
                 f"{where}: 'val_acc' has {len(accs)} epochs, the lines before have "
                 f"{len(rows[0].accs)}: all curves of a file must be equally long, so split the file"
             )
-        rows.append(make_row(params, accs, config, chance))
+        rows.append(make_row(params, accs, config, chance, one_class))
     if not rows:
         raise UserError(f"{path} has no curves: give one JSON object a line, {EXAMPLE}")
     table = make_table(path.name.split(".")[0], tuple(rows), chance)
@@ -122,7 +133,7 @@ def _text(path: Path) -> str:
     raise UserError(f"cannot read {path} ({why}): give a file of JSON lines, plain or gzip")
 
 
-def _parse(line: str, where: str) -> tuple[int, tuple[float, ...], Mapping[str, Any]]:
+def _parse(line: str, where: str) -> tuple[int, tuple[float, ...], Mapping[str, Any], int | None]:
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -140,4 +151,10 @@ def _parse(line: str, where: str) -> tuple[int, tuple[float, ...], Mapping[str, 
             raise UserError(f"{where}: 'val_acc' has {acc!r}: give accuracies from 0 to 1")
     if not isinstance(config, dict):
         raise UserError(f"{where}: 'config' is {config!r}: give an object, or leave it out")
-    return params, tuple(float(acc) for acc in accs), config
+    one_class = row.get("one_class")
+    if one_class is not None and one_class not in range(len(accs) + 1):
+        raise UserError(
+            f"{where}: 'one_class' is {one_class!r}: give a number of epochs, 0 to {len(accs)}, or "
+            "leave it out"
+        )
+    return params, tuple(float(acc) for acc in accs), config, one_class

@@ -243,6 +243,10 @@ def test_slow_starters_and_their_share() -> None:
     never = make_row(70, (0.1, 0.12, 0.1, 0.1, 0.1, 0.11), {}, 0.1)
     assert late.slow and not soon.slow and not never.slow
     assert late.one_class == (True, False, False, False, False, False)
+    # One class of unequal ones has another share of the images; and whoever has learned may forget.
+    assert sum(make_row(50, (0.08, 0.08, 0.12, 0.3), {}, 0.1, 2).one_class) == 2
+    assert sum(make_row(50, (0.1, 0.12, 0.2, 0.3), {}, 0.1, 0).one_class) == 0
+    assert sum(make_row(50, (0.1, 0.2, 0.1, 0.3), {}, 0.1, 2).one_class) == 1
     both = make_table("both", (late, soon), 0.1)
     trace = play(both, DivergenceRule(), 4)
     (line,) = results(both, "random", "none", [trace], [4], target=1.0)
@@ -489,6 +493,10 @@ GOOD = '{"params": 10, "val_acc": [0.2, 0.3]}\n{"params": 90, "val_acc": [0.2, 0
         (GOOD + "[1]\n", "line 3: got [1]: give an object"),
         (GOOD + '{"val_acc": [0.2, 0.3]}', "line 3: 'params' is None: give an integer"),
         (GOOD + '{"params": 1.5, "val_acc": [0.2, 0.3]}', "line 3: 'params' is 1.5"),
+        (
+            GOOD + '{"params": 1, "val_acc": [0.2, 0.3], "one_class": 3}',
+            "one_class' is 3: give a number of epochs, 0 to 2, or leave it out",
+        ),
         (GOOD + '{"params": 5, "val_acc": 0.2}', "line 3: 'val_acc' is 0.2: give a list"),
         (GOOD + '{"params": 5, "val_acc": [0.2, 71]}', "line 3: 'val_acc' has 71: give accur"),
         (GOOD + '{"params": 5, "val_acc": [0.2, NaN]}', "line 3: 'val_acc' has nan"),
