@@ -1,12 +1,10 @@
-"""Records learning curves of random networks of a space for the curve replay.
+"""Records learning curves of random networks of vgg_reduce for the curve replay.
 
     python -m benchmarks.record --data cifar10 --parts 0-9
-    python -m benchmarks.record --data cifar10 --parts 0-1 --space resnet9
 
 Every part is a search of this program (`--pruner none --sampler random`) with the part's number as
-its seed: 50 networks, 20 epochs. Parts that exist are left alone, so the same command goes on. Of
-vgg_reduce, even parts go to tuning/, odd ones to reporting/ (see the README beside them). No
-constant is chosen on those of another space.
+its seed: 50 networks, 20 epochs. Parts that exist are left alone, so the same command goes on. Even
+parts go to tuning/, odd ones to reporting/ (see the README beside them).
 """
 
 import argparse
@@ -21,14 +19,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.atomic import whole_or_not
-from search.problem.space import built_in_spaces
 from search.study import attributes as attr
 from search.study.records import read_record
 from search.study.storage import load_study
 
-TABLES = Path(__file__).parent / "tables"
-TUNED = "vgg_reduce"
-"""The space on which constants were chosen."""
+TABLE = Path(__file__).parent / "tables" / "vgg_reduce_cifar10"
 SETTINGS = {
     "image-size": "16",
     "fraction": "0.1",
@@ -42,22 +37,19 @@ SETTINGS = {
 """Options of every part. They give 1,000 training and 1,000 validation images."""
 
 
-def path_of(part: int, space: str = TUNED) -> Path:
-    """Return the file of a part. Those of TUNED go to the tuning and the reporting half in turn."""
-    table, name = TABLES / f"{space}_cifar10", f"part-{part:02d}.jsonl.gz"
-    if space == TUNED:
-        return table / ("reporting" if part % 2 else "tuning") / name
-    return table / name
+def path_of(part: int) -> Path:
+    """Return the file of a part. Parts go to the tuning and the reporting half in turn."""
+    return TABLE / ("reporting" if part % 2 else "tuning") / f"part-{part:02d}.jsonl.gz"
 
 
-def record(part: int, space: str, data: str, trials: int, workers: int) -> list[dict[str, Any]]:
+def record(part: int, data: str, trials: int, workers: int) -> list[dict[str, Any]]:
     """Train the networks of one part; return rows as the curve replay reads them."""
     options = [word for key, value in SETTINGS.items() for word in (f"--{key}", value)]
     with tempfile.TemporaryDirectory() as folder:
         storage = str(Path(folder) / "part.db")
         subprocess.run(
             [
-                *(sys.executable, "-m", "search.run", "--space", space, "--data", data),
+                *(sys.executable, "-m", "search.run", "--space", "vgg_reduce", "--data", data),
                 *("--trials", str(trials), "--seed", str(part), "--workers", str(workers)),
                 *("--storage", storage, "--study-name", "part", "--quiet", *options),
             ],
@@ -108,16 +100,15 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="Folder of CIFAR-10's images.")
     parser.add_argument("--parts", default="0-9", help="Numbers of the parts: FIRST-LAST.")
     parser.add_argument("--trials", type=int, default=50, help="Networks of each part.")
-    parser.add_argument("--space", default=TUNED, choices=built_in_spaces(), help="Their space.")
     parser.add_argument(
         "--workers", type=int, default=2, help="Worker processes, which share the cores."
     )
     options = parser.parse_args()
     first, last = (int(word) for word in options.parts.split("-"))
     for part in range(first, last + 1):
-        path = path_of(part, options.space)
+        path = path_of(part)
         if not path.exists():
-            write(path, record(part, options.space, options.data, options.trials, options.workers))
+            write(path, record(part, options.data, options.trials, options.workers))
             print(path, flush=True)
 
 
