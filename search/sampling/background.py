@@ -124,5 +124,8 @@ class BackgroundProposer:
         return self._proposer.hint_trust
 
     def close(self) -> None:
-        """End the thread; what is being made is thrown away."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread, when all that has ended has been learned. A proposal that is being made
+        is not waited for; nothing is learned after it."""
+        made = self._next is None or self._next.done() or self._next.cancel()
+        self._next = None
+        self._thread.shutdown(wait=made, cancel_futures=not made)
