@@ -40,7 +40,7 @@ def test_nobody_waits_at_the_end_for_a_proposal_that_nobody_needs() -> None:
     assert slow.begun.wait(60.0)
     closing = threading.Thread(target=background.close, daemon=True)
     closing.start()
-    closing.join(60.0)
+    closing.join(30.0)
     assert not closing.is_alive() and not slow.may_end.is_set()
     slow.may_end.set()
 
