@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.formatting import count_of
-from search.study.decisions import read_decisions
+from search.study.attributes import DECISIONS
+from search.study.decisions import read_decision
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ def control_arm(trials: Iterable[FrozenTrial]) -> ControlArm:
     """Counts finished trials. Each is judged by the first stop that it was spared."""
     would_stop = ended_above = 0
     for trial in trials:
-        decisions = read_decisions(trial) if trial.state == TrialState.COMPLETE else []
-        given_up = next((decision for decision in decisions if decision.spared), None)
+        stored = trial.user_attrs.get(DECISIONS, ()) if trial.state == TrialState.COMPLETE else ()
+        given_up = next((decision for decision in stored if decision.get("would_stop")), None)
         if given_up is not None:
             would_stop += 1
-            to_beat = given_up.evidence.to_beat if given_up.evidence else None
+            evidence = read_decision(given_up).evidence
+            to_beat = evidence.to_beat if evidence else None
             ended_above += trial.values[0] > (to_beat or 0.0)
     return ControlArm(would_stop, ended_above)

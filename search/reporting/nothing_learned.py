@@ -63,9 +63,13 @@ def nothing_learned_from(
 ) -> NothingLearned | None:
     """The same from what has been read of a study already."""
     chance = read_chance(attrs, trials)
-    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    finished = [record for trial in done if (record := read_record(trial)) is not None]
-    if not finished or chance.finds(finished):
+    finished = []
+    for trial in trials:
+        record = read_record(trial) if trial.state == TrialState.COMPLETE else None
+        if record is not None and chance.beaten_by(record.val_acc):
+            return None  # most often the first one, so that no other is read
+        finished += [] if record is None else [record]
+    if not finished:
         return None
     networks = count_of(len(finished), "finished network")
     who = "the one" if len(finished) == 1 else "none of the"

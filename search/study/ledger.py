@@ -76,7 +76,12 @@ _ROW = {
 def ledger(trials: Iterable[FrozenTrial], epochs: int, searching: bool = False) -> Ledger:
     """Add up trials that would each take `epochs` if none were stopped. `searching`: whether a
     search of theirs is going on; without one, what calls itself running was interrupted."""
-    rows = {field.name: Entry() for field in fields(Ledger)}
+    rows = {field.name: (0, 0, 0.0) for field in fields(Ledger)}
+
+    def add(row: str, epochs: int, seconds: float) -> None:
+        so_far = rows[row]
+        rows[row] = so_far[0] + 1, so_far[1] + epochs, so_far[2] + seconds
+
     for trial in trials:
         spent = trial.user_attrs.get(SPENT)
         if not spent:
@@ -86,10 +91,10 @@ def ledger(trials: Iterable[FrozenTrial], epochs: int, searching: bool = False) 
         row = _ROW[trial.state]
         if row == "running" and not searching:
             row = "waiting"
-        rows[row] += Entry(1, on_curve, seconds)
+        add(row, on_curve, seconds)
         if spent["epochs"] > on_curve or spent["lost_seconds"] > 0:
-            rows["lost"] += Entry(1, spent["epochs"] - on_curve, spent["lost_seconds"])
+            add("lost", spent["epochs"] - on_curve, spent["lost_seconds"])
         if trial.state == TrialState.PRUNED:
             left = max(0, epochs - on_curve)
-            rows["saved"] += Entry(1, left, left * seconds / max(on_curve, 1))
-    return Ledger(**rows)
+            add("saved", left, left * seconds / max(on_curve, 1))
+    return Ledger(**{row: Entry(*sums) for row, sums in rows.items()})

@@ -286,23 +286,35 @@ def _time(stored: object) -> datetime | None:
 def _parameters(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}
-    for name, (_, _, _, number, text) in _by_name(rows, "parameter").items():
-        try:
-            distribution = _distribution(text)
-            value = _real(number)
-        except ValueError as error:
-            raise ValueError(f"{_parameter(name)[:80]} {error}") from None
+    for _, _, stored, number, text in rows:
         # Whole numbers, such as places of choices, come again with nearly every trial.
-        known = value.is_integer() and isinstance(text, str) and len(text) <= _KNOWN
-        params[name] = _known_in_range(text, value) if known else _in_range(distribution, value)
-        if params[name] is _OUTSIDE:
-            raise ValueError(f"{_parameter(name)} is {short(value)}, outside its range")
-        distributions[name] = distribution
+        again = type(number) is float and number.is_integer() and type(text) is type(stored) is str
+        read = _known_parameter if again and len(text) <= _KNOWN else _parameter
+        name, value, distribution = read(stored, number, text)
+        params[name], distributions[name] = value, distribution
+    if len(params) < len(rows):
+        raise ValueError("has two parameters of one name")
     return params, distributions
 
 
-def _parameter(name: str) -> str:
+def _parameter(stored: object, number: object, text: object) -> tuple[str, Any, BaseDistribution]:
+    """Its name, what its number stands for, and its range. Raises ValueError."""
+    name = _about("name of a parameter", read_name, stored)
+    try:
+        distribution = _distribution(text)
+        value = _in_range(distribution, _real(number))
+    except ValueError as error:
+        raise ValueError(f"{_shown(name)[:80]} {error}") from None
+    if value is _OUTSIDE:
+        raise ValueError(f"{_shown(name)} is {short(number)}, outside its range")
+    return name, value, distribution
+
+
+def _shown(name: str) -> str:
     return visible(f"parameter '{name}'")
+
+
+_known_parameter = lru_cache(_KNOWN)(_parameter)
 
 
 _OUTSIDE = object()
@@ -315,11 +327,6 @@ def _in_range(distribution: BaseDistribution, value: float) -> Any:
         return stands_for if allows(distribution, stands_for) else _OUTSIDE
     except (ValueError, TypeError, IndexError, OverflowError):
         return _OUTSIDE
-
-
-@lru_cache(_KNOWN)
-def _known_in_range(text: str, value: float) -> Any:
-    return _in_range(_known_distribution(text), value)
 
 
 def _distribution(text: object) -> BaseDistribution:

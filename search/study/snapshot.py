@@ -133,12 +133,15 @@ class StudySnapshot:
     @cached_property
     def records(self) -> list[TrialRecord]:
         """Every trial with an epoch."""
-        return [record for t in self.trials if (record := read_record(t)) is not None]
+        known = {record.number: record for record in self.finished}
+        read = (known.get(trial.number) or read_record(trial) for trial in self.trials)
+        return [record for record in read if record is not None]
 
     @cached_property
     def finished(self) -> list[TrialRecord]:
         """Trials that ran to their end."""
-        return [record for record in self.records if record.state == TrialState.COMPLETE]
+        ended = (trial for trial in self.trials if trial.state == TrialState.COMPLETE)
+        return [record for trial in ended if (record := read_record(trial)) is not None]
 
     @cached_property
     def chance(self) -> Chance:
@@ -155,7 +158,7 @@ class StudySnapshot:
         """The Pareto front of the finds, smallest first."""
         return pareto_front(self.finds)
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
         """Where epochs and seconds went."""
         return ledger(self.trials, self.epochs, searching=self.running)

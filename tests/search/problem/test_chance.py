@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from scipy.special import bdtrc
 
 from search.problem.chance import LEVEL, Chance
 from tests.makers import Net
@@ -23,6 +24,19 @@ def test_chance_is_beaten_where_the_binomial_sum_is_at_most_the_level(
     chance = Chance(share, images)
     for right in range(images + 1):
         assert chance.beaten_by(right / images) == (by_luck(right, images, share) <= LEVEL)
+
+
+@pytest.mark.parametrize(("images", "share"), [(10_000, 0.1), (50_000, 0.001), (2_000, 0.9)])
+def test_many_images_are_counted_as_scipy_counts_them(images: int, share: float) -> None:
+    mean, deviation = images * share, math.sqrt(images * share * (1 - share))
+    for right in range(int(mean), min(images, int(mean + 6 * deviation)) + 1):
+        luck = float(bdtrc(right - 1, images, share))
+        assert Chance(share, images).beaten_by(right / images) == (luck <= LEVEL)
+
+
+def test_one_class_is_always_right_and_one_that_never_occurs_never() -> None:
+    assert not Chance(1.0, 50).beaten_by(1.0) and Chance(1.0, 50).too_few_images
+    assert Chance(0.0, 50).beaten_by(1 / 50) and not Chance(0.0, 50).beaten_by(0.0)
 
 
 @pytest.mark.parametrize(("images", "share"), [(80, 0.2375), (404, 0.1), (12, 0.5)])
