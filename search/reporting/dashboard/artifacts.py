@@ -28,7 +28,7 @@ PREFIX = "artifacts:"
 _OURS = "d0a3-"
 """Begins the ids of the artifacts that are made here, and no random one, which goes on for longer.
 These ids sort as artifacts are to be shown, unlike random ones."""
-_MIMES = {".png": "image/png", ".csv": "text/csv", ".html": "text/html"}
+_MIMES = {"card.png": "image/png", "report.html": "text/html"}
 _NAMES = ("card.png", "per_class.csv", "confusion.csv", "curve.csv")
 REPORT = "report.html"
 
@@ -65,7 +65,7 @@ def _named(begin: str, name: str) -> tuple[str, str]:
     meta = {
         "artifact_id": f"{begin}-{place}",
         "filename": name,
-        "mimetype": _MIMES[Path(name).suffix],
+        "mimetype": _MIMES.get(name, "text/csv"),
         "encoding": None,
     }
     return f"{PREFIX}{meta['artifact_id']}", json.dumps(meta)

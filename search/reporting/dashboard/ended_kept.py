@@ -1,6 +1,7 @@
 """Answers with a study in which trials that have ended are turned into JSON once. optuna-dashboard
 itself makes all of it anew for every browser: 107 MB at 10,000 trials."""
 
+import copy
 import json
 import re
 import threading
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import optuna
 from optuna.trial import FrozenTrial
+from pydantic_core import to_json
 
 from search.problem.optuna_internals import id_of
 from search.reporting.dashboard.ended_once import Serialize, serializer
@@ -21,9 +23,6 @@ from search.reporting.dashboard.theme import Application
 
 STUDY = re.compile(r"/api/studies/(\d+)/?")
 """The path of the answer with all of a study."""
-_UNSEEN = ("distribution", "param_external_pytyp")
-"""What an answer says of each parameter of each trial, half of it, and the page of version 0.21
-never looks at: it takes ranges from the study's."""
 _OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?(\d+):")
 """Begins the names of those attributes of a study that belong to one trial."""
 _NO_TRIALS = 10**9
@@ -103,11 +102,22 @@ class _TrialTexts:
         known = kept.texts.get(id_of(trial))
         if known is not None and known[0] is trial and known[1] == attrs:
             return known[2]
-        told = self._serialize(study_id, trial, attrs)
-        for param in told["params"]:
-            for name in _UNSEEN:
-                param.pop(name, None)
-        text = json.dumps(told).encode()
+        bare = copy.copy(trial)
+        bare.params = {}
+        text = to_json(self._serialize(study_id, bare, attrs) | {"params": _params(trial)})
         if trial.state.is_finished():
             kept.texts[id_of(trial)] = trial, attrs, text
         return text
+
+
+def _params(trial: FrozenTrial) -> list[dict[str, Any]]:
+    """What optuna-dashboard says of parameters, without their ranges and types: half of an answer,
+    at which the page of version 0.21 never looks, because it takes ranges from the study's."""
+    return [
+        {
+            "name": name,
+            "param_internal_value": trial.distributions[name].to_internal_repr(value),
+            "param_external_value": str(value),
+        }
+        for name, value in trial.params.items()
+    ]
