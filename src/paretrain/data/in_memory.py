@@ -117,7 +117,8 @@ def _array(split: Split, image: Any) -> np.ndarray:
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
+    wrong = array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4))
+    if wrong or not array.size:
         raise UserError(
             f"data: an image of {split} has shape {tuple(array.shape)}: must be (H, W), (H, W, 3) "
             "or (3, H, W)"
@@ -141,6 +142,13 @@ def _pixels(split: Split, images: list[np.ndarray]) -> list[np.ndarray]:
         return images
     if any(image.dtype.kind not in "buif" for image in images):
         raise UserError(f"data: images of {split} hold no numbers: must be pixels")
+    # Minimum and maximum of several images would hide it: NaN is neither less nor more.
+    unknown = next((i for i, image in enumerate(images) if not np.isfinite(image).all()), None)
+    if unknown is not None:
+        raise UserError(
+            f"data: image {unknown} of {split} (counted from 0) has a pixel that is NaN or "
+            "infinite: give it a value from 0 to 1, or leave the image out"
+        )
     least = min(float(image.min()) for image in images)
     most = max(float(image.max()) for image in images)
     whole = all(image.dtype.kind != "f" or not np.any(image % 1) for image in images)
@@ -162,7 +170,7 @@ def _label(split: Split, label: Any) -> str:
                 "text for each image"
             )
         label = label.item()
-    if isinstance(label, float) and label == int(label):
+    if isinstance(label, float) and label.is_integer():
         label = int(label)
     if not isinstance(label, int | str) or not str(label).strip():
         raise UserError(f"data: a label of {split} is {label!r}: must be a whole number or a text")

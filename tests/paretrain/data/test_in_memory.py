@@ -1,5 +1,6 @@
 """Images that are in memory, as a source."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from paretrain.data.parts import Part
 
 PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 LABELS = [0, 1] * 6
+ONE_PIXEL = np.zeros(PIXELS_NHWC.shape, bool)
+ONE_PIXEL[2, 3, 4, 1] = True
 
 
 def loaded(data: object, size: int = 8) -> Part:
@@ -131,6 +134,11 @@ def test_images_are_stored_once_and_nothing_is_left_half_written() -> None:
         ((PIXELS_NHWC, np.eye(2)[LABELS]), "a label of train has shape (2,)"),
         ((PIXELS_NHWC, [0.5, 1] * 6), "label of train is 0.5"),
         ((PIXELS_NHWC, [None, 1] * 6), "label of train is None"),
+        ((PIXELS_NHWC, [math.nan, 1] * 6), "label of train is nan"),
+        ((PIXELS_NHWC, [math.inf, 1] * 6), "label of train is inf"),
+        ((np.where(ONE_PIXEL, np.nan, PIXELS_NHWC / 255), LABELS), "image 2 of train (counted"),
+        ((np.where(ONE_PIXEL, -np.inf, PIXELS_NHWC / 255), LABELS), "image 2 of train (counted"),
+        ((np.zeros((12, 0, 8, 3), np.uint8), LABELS), "shape (0, 8, 3)"),
         ([PIXELS_NHWC[0]] * 3, "an item of the list is ndarray"),
     ],
 )
