@@ -21,12 +21,13 @@ def explain(
 ) -> int:
     """One trial, in plain words."""
     from search.reporting.nothing_learned import nothing_learned
-    from search.reporting.story import story
+    from search.reporting.story import story, traceback_of
     from search.study.records import find_trial
     from search.study.storage import load_study
 
     study = load_study(storage, study_name)
-    for line in story(study, find_trial(study, trial)):
+    found = find_trial(study, trial)
+    for line in (*story(study, found), *traceback_of(found)):
         typer.echo(line)
     if nothing := nothing_learned(study):
         for line in nothing.lines:

@@ -81,8 +81,8 @@ def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
         plain = sum(getattr(config.network, "norm", "batch") != "batch" for config in configs)
         small = sum(config.init == "normal0.01" for config in configs)
         # What all of them had already is no advice.
-        facts = [f"{plain} of {len(configs)} have no BatchNorm"] if plain else []
-        facts += [f"{small} begin with weights of deviation 0.01"] if small else []
+        facts = [f"no BatchNorm in {plain} of {len(configs)}"] if plain else []
+        facts += [f"first weights of deviation 0.01 in {small}"] if small else []
         tries = ["BatchNorm"] if plain else []
         tries += ["kaiming_uniform weights"] if small else []
         rates = _learning_rates(configs)
@@ -92,7 +92,7 @@ def _advice(cause: str, trials: Sequence[FrozenTrial]) -> str:
         return f"{said[0].upper()}{said[1:]}: try {', and '.join(tries)}."
     if cause == DAMAGED:
         return "Restore the database from a copy; all others count as they are."
-    return "The attributes of the trial have the traceback (stderr)."
+    return f"search.explain --trial {trials[-1].number} shows the traceback."
 
 
 def _learning_rates(configs: Sequence[TrainConfig]) -> str:

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.formatting import count_of, percent, short_count
 from paretrain.metric import NAMES
+from paretrain.safe_text import visible
 from search.problem.chance import Chance
 from search.problem.front import best_at_size
 from search.problem.objective import Objective, with_unit
@@ -37,6 +38,14 @@ def story(study: optuna.Study, trial: FrozenTrial) -> list[str]:
         chance_of(study),
         bool(at_work(study.user_attrs)),
     )
+
+
+def traceback_of(trial: FrozenTrial) -> list[str]:
+    """What Python said when the trial failed, line by line as it stands; empty if nothing did."""
+    text = str(trial.user_attrs.get(attr.STDERR) or "").rstrip()
+    if trial.state != TrialState.FAIL or not text:
+        return []
+    return ["What its process said:", *(visible(line) for line in text.split("\n"))]
 
 
 def sizes_by_number(trials: Iterable[FrozenTrial], objective: Objective) -> dict[int, str]:

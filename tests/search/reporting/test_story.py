@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.reporting.story import sentence, story
+from search.reporting.story import sentence, story, traceback_of
 from search.stopping.rule import Decision, Evidence
 from search.study.owner import beat
 
@@ -106,6 +106,13 @@ def test_trials_in_every_state_have_a_story() -> None:
     assert ending(TrialState.FAIL, "failed: killed", trained=False)[-1] == (
         "It has no epoch: failed: killed."
     )
+    assert traceback_of(study.trials[-1]) == []
+    told["stderr"] = "Traceback:\n  in forward\nIndexError: \x1b[2J\n"
+    ending(TrialState.FAIL, "failed: IndexError")
+    said, *lines = traceback_of(study.trials[-1])
+    assert said == "What its process said:"
+    assert lines == ["Traceback:", "  in forward", "IndexError: \\x1b[2J"]
+    del told["stderr"]
     assert ending(TrialState.PRUNED, "epoch 2")[-1] == "Stopped after epoch 2 of 6."
     told["steps"] = "eager: only 12 steps"
     assert "Steps on the GPU: eager: only 12 steps." in ending(TrialState.PRUNED, "epoch 2")
