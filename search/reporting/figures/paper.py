@@ -19,6 +19,7 @@ from matplotlib.ticker import MultipleLocator, NullLocator
 
 from paretrain.atomic import whole_or_not
 from search.reporting.earlier_files import MAKER
+from search.reporting.figures.style import DOUBLE_CLICK
 
 FORMATS = ("png", "svg", "pdf")
 WIDTH, HEIGHT, DPI = 6.4, 4.2, 300
@@ -213,7 +214,7 @@ def _annotate(axes: Axes, note: Mapping[str, Any]) -> None:
     x_side, y_side = (sides.get(note.get(ref, ""), "data") for ref in ("xref", "yref"))
     upright = note.get("yanchor", "middle")
     axes.annotate(
-        note["text"],
+        note["text"].removesuffix(DOUBLE_CLICK),
         (note["x"], note["y"]),
         xycoords=(x_side, y_side),
         ha=note.get("xanchor", "center"),

@@ -11,7 +11,15 @@ from optuna.trial import TrialState
 from paretrain.metric import NAMES
 from search.problem.objective import Objective, in_database
 from search.reporting.figures.front_axes import Region, accuracy_axis, region_of, size_axis
-from search.reporting.figures.style import BLUE, GREY, ORANGE, PURPLE, RED, empty_figure
+from search.reporting.figures.style import (
+    BLUE,
+    DOUBLE_CLICK,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    empty_figure,
+)
 from search.study.attributes import PROVENANCE
 from search.study.records import TrialRecord
 from search.study.snapshot import StudySnapshot
@@ -42,7 +50,7 @@ def pareto_figure(snapshot: StudySnapshot) -> go.Figure:
         figure.add_annotation(
             **{"x": 0.01, "xref": "paper", "xanchor": "left", "showarrow": False},
             **{"y": 0.01, "yref": "paper", "yanchor": "bottom"},
-            text=f"{outside} more outside: double click",
+            text=f"{outside} more outside{DOUBLE_CLICK}",
         )
     figure.update_xaxes(**size_axis(snapshot.objective, region))
     figure.update_yaxes(**accuracy_axis(region, snapshot.metric))

@@ -30,6 +30,9 @@ AXES: dict[Objective, str] = {
 }
 """The title of the size axis, with its unit."""
 
+DOUBLE_CLICK = ": double click"
+"""The end of a text in a figure that says what to do. Pictures for papers leave it out."""
+
 
 def empty_figure(title: str, height: int = 450) -> go.Figure:
     """A figure without traces, with the look of all of ours."""

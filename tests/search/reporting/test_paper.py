@@ -18,7 +18,7 @@ from search.reporting.earlier_files import HEADS
 from search.reporting.figures.comparison import fronts_figure, growths_figure
 from search.reporting.figures.paper import draw, save_figure
 from search.reporting.figures.pareto import pareto_figure
-from search.reporting.figures.style import BLUE
+from search.reporting.figures.style import BLUE, DOUBLE_CLICK
 from search.reporting.paper import FIGURES, places, write_figures, write_table
 from search.reporting.text import front_table
 from search.study.snapshot import StudySnapshot, read_snapshot
@@ -132,3 +132,10 @@ def test_a_study_without_a_network_has_neither(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no trained network yet"):
         write_figures(snapshot, tmp_path / "figures")
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"s"}
+
+
+def test_a_picture_does_not_tell_its_reader_to_click() -> None:
+    figure = go.Figure(go.Scatter(x=[1], y=[1]))
+    figure.add_annotation(x=0.01, y=0.01, showarrow=False, text=f"3 more outside{DOUBLE_CLICK}")
+    (axes,) = draw(figure).axes
+    assert [text.get_text() for text in axes.texts] == ["3 more outside"]
