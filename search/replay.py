@@ -17,7 +17,6 @@ from typer import Option
 
 from paretrain.cli import UserError, help_text, run_command
 from paretrain.doing import Doing
-from paretrain.formatting import count_of
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Device, Storage, StudyName, TrialNumber, Trust
 from search.study.attributes import CURVE, PROVENANCE, THREADS
@@ -102,7 +101,9 @@ def _line(comparison: EpochComparison, epochs: int) -> str:
 def _conclude(compared: list[EpochComparison], differing: list[str]) -> int:
     first = next((comparison.epoch for comparison in compared if comparison.unequal), None)
     if first is None:
-        typer.echo(f"equal to the last bit in all {count_of(len(compared), 'epoch')}")
+        epochs = len(compared)
+        which = f"all {epochs} epochs" if epochs > 1 else "the only epoch"
+        typer.echo(f"equal to the last bit in {which}")
         if differing:
             typer.echo(f"although these differ: {'; '.join(differing)}")
         return EXIT_EQUAL

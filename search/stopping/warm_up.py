@@ -67,6 +67,8 @@ def warm_up(trial: Curve, view: View, look: int) -> Decision:
         why = f"#{rival.number} then had {rival.val_acc:.1%} ({size})"
         return Decision(True, why, replace(evidence, to_beat=rival.val_acc))
     learned = sum(curve.learned for curve in view.finished)
+    if not learned:
+        return Decision(False, "no trial has finished and learned yet", evidence)
     trials = "1 trial has" if learned == 1 else f"{learned} trials have"
     return Decision(False, f"only {trials} finished and learned", evidence)
 

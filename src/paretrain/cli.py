@@ -149,7 +149,9 @@ def _invoke(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
         if answer := not_done(option):
             raise UserError(f"no option {option}: {answer}") from None
         message = error.format_message().rstrip(".").replace("Value error, ", "")
-        raise UserError(f"{message}{_given_value(error)}. See: {name} --help") from None
+        said = f"{message}{_given_value(error)}"
+        end = "" if said.endswith("?") else "."
+        raise UserError(f"{said}{end} See: {name} --help") from None
     return code if isinstance(code, int) else 0
 
 

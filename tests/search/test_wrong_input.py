@@ -327,7 +327,8 @@ def test_train(arguments: list[str], message: str, refused: Refused) -> None:
         (["check", "hints.py"], "HINTS in hints.py is list, must be a dict"),
         (["check", "hint_text.py"], "HINTS['width'] in hint_text.py is '4': suggest allows 2 to 8"),
         (["show", "resnet9", "--classes", "1"], "greater than or equal to 2, got '1'"),
-        (["print", "resnet9"], "No such command 'print'"),
+        (["print", "resnet9"], "No such command 'print'. See: "),
+        (["shw", "resnet9"], "No such command 'shw'. Did you mean 'show'? See: "),
     ],
     ids=words,
 )

@@ -187,7 +187,7 @@ def test_a_judgement_is_made_once_however_often_it_is_asked_for() -> None:
     assert not watched.should_prune() and watched.reason == ""
     watched.report(0.5, 1)
     assert [watched.should_prune() for _ in range(3)] == [False] * 3
-    assert watched.reason == "epoch 1: 50.0%, only 0 trials have finished and learned"
+    assert watched.reason == "epoch 1: 50.0%, no trial has finished and learned yet"
     assert len(study.trials[0].user_attrs[FRONT_PRUNER]["decisions"]) == 1
 
 
