@@ -55,11 +55,12 @@ def confirm_front(
     from search.session.engine import refuse_engine
     from search.session.remembered import STORAGE_WAIT_S
     from search.session.repeating import Repetition
-    from search.study.attributes import SETTINGS
+    from search.study.attributes import IDENTITY, SETTINGS
     from search.study.images import chance_of
     from search.study.patience import patient
     from search.study.records import read_records
     from search.study.repeats import confirm, fresh_seeds, read_repeats
+    from search.study.snapshot import objective_of
     from search.study.storage import check_writable, load_study, one_line, say
 
     refuse_engine(engine, ray_address, mps=False)
@@ -92,7 +93,9 @@ def confirm_front(
             if missing:
                 who = Workers(workers, pick_device(device), engine, ray_address, folder)
                 failed = train_repetitions(study, missing, storage, who)
-            print_confirmation(Screen(), front, confirm(front, read_repeats(study)))
+            found = confirm(front, read_repeats(study))
+            objective = objective_of(study.user_attrs.get(IDENTITY, {}))
+            print_confirmation(Screen(), front, found, objective)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -21,7 +21,7 @@ from paretrain.formatting import percent
 from paretrain.paths import file_to_write
 from paretrain.screen import Screen
 from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
-from search.study.attributes import THREADS
+from search.study.attributes import IDENTITY, THREADS
 from search.study.collector import without_collector
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def export(
     from search.study.records import read_records
     from search.study.repeats import confirm, read_repeats
     from search.study.selection import by_number
+    from search.study.snapshot import objective_of
     from search.study.storage import load_study
 
     criterion = _criterion(
@@ -122,7 +123,8 @@ def export(
     else:
         _write(out, text)
     # What is piped into a file is the configuration alone.
-    lines = screen_lines(out, finds, chosen, confirmed, chance)
+    objective = objective_of(study.user_attrs.get(IDENTITY, {}))
+    lines = screen_lines(out, finds, chosen, confirmed, chance, objective)
     lines[-1:-1] = images_lines(study, chosen, all_images)
     if is_lost(images):
         where = out or "the configuration"

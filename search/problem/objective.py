@@ -24,6 +24,14 @@ WORDS: dict[Objective, str] = {
     "latency": "time of one image on this device, measured when a trial begins",
     "size_mb": "bytes of the file with the weights",
 }
+SMALLER: dict[Objective, str] = {
+    "params": "a smaller one",
+    "trainable": "one with fewer trainable parameters",
+    "flops": "one with fewer FLOPs",
+    "latency": "a faster one",
+    "size_mb": "one with a smaller file",
+}
+"""A network that is better in the second objective, for sentences."""
 METRICS: dict[Objective, str] = {
     "params": "params",
     "trainable": "trainable",

@@ -28,15 +28,22 @@ def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
         for key in sorted({*first.identity, *study.identity} - MAY_DIFFER):
             reference, own = first.identity.get(key), study.identity.get(key)
             if reference != own:
-                what = "other images" if key == "data" else f"another {key}"
+                what = "other" if key.endswith("s") else "another"
+                what = "other images" if key == "data" else f"{what} {key}"
                 raise UserError(
-                    f"'{study.name}' has {what} ({own}) than '{first.name}' ({reference}), so "
+                    f"'{study.name}' has {what} ({_said(own)}) than '{first.name}' "
+                    f"({_said(reference)}), so "
                     "their accuracies cannot be compared: compare studies of the same images, "
                     "split, objective and metric"
                 )
 
     if not any(study.front for study in studies):
         raise UserError(f"nothing to compare: {'; '.join(lines_of_nothing_learned(studies))}")
+
+
+def _said(value: object) -> str:
+    """A list without Python's brackets and quotes."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def lines_of_nothing_learned(studies: Sequence[StudySnapshot]) -> list[str]:

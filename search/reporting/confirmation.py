@@ -6,19 +6,25 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.metric import NAMES
+from search.problem.objective import SMALLER, TITLES, Objective, shown
 from search.study.records import TrialRecord
 from search.study.repeats import Confirmed
 
 
 def print_confirmation(
-    console: Console, front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
+    console: Console,
+    front: Sequence[TrialRecord],
+    confirmed: Mapping[int, Confirmed],
+    objective: Objective,
 ) -> None:
-    """Prints a table, then sentences. `confirmed`: what repeats say, by trial number."""
+    """Prints a table, then sentences. `confirmed`: what repeats say, by trial number. The objective
+    has a column of its own where it is not the number of parameters."""
     metric = front[0].config.metric if front else "acc"
     by = "" if metric == "acc" else f", validation {NAMES[metric]}"
     title = f"The front, trained again with other seeds{by}"
     table = Table(title=title, title_justify="left", box=None)
-    for name in ("Parameters", "Trial", "Found", "Repeats", "Mean", "95 %", "Rank"):
+    own_column = [TITLES[objective]] if objective != "params" else []
+    for name in ("Parameters", *own_column, "Trial", "Found", "Repeats", "Mean", "95 %", "Rank"):
         table.add_column(name, justify="right")
     table.add_column("")
     repeated = [record for record in front if record.number in confirmed]
@@ -33,6 +39,7 @@ def print_confirmation(
             moved += f" -> {after[record.number]}"
         table.add_row(
             f"{record.num_params:,}",
+            *([shown(objective, record.size)] if own_column else []),
             f"#{record.number}",
             f"{record.val_acc:.2%}",
             str(result.count),
@@ -42,7 +49,7 @@ def print_confirmation(
             "lucky" if result.lucky else "",
         )
     console.print(table)
-    for line in confirmation_lines(repeated, confirmed):
+    for line in confirmation_lines(repeated, confirmed, objective):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -60,7 +67,7 @@ def ranks(
 
 
 def confirmation_lines(
-    front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed]
+    front: Sequence[TrialRecord], confirmed: Mapping[int, Confirmed], objective: Objective
 ) -> list[str]:
     """Sentences: who was lucky, whether the ranks hold, and who would leave the front."""
     lines = []
@@ -79,7 +86,7 @@ def confirmation_lines(
         lines.append(text)
     if beaten := _beaten(front, confirmed):
         lines.append(
-            "By the means no longer on the front, because a smaller one is as good: "
+            f"By the means no longer on the front, because {SMALLER[objective]} is as good: "
             f"{', '.join(beaten)}"
         )
     return lines

@@ -12,6 +12,7 @@ from paretrain.metric import NAMES
 from paretrain.shell import command_line
 from search.problem.chance import Chance
 from search.problem.front import pareto_front
+from search.problem.objective import Objective
 from search.study.attributes import PROVENANCE, THREADS
 from search.study.images import read_images
 from search.study.records import TrialRecord
@@ -89,6 +90,7 @@ def screen_lines(
     chosen: TrialRecord,
     confirmed: Confirmed | None,
     chance: Chance,
+    objective: Objective,
 ) -> list[str]:
     """Lines that say what was written, what the trial's neighbours on the front would give instead,
     and what to do next. `out`: the file, or None for standard output. `finds`: finished trials that
@@ -104,7 +106,7 @@ def screen_lines(
     if not chance.beaten_by(chosen.val_acc):
         lines.append(f"  it is {chance.explained(chosen.val_acc)}")
     if finds:
-        lines += [f"  {line}" for line in neighbours(finds, chosen)]
+        lines += [f"  {line}" for line in neighbours(finds, chosen, objective)]
     if confirmed is not None:
         lines.append(f"  {describe_confirmed(confirmed)}")
     elif chosen in pareto_front(finds):

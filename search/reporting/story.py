@@ -91,7 +91,7 @@ def story_among(
         lines += _wrapped(expected_words(score))
     for decision in read_decisions(trial):
         lines += _wrapped(sentence(decision, epochs, sizes), "- ")
-    return lines + _wrapped(_end(trial, record, finds, epochs, chance, searching))
+    return lines + _wrapped(_end(trial, record, finds, epochs, objective, chance, searching))
 
 
 def _own_size(record: TrialRecord, objective: Objective) -> str:
@@ -106,6 +106,7 @@ def _end(
     record: TrialRecord,
     finds: Sequence[TrialRecord],
     epochs: int,
+    objective: Objective,
     chance: Chance,
     searching: bool,
 ) -> str:
@@ -121,7 +122,7 @@ def _end(
                 return f"Finished at {record.val_acc:.1%}: on the front."
             return (
                 f"Finished at {record.val_acc:.1%}: not on the front, trial {rival.number} has "
-                f"{rival.val_acc:.1%} with {short_count(rival.num_params)} parameters."
+                f"{rival.val_acc:.1%} with {with_unit(objective, rival.size)}."
             )
         case TrialState.PRUNED:
             return f"Stopped after epoch {len(record.curve.accs)} of {epochs}."

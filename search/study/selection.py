@@ -4,8 +4,9 @@ chance."""
 from collections.abc import Sequence
 
 from paretrain.cli import UserError
-from paretrain.formatting import percent, short_count
+from paretrain.formatting import percent
 from search.problem.front import knee, pareto_front
+from search.problem.objective import Objective, with_unit
 from search.study.records import TrialRecord
 
 ROUNDING = 1e-9
@@ -61,17 +62,21 @@ def at_knee(records: Sequence[TrialRecord]) -> TrialRecord:
     return knee(pareto_front(records))
 
 
-def neighbours(records: Sequence[TrialRecord], chosen: TrialRecord) -> list[str]:
-    """What the next smaller and next larger members of the front would give instead."""
+def neighbours(
+    records: Sequence[TrialRecord], chosen: TrialRecord, objective: Objective
+) -> list[str]:
+    """What the next smaller and next larger members of the front would give instead; the next
+    faster and slower ones where the objective is a time."""
     front = pareto_front(records)
     smaller = [record for record in front if record.size < chosen.size]
     larger = [record for record in front if record.size > chosen.size]
     lines = []
-    for word, others in (("smaller", smaller[-1:]), ("larger", larger[:1])):
+    less, more = ("faster", "slower") if objective == "latency" else ("smaller", "larger")
+    for word, others in ((less, smaller[-1:]), (more, larger[:1])):
         for other in others:
             margin = 100 * (other.val_acc - chosen.val_acc)
             lines.append(
-                f"next {word}: #{other.number}, {short_count(other.num_params)} parameters, "
+                f"next {word}: #{other.number}, {with_unit(objective, other.size)}, "
                 f"{margin:+.2f} points"
             )
     return lines

@@ -19,3 +19,12 @@ def test_studies_are_compared_only_where_data_agree(tmp_path: Path, run_main: Ru
     assert code == 2 and "'c' has other images (other) than 'a' (same)" in err
     code, _, err = run_main(compare, "a", *place)
     assert code == 2 and "two different studies" in err
+
+
+def test_what_differs_is_named_in_words(tmp_path: Path, run_main: RunMain) -> None:
+    storage = str(tmp_path / "s.db")
+    mixed_study(storage, "plain")
+    mixed_study(storage, "even", metric="balanced_acc")
+    code, _, err = run_main(compare, "plain", "even", "--storage", storage)
+    assert code == 2 and "'even' has other objectives (" in err
+    assert "params minimize) than 'plain' (val_acc maximize, params minimize)" in err

@@ -9,9 +9,11 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from paretrain.config import SGDConfig, TrainConfig, VGGConfig, VGGStage
-from search.reporting.story import sentence, story, traceback_of
+from search.problem.chance import Chance
+from search.reporting.story import sentence, story, story_among, traceback_of
 from search.stopping.rule import Decision, Evidence
 from search.study.owner import beat
+from tests.makers import record
 
 EVIDENCE = Evidence(
     epoch=6,
@@ -117,3 +119,17 @@ def test_trials_in_every_state_have_a_story() -> None:
     told["steps"] = "eager: only 12 steps"
     assert "Steps on the GPU: eager: only 12 steps." in ending(TrialState.PRUNED, "epoch 2")
     assert ending(TrialState.COMPLETE, "finished")[-1] == "Finished at 40.0%: on the front."
+
+
+def test_a_faster_rival_is_told_by_its_time() -> None:
+    rival, own = record(4, 4_684, 0.5), record(2, 1_389, 0.4)
+    rival = replace(rival, curve=replace(rival.curve, size=1_110))
+    attrs = {
+        "config": own.config.to_dict(),
+        "num_params": own.num_params,
+        "size": 1_770,
+        "curve": {"val_acc": [0.4], "health": ["ok"]},
+    }
+    trial = create_trial(state=TrialState.COMPLETE, values=[0.4, 1.77], user_attrs=attrs)
+    told = story_among(trial, [rival], 1, "latency", {}, Chance(0.1), searching=False)
+    assert " ".join(told).endswith("not on the front, trial 4 has 50.0% with 1.11 ms.")

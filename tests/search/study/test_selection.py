@@ -26,6 +26,8 @@ def test_an_unknown_trial_names_those_that_there_are() -> None:
 
 
 def test_neighbours_say_what_more_or_less_size_gives() -> None:
-    smaller, larger = neighbours(RECORDS, RECORDS[2])
+    smaller, larger = neighbours(RECORDS, RECORDS[2], "params")
     assert "next smaller: #1" in smaller and "-40.00 points" in smaller
     assert "next larger: #4" in larger and "+3.00 points" in larger
+    faster, slower = neighbours(RECORDS, RECORDS[2], "latency")
+    assert faster.startswith("next faster: #1, 1 ms,") and slower.startswith("next slower: #4, 50")
