@@ -77,11 +77,15 @@ def sizes(trials: Sequence[int], more: int, steps: Sequence[str]) -> list[dict[s
     return [
         {
             "processor seconds": name,
-            **{f"{size:,}": f"{found[size][name]:.3g}" for size in found},
+            **{f"{size:,}": _shown(found[size][name]) for size in found},
             "exponent": exponent({size: found[size][name] for size in found}),
         }
         for name in next(iter(found.values()))
     ]
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def main() -> None:
