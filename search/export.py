@@ -20,7 +20,14 @@ from paretrain.doing import Doing
 from paretrain.formatting import percent
 from paretrain.paths import file_to_write
 from paretrain.screen import Screen
-from search.option_values import STUDIES_DB, Storage, StudyName, parse_count, parse_share
+from search.option_values import (
+    STUDIES_DB,
+    Storage,
+    StudyName,
+    parse_count,
+    parse_share,
+    parse_trial,
+)
 from search.study.attributes import IDENTITY, THREADS
 from search.study.collector import without_collector
 
@@ -36,7 +43,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def export(
     study_name: StudyName,
     storage: Storage = STUDIES_DB,
-    trial: Annotated[int | None, Option(min=0, help="Take this trial.")] = None,
+    trial: Annotated[
+        int | None, Option(parser=parse_trial, metavar="<int>", help="Take this trial.")
+    ] = None,
     max_params: Annotated[
         str | None, Option(help="Take the most accurate of at most this size: 2M, 500k.")
     ] = None,

@@ -11,7 +11,19 @@ from search.problem.option_words import MOST_COUNT, MOST_SECONDS, EngineName
 from search.study.storage_url import DEFAULT, VARIABLE, StorageUrl
 
 StudyName = Annotated[str, Option(help="Name of the study, as the search printed it.")]
-TrialNumber = Annotated[int, Option(min=0, help="Number of the trial.")]
+
+
+def parse_trial(text: str) -> int:
+    """`5`, or `#5` as messages name it. Raises UserError."""
+    match = re.fullmatch("#?([0-9]{1,9})", text.strip())
+    if match is None:
+        raise UserError(f"--trial {text}: must be the number of a trial, such as 5")
+    return int(match[1])
+
+
+TrialNumber = Annotated[
+    int, Option(parser=parse_trial, metavar="<int>", help="Number of the trial.")
+]
 Storage = Annotated[
     StorageUrl,
     Option(

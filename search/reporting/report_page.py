@@ -85,6 +85,8 @@ def report_page(snapshot: StudySnapshot) -> str:
                 [figure_block(spending_figure(snapshot), "spending")],
             ),
         ]
+    elif costs := _costs(snapshot):
+        parts += [heading("What it took"), bullets(costs)]
     parts += _about(snapshot)
     return html_page(f"{snapshot.name} - paretrain", parts)
 

@@ -19,6 +19,7 @@ from paretrain.interruption import interruptible
 from paretrain.metric import refuse_too_few_classes
 from paretrain.result.places import handed_over
 from paretrain.screen import Screen
+from paretrain.shell import command_line
 from search.problem.baselines import load_baselines
 from search.problem.refusals import refusal_words
 from search.reporting.control_arm import control_arm
@@ -69,6 +70,7 @@ from search.study.owner import (
 from search.study.patience import patient
 from search.study.records import COUNTED, read_ends, read_records
 from search.study.sharing import SharedWriter
+from search.study.snapshot import study_options
 from search.workers.devices import gpu_uuids
 from search.workers.engine import Pool
 from search.workers.forecast import Forecast
@@ -314,7 +316,13 @@ def _finish(
         _say_why(outcome, run.plan)
     if outcome.ending == "failures":
         cause = " ".join(outcome.detail.split())
-        print(f"error: five trials in a row failed; the last: {cause}", file=sys.stderr)
+        last = max(trial.number for trial in trials if trial.state == TrialState.FAIL)
+        option = study_options(run.plan.storage, run.plan.study_name)
+        shows = command_line("search.explain", *option, "--trial", last)
+        print(
+            f"error: five trials in a row failed; the last: {cause}; its traceback: {shows}",
+            file=sys.stderr,
+        )
         return EXIT_FAILED
     if outcome.ending == "interrupted":
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -4,7 +4,13 @@ import pytest
 
 from paretrain.cli import UserError
 from paretrain.formatting import percent
-from search.option_values import parse_accuracy, parse_count, parse_duration, parse_share
+from search.option_values import (
+    parse_accuracy,
+    parse_count,
+    parse_duration,
+    parse_share,
+    parse_trial,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +64,10 @@ def test_accuracies_as_people_type_them() -> None:
             with pytest.raises(UserError, match=f"{one} could be 1% or 100%: give one of them"):
                 share(one, "--within")
     assert [percent(0.55), percent(0.985), percent(1.0)] == ["55%", "98.5%", "100%"]
+
+
+def test_the_number_of_a_trial_as_messages_write_it() -> None:
+    assert parse_trial("5") == parse_trial("#5") == 5
+    for text in ("", "-1", "5x", "five", "1.0", "##5"):
+        with pytest.raises(UserError, match=r"--trial .*must be the number of a trial, such as 5"):
+            parse_trial(text)

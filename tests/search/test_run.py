@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from paretrain.config import TrainConfig
 from paretrain.networks.build import count_parameters
 from search.reporting.answers.study import command as more_trials
+from search.reporting.report_page import report_page
 from search.study.snapshot import read_snapshot
 from search.workers import process
 from tests.harness import SMALL, RunMain, notes, study
@@ -293,3 +294,7 @@ def test_five_failures_in_a_row_end_the_run_with_their_cause(
     assert "five trials in a row failed" in err and "more than 1 value per channel" in err
     trials = study("broken-digits").trials
     assert [t.state for t in trials[:5]] == [TrialState.FAIL] * 5
+    assert "python -m search.explain --study-name broken-digits --trial 4\n" in err
+    page = report_page(read_snapshot("studies.db", "broken-digits"))
+    assert "There is no front yet: no trial has finished." in page
+    assert "more than 1 value per channel" in page and "search.explain --trial 4" in page

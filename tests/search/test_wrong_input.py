@@ -114,6 +114,7 @@ SEARCH = [
     (["--data", "images/train", "--skip-broken"], "class 'cat' has no training image (broken"),
     (["--data", "file.txt"], "is a file: --data takes"),
     (["--data", "images.zip"], "images.zip is an archive: unpack it, then give the folder"),
+    (["--data", "own.npz"], "own.npz is a file of arrays: load it in Python and give data=("),
     (["--data", "https://a.org/images"], "is an address: download the images first"),
     (["--data", "nowhere.csv"], "no file nowhere.csv"),
     (["--data", "other.csv"], "other.csv has no column 'path': its columns are 'file', 'Label'"),

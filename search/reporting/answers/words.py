@@ -145,7 +145,9 @@ def answers_frame(answers: Answers) -> pd.DataFrame:
     rows = [_comparison_fields(comparison) for comparison in answers.comparisons]
     if answers.savings:
         rows += [_saving_fields(saving, answers.trials) for saving in answers.savings.each]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    numbers = frame.columns.intersection(["trials", "reference_trials", "more_trials"])
+    return frame.astype(dict.fromkeys(numbers, "Int64"))  # some rows have none
 
 
 def _comparison_fields(comparison: Comparison) -> dict[str, Any]:

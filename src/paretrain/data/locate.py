@@ -16,6 +16,7 @@ from paretrain.safe_text import as_text
 IN_A_FILE = "data.source"
 """What messages call the place of the images in a configuration."""
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
+_ARRAYS = (".npz", ".npy")
 
 
 def open_source(config: DataConfig) -> Source:
@@ -59,6 +60,11 @@ def resolve_source(text: str, option: str = "--data") -> str:
         raise UserError(f"the name of the data is empty: {allowed}")
     if text.lower().endswith(_ARCHIVES):
         raise UserError(f"{text} is an archive: unpack it, then give the folder that was in it")
+    if text.lower().endswith(_ARRAYS):
+        raise UserError(
+            f"{text} is a file of arrays: load it in Python and give data=(images, labels) to "
+            "search.run_search, as docs/python.md shows"
+        )
     if "://" in text:
         raise UserError(f"{text} is an address: download the images first, then give their folder")
     if is_there(path):

@@ -224,7 +224,7 @@ def test_the_server_of_the_docs_serves_the_onnx_file_without_torch(
             with pytest.raises(urllib.error.HTTPError) as refusal:
                 direct.open(address, data=b"no image")
             with refusal.value as answer:
-                assert answer.code == 400 and "cannot identify" in json.load(answer)["error"]
+                assert answer.code == 400 and "is no image" in json.load(answer)["error"]
         finally:
             server.kill()
 

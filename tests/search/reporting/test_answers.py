@@ -152,7 +152,9 @@ def test_a_study_in_which_nothing_learned_tells_no_effect(space: Space) -> None:
         assert one.verdict in ("unknown", "untried") and not one.holds
         assert math.isfinite(one.typical) and row(one)
     assert answers_of([], space, None).trials == 0
-    assert len(answers_frame(answers_of(trials, None, None))) == 3
+    frame = answers_frame(answers_of(trials, None, None))
+    assert len(frame) == 3 and not frame["more_trials"].isna().all()
+    assert ".0," not in frame[["trials", "reference_trials", "more_trials"]].to_csv()
 
 
 def test_what_belongs_to_a_level_is_not_held_equal() -> None:
