@@ -31,6 +31,7 @@ def compare(
         comparison_page,
         comparison_table,
         comparison_title,
+        hypervolume_words,
         lines_of_nothing_learned,
         refuse_unlike,
     )
@@ -52,7 +53,9 @@ def compare(
         table.add_row(*cells)
     for line in lines_of_nothing_learned(studies):
         typer.echo(line)
-    Screen().print(table)
+    screen = Screen()
+    screen.print(table)
+    screen.print(hypervolume_words(studies), markup=False, highlight=False)
     if out is not None:
         with Doing(Screen(stderr=True), "drawing figures"):
             write_page(out, comparison_page(studies, columns, rows))

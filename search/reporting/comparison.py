@@ -1,6 +1,6 @@
 """Several studies of the same images beside one another."""
 
-import math
+import bisect
 from collections.abc import Sequence
 
 from paretrain.cli import UserError
@@ -28,6 +28,8 @@ def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
         for key in sorted({*first.identity, *study.identity} - MAY_DIFFER):
             reference, own = first.identity.get(key), study.identity.get(key)
             if reference != own:
+                if key == "data" and (source := _source(study)) != _source(first):
+                    reference, own = _source(first), source  # plainer than fingerprints
                 what = "other" if key.endswith("s") else "another"
                 what = "other images" if key == "data" else f"{what} {key}"
                 raise UserError(
@@ -39,6 +41,11 @@ def refuse_unlike(studies: Sequence[StudySnapshot]) -> None:
 
     if not any(study.front for study in studies):
         raise UserError(f"nothing to compare: {'; '.join(lines_of_nothing_learned(studies))}")
+
+
+def _source(study: StudySnapshot) -> str:
+    """Where its images are, or were."""
+    return study.finished[0].config.data.source
 
 
 def _said(value: object) -> str:
@@ -61,8 +68,8 @@ def comparison_title(studies: Sequence[StudySnapshot]) -> str:
 
 
 def comparison_table(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and rows. They have the best accuracy of each study at each third of a
-    decade of size, where `*` marks the best of all, then hypervolumes and epochs."""
+    """Titles of the columns, and rows. They have the best accuracy of each study up to sizes 1, 2,
+    5, 10, ..., where `*` marks the best of all, then hypervolumes and epochs."""
     columns, rows = _best_by_size(studies)
     largest = largest_size(studies)
     volumes = [hypervolume(study.finds, study.chance.share, largest) for study in studies]
@@ -78,11 +85,9 @@ def largest_size(studies: Sequence[StudySnapshot]) -> int:
 
 def _best_by_size(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[list[str]]]:
     sizes = [record.size for study in studies for record in study.front]
-    low, high = math.log10(min(sizes)), math.log10(max(sizes))
-    steps = [round(10 ** (i / 3)) for i in range(math.ceil(3 * low), math.ceil(3 * high) + 1)]
     objective = studies[0].objective
     rows = []
-    for size in steps:
+    for size in round_sizes(min(sizes), max(sizes)):
         best = [best_at_size(study.finds, size) for study in studies]
         accs = [0.0 if record is None else record.val_acc for record in best]
         cells = [
@@ -91,6 +96,23 @@ def _best_by_size(studies: Sequence[StudySnapshot]) -> tuple[list[str], list[lis
         ]
         rows.append([shown(objective, size), *cells])
     return [f"{TITLES[objective]} up to", *(study.name for study in studies)], rows
+
+
+def round_sizes(low: int, high: int) -> list[int]:
+    """1, 2, 5, 10, ...: from the first that is not below `low` to the first not below `high`."""
+    decades = range(len(str(high)) + 1)
+    steps = [step * 10**decade for decade in decades for step in (1, 2, 5)]
+    return steps[bisect.bisect_left(steps, low) : bisect.bisect_left(steps, high) + 1]
+
+
+def hypervolume_words(studies: Sequence[StudySnapshot]) -> str:
+    """What the row of hypervolumes is."""
+    largest = shown(studies[0].objective, largest_size(studies))
+    return (
+        "Hypervolume: the area between a front and what guessing gives, with sizes on a "
+        f"logarithmic scale, up to the largest network of all these studies ({largest}). In a "
+        "report it goes up to the largest of the study itself."
+    )
 
 
 def comparison_page(
@@ -102,6 +124,7 @@ def comparison_page(
         bullets(lines_of_nothing_learned(studies)),
         paragraph(f"{comparison_title(studies)} at each size; one seed a study."),
         html_table(columns, rows),
+        paragraph(hypervolume_words(studies), note=True),
         figure_block(fronts_figure(studies), "fronts"),
         figure_block(growths_figure(studies, largest_size(studies)), "growths"),
     ]
