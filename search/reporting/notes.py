@@ -52,7 +52,14 @@ def study_note(snapshot: StudySnapshot, report: str) -> str:
         f"[Report as of now]({report}): one HTML page, to pass on.",
         "### Pareto front",
         *([table(columns, rows)] if rows else [no_front]),
-        _bullets([*target, *verdicts(finished, chance), *guessing, *ledger_lines(snapshot.ledger)]),
+        _bullets(
+            [
+                *target,
+                *verdicts(finished, chance, snapshot.objective),
+                *guessing,
+                *ledger_lines(snapshot.ledger),
+            ]
+        ),
         "### Commands",
         _commands(
             *([] if nothing else export),

@@ -166,7 +166,8 @@ def _baselines(snapshot: StudySnapshot) -> list[str]:
         for baseline in snapshot.baselines()
         if baseline.name in snapshot.claims and baseline.name not in measured
     ]
-    said, accuracy = verdicts(records, snapshot.chance), TITLES[snapshot.metric]
+    said = verdicts(records, snapshot.chance, snapshot.objective)
+    accuracy = TITLES[snapshot.metric]
     return [
         heading("Baselines beside the found networks"),
         bullets(said[:MOST_NAMED]),

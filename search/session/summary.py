@@ -27,6 +27,9 @@ from search.study.metric import stored_name
 from search.study.records import TrialRecord
 from search.study.snapshot import study_options
 
+MOST_NAMED = 6
+"""So many baselines that do not keep a limit are named, the others counted."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -121,12 +124,14 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
     lines = []
     if run.plan.min_acc is not None:
         lines.append(target_verdict(ending.finished, run.plan.min_acc, ending.chance))
-    lines += verdicts(ending.finished, ending.chance)
+    lines += verdicts(ending.finished, ending.chance, run.plan.objective)
     if ending.nothing_learned is None:
         lines += guessing_line(ending.finished, ending.chance)
     for obstacle in dict.fromkeys(base.obstacle for base in run.baselines if base.obstacle):
-        names = ", ".join(base.name for base in run.baselines if base.obstacle == obstacle)
-        lines.append(f"Not run, {refusal_words(obstacle)}: {names}")
+        names = [base.name for base in run.baselines if base.obstacle == obstacle]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        named = ", ".join(names[:MOST_NAMED])
+        lines.append(f"Not run, {refusal_words(obstacle)}: {named}{more}")
     if ending.refused:
         counts = [f"{n:,} {refusal_words(reason)}" for reason, n in ending.refused.items()]
         lines.append(f"Proposals refused before training: {', '.join(counts)}")
@@ -179,7 +184,7 @@ def as_event(plan: Plan, ending: Ending) -> dict[str, Any]:
         "chance": {accuracy: ending.chance.share, "answer": ending.chance.answer},
         "nothing_learned": ending.nothing_learned and ending.nothing_learned.lines,
         "aim": _target_event(ending.finds, plan),
-        "verdicts": verdicts(ending.finished, ending.chance),
+        "verdicts": verdicts(ending.finished, ending.chance, plan.objective),
         "guessing": guessing_line(ending.finished, ending.chance),
         "refused": dict(ending.refused),
         "ledger": ending.spent.as_dict(),

@@ -1,8 +1,11 @@
 """What found networks are beside the baselines."""
 
+from dataclasses import replace
+
 from search.problem.chance import Chance
 from search.reporting.text import guessing_line, target_verdict
 from search.reporting.verdicts import verdicts
+from search.study.records import TrialRecord
 from tests.makers import RECORDS, record
 
 
@@ -10,6 +13,18 @@ def test_verdict_names_what_beats_a_baseline_and_what_equals_it() -> None:
     (line,) = verdicts(RECORDS, Chance(0.1))
     assert "VGG11 (100k, 55.0%): beaten by #4, +38.0 points at 50% of its size" in line
     assert "as accurate from 2,000 (#2)" in line
+
+
+def test_a_verdict_speaks_of_what_the_study_makes_small() -> None:
+    def timed(of: TrialRecord, microseconds: int) -> TrialRecord:
+        return replace(of, curve=replace(of.curve, size=microseconds))
+
+    slow, fast = timed(RECORDS[0], 2_000), timed(RECORDS[4], 500)
+    (line,) = verdicts([slow, fast], Chance(0.1), "latency")
+    assert line == (
+        "VGG11 (2 ms, 55.0%): beaten by #4, +38.0 points at 25% of its latency; as accurate from "
+        "0.5 ms (#4)"
+    )
 
 
 def test_verdict_is_honest_where_nothing_beats_it() -> None:
