@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import TrainConfig
-from paretrain.formatting import count_of
+from paretrain.formatting import count_of, named
 from search.study.attributes import CONFIG, CURVE, INFEASIBLE, VERDICT
 from search.study.reader import DAMAGED
 from search.study.records import config_of
 
 AT_ONCE = 2
 """Diverging within so many epochs speaks for the learning rate."""
-MOST_NAMED = 6
-"""So many trials of a cause are named, the others counted."""
 
 MEMORY, DIVERGED, LATER = "out of memory", "diverged at once", "diverged later"
 ONE_CLASS, ERROR = "one class to the end", "error"
@@ -30,11 +28,9 @@ class Failures:
 
     def sentence(self) -> str:
         """Cause, number of trials, which ones, and what to change."""
-        count = len(self.numbers)
-        named = ", ".join(f"#{number}" for number in self.numbers[:MOST_NAMED])
-        more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+        trials = named([f"#{number}" for number in self.numbers])
         what = self.cause[0].upper() + self.cause[1:]
-        return f"{what}: {count_of(count, 'trial')} ({named}{more}). {self.advice}"
+        return f"{what}: {count_of(len(self.numbers), 'trial')} ({trials}). {self.advice}"
 
 
 def diagnose(trials: Iterable[FrozenTrial]) -> list[Failures]:

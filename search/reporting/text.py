@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from optuna.trial import TrialState
 
-from paretrain.formatting import count_of, duration, percent
+from paretrain.formatting import count_of, duration, named, percent
 from paretrain.metric import NAMES
 from paretrain.metric import TITLES as TITLES_OF_METRICS
 from search.problem.chance import Chance
@@ -18,9 +18,6 @@ from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from search.study.repeats import confirm, describe_confirmed, read_repeats
 from search.study.snapshot import StudySnapshot
-
-MOST_NAMED = 6
-"""So many trials are named, the others counted."""
 
 _STATES = {
     TrialState.COMPLETE: "finished",
@@ -118,16 +115,13 @@ def guessing_line(records: Sequence[TrialRecord], chance: Chance) -> list[str]:
     guessing = [record for record in records if not chance.beaten_by(record.val_acc)]
     if not guessing:
         return []
-    named = ", ".join(
-        f"#{record.number} {record.baseline or ''}".rstrip() for record in guessing[:MOST_NAMED]
-    )
-    more = f" and {len(guessing) - MOST_NAMED} more" if len(guessing) > MOST_NAMED else ""
+    names = [f"#{record.number} {record.baseline or ''}".rstrip() for record in guessing]
     is_are = "is" if len(guessing) == 1 else "are"
     compared = any(record.baseline is not None for record in guessing)
     left_out = "neither on the front nor compared with" if compared else "not on the front"
     verdict = chance.verdict(*(record.val_acc for record in guessing))
     return [
-        f"{count_of(len(guessing), 'finished network')} ({named}{more}) {is_are} {verdict}, so "
+        f"{count_of(len(guessing), 'finished network')} ({named(names)}) {is_are} {verdict}, so "
         f"{left_out}: {chance.words()}{chance.enough()}"
     ]
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretrain.describe import describe
+from paretrain.formatting import named
 from paretrain.metric import TITLES as TITLES_OF_METRICS
 from paretrain.shell import command_line
 from search.problem.chance import Chance
@@ -26,9 +27,6 @@ from search.study.ledger import Ledger
 from search.study.metric import stored_name
 from search.study.records import TrialRecord
 from search.study.snapshot import study_options
-
-MOST_NAMED = 6
-"""So many baselines that do not keep a limit are named, the others counted."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +127,7 @@ def _closing_lines(run: PreparedRun, ending: Ending) -> list[str]:
         lines += guessing_line(ending.finished, ending.chance)
     for obstacle in dict.fromkeys(base.obstacle for base in run.baselines if base.obstacle):
         names = [base.name for base in run.baselines if base.obstacle == obstacle]
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        named = ", ".join(names[:MOST_NAMED])
-        lines.append(f"Not run, {refusal_words(obstacle)}: {named}{more}")
+        lines.append(f"Not run, {refusal_words(obstacle)}: {named(names)}")
     if ending.refused:
         counts = [f"{n:,} {refusal_words(reason)}" for reason, n in ending.refused.items()]
         lines.append(f"Proposals refused before training: {', '.join(counts)}")

@@ -1,4 +1,9 @@
-"""Numbers as people read them."""
+"""Numbers and lists as people read them."""
+
+from collections.abc import Sequence
+
+MOST_NAMED = 6
+"""So many of a long list are named in a sentence."""
 
 
 def duration(seconds: float) -> str:
@@ -19,6 +24,12 @@ def percent(accuracy: float) -> str:
 def count_of(number: int, noun: str) -> str:
     """Return a number and a noun, such as "1 trial" or "1,200 trials"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def named(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return names in a sentence, such as "a, b" or "a, b and 3 more": at most so many of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def short_count(count: int | float) -> str:

@@ -12,7 +12,7 @@ from paretrain.config import Metric, TrainConfig
 from paretrain.data.amount import amount_used, leaves_out
 from paretrain.data.names import SIDES, is_csv, short_name
 from paretrain.describe import describe
-from paretrain.formatting import count_of
+from paretrain.formatting import count_of, named
 from paretrain.metric import NAMES
 from paretrain.network_config import OwnConfig
 from paretrain.result.folder import CONFIG, CONFUSION, CURVE, ONNX, PER_CLASS, PROGRAM, WEIGHTS
@@ -176,8 +176,6 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
     source = config.data.source
     kind = "" if source in (*SIDES, "digits") else " (a table)" if is_csv(source) else " (a folder)"
     names = metrics["classes"]
-    listed = ", ".join(_code(name) for name in names[:SHOWN])
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     used, in_all = metrics["training_images"], metrics["training_images_in_all"]
     total = f" of {in_all:,}" if amount_used(config, used, in_all) and in_all is not None else ""
     why = f" ({leaves_out(config)})" if total else ""
@@ -186,7 +184,7 @@ def _data(config: TrainConfig, metrics: dict[str, Any]) -> str:
         f"{metrics['trained_on']}{why} of {config.data.image_size}x{config.data.image_size} "
         "pixels. "
         f"Fingerprint of training and validation images: `{metrics['data_fingerprint']}`.\n\n"
-        f"Classes: {listed}{more}."
+        f"Classes: {named([_code(name) for name in names], SHOWN)}."
     )
 
 
