@@ -44,6 +44,7 @@ def show(
 ) -> int:
     """Show a space: its parameters as a table, and the sizes of its networks."""
     from search.problem.constraints import Constraints
+    from search.problem.image_sides import advice_on_side
     from search.problem.parameters import DRAWS, parameters, random_trials, reported, size_range
     from search.sampling.coverage import modelled
 
@@ -64,7 +65,9 @@ def show(
     sizes = size_range(space, drawn, lambda config: constraints.size(constraints.complete(config)))
     images = f"{image_size}x{image_size}, {classes} classes"
     if sizes is None:
-        console.print(f"No network takes images of {images}: raise --image-size", highlight=False)
+        networks = [space.suggest(trial).network for trial in drawn]
+        advice = advice_on_side(networks, classes, image_size)
+        console.print(f"No network takes images of {images}: {advice}", highlight=False)
     else:
         low, high = (short_count(size) for size in sizes)
         console.print(f"Sizes found: {low} to {high} parameters ({images})", highlight=False)

@@ -20,7 +20,9 @@ from paretrain.training import Training
 from search.problem.baselines import load_baselines
 from search.problem.check_own import check_own
 from search.problem.constraints import Constraints
+from search.problem.image_sides import TRIED, advice_on_side
 from search.problem.optuna_internals import allows
+from search.problem.parameters import random_trials
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 
@@ -57,9 +59,10 @@ def check_space(space: Space, num_classes: int, image_size: int) -> Checked:
     draws = [_draw(space, rng, number, num_classes, image_size) for number in range(1, DRAWS + 1)]
     built = [draw for draw in draws if isinstance(draw, _Draw)]
     if not built:
+        networks = [space.suggest(trial).network for trial in random_trials(space, TRIED)]
         raise UserError(
             f"none of {DRAWS} draws of {space.where} can take images of {image_size} pixels: "
-            f"raise --image-size; the first: {draws[0]}"
+            f"{advice_on_side(networks, num_classes, image_size)}; the first: {draws[0]}"
         )
     built.sort(key=lambda draw: draw.num_params)
     small = [draw for draw in built if draw.num_params <= TRAINED_AT_MOST] or built[:FEW]

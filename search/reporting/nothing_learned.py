@@ -24,6 +24,8 @@ FEW_IMAGES = 100
 weights learned nothing: course report D used 312 a class and more."""
 SMALL_SIDE = 64
 """Pixels. Photographs lose their subject below that; the published sets have their own size."""
+ENLARGED = 1.25
+"""Images that can grow by less than this are large enough."""
 UNEVEN = 1.5
 """Classes are uneven where chance is so many times what even ones would give."""
 
@@ -96,7 +98,7 @@ def _advice(
     advice += _epochs(trials, finished)
     advice += _images(attrs, finished)
     advice += _settings(trials)
-    advice += _resolution(finished)
+    advice += _resolution(attrs, finished)
     advice += _balance(attrs, chance)
     return advice or ["more trials (--trials): the settings that learn may not have been drawn yet"]
 
@@ -153,14 +155,19 @@ _DID = {
 }
 
 
-def _resolution(finished: Sequence[TrialRecord]) -> list[str]:
+def _resolution(attrs: Mapping[str, Any], finished: Sequence[TrialRecord]) -> list[str]:
     from paretrain.data.names import SIDES
 
     data = finished[0].config.data
     if data.source == "digits" or data.source in SIDES or data.image_size >= SMALL_SIDE:
         return []
-    side = data.image_size
-    return [f"larger images in a new study (--image-size {2 * side}): they are {side}x{side} now"]
+    side, stored = data.image_size, read_images(attrs)
+    larger = 2 * side
+    if stored and stored.native_side:
+        larger = min(larger, stored.native_side)  # beyond that, they show nothing more
+    if larger < ENLARGED * side:
+        return []
+    return [f"larger images in a new study (--image-size {larger}): they are {side}x{side} now"]
 
 
 def _balance(attrs: Mapping[str, Any], chance: Chance) -> list[str]:

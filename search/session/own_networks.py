@@ -12,6 +12,7 @@ from paretrain.network_config import OwnConfig, TimmConfig, ZooConfig
 from paretrain.networks.build import costs_of
 from paretrain.own_state import refuse_hidden_state
 from search.problem.constraints import Constraints
+from search.problem.image_sides import advice_on_side
 from search.problem.random_trial import RandomTrial
 from search.problem.space import Space
 from search.study.attributes import CONFIG
@@ -54,8 +55,9 @@ def own_networks(
             sizes[config.network] = costs.parameters
     if len(causes) == len(networks):
         raise UserError(
-            f"none of {len(causes)} networks of the space can be built for images of "
-            f"{size} pixels; the first: {causes[0]}"
+            f"none of {len(causes)} networks of the space can be built for images of {size} "
+            f"pixels: {advice_on_side((c.network for c in networks), constraints.num_classes, size)}; the first: "
+            f"{causes[0]}"
         )
     # What a search measures must be what its exported networks do: the smallest of each function is
     # tried.

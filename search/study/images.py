@@ -60,6 +60,8 @@ class ImagesOfStudy(BaseModel):
     classes: Some
     training: PartOfImages
     validation: PartOfImages
+    native_side: Some | None = None
+    """Median shorter side of the images before they were resized, in pixels; None = not known."""
 
 
 def images_of(data: ImageData) -> ImagesOfStudy:
@@ -68,6 +70,7 @@ def images_of(data: ImageData) -> ImagesOfStudy:
         classes=len(data.classes),
         training=_part(data.classes, data.train, data.all_training),
         validation=_part(data.classes, data.val, data.all_validation),
+        native_side=data.native_side,
     )
 
 

@@ -50,7 +50,7 @@ def test_show_says_when_no_network_takes_such_images(
 ) -> None:
     deep = GOOD.replace("stages=(", "stages=6 * (")
     assert spaces.show(space_file(tmp_path, deep), image_size=32) == 0
-    assert "raise --image-size" in capsys.readouterr().out
+    assert "32x32, 10 classes: use --image-size 64" in capsys.readouterr().out
 
 
 def test_check_passes_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_check_passes_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("width = trial", "import random; width = random.randint(2, 900) or trial",
          r"draw 1 of .*mine\.py:5 .*another configuration for the same parameters"),
         ("pool='global'", "norm='batch'", None),
-        ("stages=(", "stages=6 * (", r"none of 20 draws .*32 pixels: raise --image-size"),
+        ("stages=(", "stages=6 * (", r"none of 20 draws .*32 pixels: use --image-size 64"),
         ("HINTS", "BASELINES = {'a': {'width': 4}}\nHINTS", r"baseline 'a' .*lr is missing"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections import Counter
 from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.data.locate import open_source
+from paretrain.data.native import native_side_of
 from paretrain.data.parts import ImageData, Part, channel_statistics
 from paretrain.data.quality import quality_warnings, refuse_too_dark
 from paretrain.data.source import Items
@@ -21,7 +22,8 @@ def load_data(config: DataConfig) -> ImageData:
     or images of more than eight bits that use hardly any of them.
     """
     source = open_source(config)
-    all_train, all_val = _parts(source.train_part(), source.val_part(), config)
+    items = source.train_part()
+    all_train, all_val = _parts(items, source.val_part(), config)
     train, val = _chosen(all_train, all_val, config)
     train_part, train_digest = train.decode(config)
     val_part, val_digest = val.decode(config)
@@ -41,6 +43,7 @@ def load_data(config: DataConfig) -> ImageData:
         parts=one_line(source.origin.in_words(config.val_fraction)),
         all_training=len(all_train.labels) - len(train_part.broken),
         all_validation=len(all_val.labels) - len(val_part.broken),
+        native_side=native_side_of(items),
         warnings=tuple(map(one_line, notes)),
     )
 

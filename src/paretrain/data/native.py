@@ -6,18 +6,22 @@ from paretrain.config import DataConfig
 from paretrain.data.decoder import side_of
 from paretrain.data.files import ImageFiles
 from paretrain.data.locate import open_source
+from paretrain.data.source import Items
 
 LOOKED_AT = 64
 """Most images whose size is read."""
 
 
 def native_side(config: DataConfig) -> int | None:
-    """Return the median shorter side of some training images, in pixels.
+    """Return `native_side_of` the training images. Raises UserError when there are none."""
+    return native_side_of(open_source(config).train_part())
 
-    Their headers tell it. None where images are no files of their own, or none can be read. Raises
-    UserError when there are no images.
+
+def native_side_of(items: Items) -> int | None:
+    """Return the median shorter side of some of these images, in pixels.
+
+    Their headers tell it. None where images are no files of their own, or none can be read.
     """
-    items = open_source(config).train_part()
     if not isinstance(items, ImageFiles):
         return None
     looked_at = items.paths[:: -(-len(items.paths) // LOOKED_AT)]

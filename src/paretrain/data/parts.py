@@ -75,6 +75,8 @@ class ImageData:
     not known."""
     all_validation: int | None = None
     """The same of the validation part."""
+    native_side: int | None = None
+    """Median shorter side of the images before they were resized, in pixels; None = not known."""
     warnings: tuple[str, ...] = ()
     """What the user should know about these images, one sentence each."""
 

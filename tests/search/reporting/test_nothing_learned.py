@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from optuna.trial import FrozenTrial, create_trial
 
 from paretrain.config import DataConfig, SGDConfig, TrainConfig, VGGConfig, VGGStage
@@ -66,6 +67,20 @@ def test_small_photographs_call_for_larger_ones_but_not_a_set_that_is_small_itse
         guessing(*FLAT, image_size=32, source="photos")
     )
     assert "--image-size" not in advice(guessing(*FLAT, image_size=28, source="MNIST"))
+
+
+@pytest.mark.parametrize(
+    ("native", "said"), [(None, "--image-size 64"), (500, "--image-size 64"), (48, "--image-size 48")]
+)
+def test_images_are_to_grow_to_their_own_size_at_most(native: int | None, said: str) -> None:
+    small = guessing(*FLAT, image_size=32, source="photos")
+    assert said in advice(small, native_side=native)
+
+
+def test_images_that_have_their_own_size_are_not_to_be_larger() -> None:
+    small = guessing(*FLAT, image_size=32, source="photos")
+    assert "--image-size" not in advice(small, native_side=32)
+    assert "--image-size" not in advice(small, native_side=20)
 
 
 def test_uneven_classes_call_for_even_ones() -> None:
