@@ -76,7 +76,7 @@ def replay(
         data, then = load_data(record.config.data), study.user_attrs.get(PROVENANCE, {})
     differing = differences(then, environment(chosen), data.fingerprint, before, now)
     differing += order_of_sums(record.config, chosen)
-    typer.echo(f"Trial {trial}: {record.words}, seed {record.config.seed}")
+    _say(f"Trial {trial}: {record.words}, seed {record.config.seed}")
     curve = stored.user_attrs[CURVE]
     compared: list[EpochComparison] = []
     comparisons, epochs = compare_epochs(record, curve, data, chosen), len(curve["val_acc"])
@@ -105,15 +105,20 @@ def _conclude(compared: list[EpochComparison], differing: list[str]) -> int:
         which = f"all {epochs} epochs" if epochs > 1 else "the only epoch"
         typer.echo(f"equal to the last bit in {which}")
         if differing:
-            typer.echo(f"although these differ: {'; '.join(differing)}")
+            _say(f"although these differ: {'; '.join(differing)}")
         return EXIT_EQUAL
     gap = max(abs(comparison.now_acc - comparison.then_acc) for comparison in compared)
     typer.echo(
         f"the curves differ from epoch {first} on, the accuracy by {100 * gap:.2f} points at most"
     )
     unknown = "nothing that the study noted; its trials may be of another machine"
-    typer.echo(f"what differs: {'; '.join(differing) or unknown}")
+    _say(f"what differs: {'; '.join(differing) or unknown}")
     return EXIT_DIFFERENT
+
+
+def _say(line: str) -> None:
+    """A line that may be longer than the screen is wide."""
+    Screen().print(line, markup=False, highlight=False)
 
 
 def main() -> None:

@@ -142,3 +142,4 @@ CLAIMS = {
     for name, accuracy in zip(row.values(), line.split(), strict=True)
 }
 """Accuracies on CIFAR-10's test images, which the course report used for validation."""
+CLAIMS_ON = "CIFAR10"

@@ -50,6 +50,7 @@ class SpaceDescription(_Frozen):
     name: Words
     summary: Words = ""
     claims: dict[Words, Words] = {}
+    claims_on: Words = ""
     table: dict[Words, dict[Words, Words]] = {}
     questions: dict[Words, DescribedQuestion] = {}
     baselines: Annotated[list[DescribedBaseline], Field(max_length=10_000)] = []
@@ -78,6 +79,7 @@ def describe_space(space: Space, constraints: Constraints | None) -> SpaceDescri
         name=space.name,
         summary=space.summary[:2_000],
         claims={str(name): claim for name, claim in space.claims.items()},
+        claims_on=space.claims_on,
         table={
             str(row): {str(column): str(name) for column, name in cells.items()}
             for row, cells in space.table.items()

@@ -3,6 +3,7 @@
 BASELINES          name -> parameters: networks that somebody tried by hand
 BASELINE_SETTINGS  name -> parameters: settings that somebody tried by hand
 CLAIMS             name -> the accuracy that was reported for it
+CLAIMS_ON          on which images, as --data names them
 TABLE              row -> column -> name: a table of the course report
 HINTS              parameter -> a value that experience calls good
 DEFAULTS           option -> value
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ValidationError
 
 from paretrain.cli import UserError, nearest
 from paretrain.config import TrainConfig
+from paretrain.data.names import short_name
 from paretrain.not_done import not_done
 from paretrain.own_files import SOURCE, from_folder, run_file
 from paretrain.paths import is_folder, user_path
@@ -53,7 +55,9 @@ class Space:
     baseline_settings: Mapping[str, Mapping[str, Any]]
     """Settings tried by hand, likewise."""
     claims: Mapping[str, str] = field(default_factory=dict)
-    """What was reported for baselines, on other images than ours: name -> accuracy, in words."""
+    """What was reported for baselines: name -> accuracy, in words."""
+    claims_on: str = ""
+    """The images of the claims, by the name that a study has for them; empty where nobody says."""
     table: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The course report's table: row -> column -> name of a baseline."""
     defaults: Mapping[str, int | None] = field(default_factory=dict)
@@ -135,6 +139,7 @@ def space_from(path: Path, source: bytes) -> Space:
         baselines=_tables(module, "BASELINES", path),
         baseline_settings=_tables(module, "BASELINE_SETTINGS", path),
         claims=_claims(module, path),
+        claims_on=_claims_on(module, path),
         table=_tables(module, "TABLE", path),
         defaults=_defaults(module, path),
         questions=_described(module, "QUESTIONS", ("ask", "of"), ("levels",), path),
@@ -178,6 +183,16 @@ def _claims(module: Any, path: Path) -> Mapping[str, str]:
                 f"CLAIMS['{name}'] in {path} is {claim!r}: must be text, such as '55 %'"
             )
     return claims
+
+
+def _claims_on(module: Any, path: Path) -> str:
+    images = getattr(module, "CLAIMS_ON", "")
+    if not isinstance(images, str):
+        raise UserError(
+            f"CLAIMS_ON in {path} is {images!r}: must be text, what --data names: 'CIFAR10', or a "
+            "folder"
+        )
+    return short_name(images)
 
 
 def _table(module: Any, name: str, path: Path) -> Mapping[str, Any]:

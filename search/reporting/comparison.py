@@ -11,6 +11,7 @@ from search.reporting.figures.comparison import fronts_figure, growths_figure
 from search.reporting.html import bullets, figure_block, html_page, paragraph
 from search.reporting.html import table as html_table
 from search.reporting.nothing_learned import nothing_learned_from
+from search.reporting.text import HYPERVOLUME
 from search.study.snapshot import StudySnapshot
 
 MAY_DIFFER = {"space", "epochs", "precision", "pretrained", "deterministic", "cuda_graphs"}
@@ -109,9 +110,8 @@ def hypervolume_words(studies: Sequence[StudySnapshot]) -> str:
     """What the row of hypervolumes is."""
     largest = shown(studies[0].objective, largest_size(studies))
     return (
-        "Hypervolume: the area between a front and what guessing gives, with sizes on a "
-        f"logarithmic scale, up to the largest network of all these studies ({largest}). In a "
-        "report it goes up to the largest of the study itself."
+        f"{HYPERVOLUME} Here sizes go up to the largest network of all these studies ({largest}), "
+        "in a report up to the largest of the study itself."
     )
 
 

@@ -143,7 +143,7 @@ def _settings(trials: Sequence[FrozenTrial]) -> list[str]:
     causes = [f for f in diagnose(trials) if f.cause in (ONE_CLASS, DIVERGED, LATER)]
     return [
         f"other settings: {count_of(len(f.numbers), 'trial')} {_DID[f.cause]} "
-        f"({f.advice.removesuffix('.')})"
+        f"({f.advice[0].lower()}{f.advice[1:].removesuffix('.')})"
         for f in causes
     ]
 

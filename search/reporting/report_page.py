@@ -36,6 +36,7 @@ from search.reporting.importance import LEAST_TRIALS, Importance
 from search.reporting.nothing_learned import NothingLearned, nothing_learned_from
 from search.reporting.size_effects import size_effects
 from search.reporting.text import (
+    HYPERVOLUME,
     front_rows,
     front_table,
     guessing_line,
@@ -54,11 +55,7 @@ FRONT = (
     "The front: networks that no other one beats in both accuracy and size. The accuracy "
     "axis is logarithmic in the error, so that 90, 99 and 99.9 % are equally far apart."
 )
-HYPERVOLUME = (
-    "Hypervolume: the area between the front and what guessing gives, with sizes on a logarithmic "
-    "scale. It grows whenever a network is better than all of its size or below; 1 would be 100 "
-    "points of accuracy over a tenfold range of sizes."
-)
+GROWS = "It grows whenever a network is more accurate than all of its size or below."
 SHOWN = 8
 """So many rows of the front are seen without unfolding the rest."""
 
@@ -77,7 +74,7 @@ def report_page(snapshot: StudySnapshot) -> str:
                 [figure_block(curves_figure(snapshot), "curves")],
                 [
                     figure_block(growth_figure(snapshot), "growth"),
-                    paragraph(HYPERVOLUME, note=True),
+                    paragraph(f"{HYPERVOLUME} {GROWS}", note=True),
                 ],
             ),
             beside(

@@ -19,6 +19,12 @@ from search.study.records import TrialRecord
 from search.study.repeats import confirm, describe_confirmed, read_repeats
 from search.study.snapshot import StudySnapshot
 
+HYPERVOLUME = (
+    "Hypervolume: the area between a front and what guessing gives, with sizes on a logarithmic "
+    "scale. 1 is 100 points of accuracy over a tenfold range of sizes."
+)
+"""What the word means, wherever it is shown."""
+
 _STATES = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "stopped early",

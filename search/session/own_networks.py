@@ -54,10 +54,11 @@ def own_networks(
         if isinstance(config.network, OwnConfig):
             sizes[config.network] = costs.parameters
     if len(causes) == len(networks):
+        tried = [config.network for config in networks]
+        advice = advice_on_side(tried, constraints.num_classes, size)
         raise UserError(
             f"none of {len(causes)} networks of the space can be built for images of {size} "
-            f"pixels: {advice_on_side((c.network for c in networks), constraints.num_classes, size)}; the first: "
-            f"{causes[0]}"
+            f"pixels: {advice}; the first: {causes[0]}"
         )
     # What a search measures must be what its exported networks do: the smallest of each function is
     # tried.

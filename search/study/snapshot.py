@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.config import Metric
+from paretrain.data.names import short_name
 from paretrain.result.places import from_here, handed_over
 from search.problem.chance import Chance
 from search.problem.description import DescribedBaseline, SpaceDescription, describe_space
@@ -205,6 +206,12 @@ class StudySnapshot:
         """What the course report of the space measured on its own images. Its accuracies say
         nothing of another metric."""
         return self.description.claims if self.metric == "acc" else {}
+
+    @property
+    def claims_fit(self) -> bool:
+        """Whether the claims were measured on this study's images, as far as the space says."""
+        images = short_name(str(self.attrs.get(attr.PROVENANCE, {}).get("data", "")))
+        return bool(images) and self.description.claims_on == images
 
     def constraints(self) -> Constraints:
         """No limits: what sizes networks have on images as they are here."""

@@ -139,10 +139,17 @@ def train(
             if resume:
                 _load(training, folder)
             other = other_images(wanted, data, stored.data.source)
-            _say_first(console, training, data, with_validation, (why, other))
-            how = (with_validation, test_time_flip)
-            said = (_comment(config), other)
-            return _through(training, data, folder, console, how, said)
+            _say_first(console, training, data, with_validation, why, other)
+            return _through(
+                training,
+                data,
+                folder,
+                console,
+                with_validation=with_validation,
+                flip=test_time_flip,
+                comment=_comment(config),
+                other_images=other,
+            )
         except KeyboardInterrupt:
             _say_how_to_go_on(training, folder)
             return EXIT_INTERRUPTED
@@ -243,18 +250,21 @@ def _through(
     data: ImageData,
     folder: ResultFolder,
     console: Console,
-    how: tuple[bool, bool],
-    said: tuple[tuple[str, ...], str],
+    *,
+    with_validation: bool,
+    flip: bool,
+    comment: tuple[str, ...],
+    other_images: str,
 ) -> int:
     """Train, test once, write the result and print what it is. Returns the exit code.
 
-    `how` says whether the validation images are trained on, and whether mirror images are tested.
-    `said`: the comment at the head of the file, and how the images differ from the search's.
+    `with_validation`: the validation images are trained on. `flip`: mirror images are tested too.
+    `comment`: the head of the configuration's file. `other_images`: how the images differ from the
+    search's, or "".
     """
     from paretrain.full_training import train_to_the_end
     from paretrain.result.write import Finished, write_all
 
-    with_validation, flip = how
     train_to_the_end(training, folder, console, validated=not with_validation)
     if training.curve[-1].health == "diverged":
         folder.discard()
@@ -268,7 +278,9 @@ def _through(
     _say(console, warnings)
     untested = "" if on_test else broken_test or "the data have no test part"
     name = folder.final.name
-    finished = Finished(name, training, with_validation, on_test, flip, untested, *said)
+    finished = Finished(
+        name, training, with_validation, on_test, flip, untested, comment, other_images
+    )
     try:
         with Doing(console, "writing the result"):
             missing = write_all(folder.partial, finished)
@@ -314,9 +326,10 @@ def _say_first(
     training: Training,
     data: ImageData,
     with_validation: bool,
-    explained: tuple[str, str],
+    threads_why: str,
+    other_images: str,
 ) -> None:
-    """`explained`: why so many threads, and how the images differ from the search's."""
+    """`other_images`: how they differ from the search's, or ""."""
     import torch
 
     from paretrain.data.amount import amount_used
@@ -324,7 +337,6 @@ def _say_first(
     from paretrain.device import device_name
 
     config, images = training.config, training.data
-    threads_why, other = explained
     size = sum(parameter.numel() for parameter in training.network.parameters())
     validation = f"{len(images.val):,} validation images"
     if with_validation:
@@ -338,7 +350,7 @@ def _say_first(
         highlight=False,
         soft_wrap=True,
     )
-    notes = [*([other] if other else []), *data.warnings]
+    notes = [*([other_images] if other_images else []), *data.warnings]
     if part := amount_used(config, training.images_used, images.all_training):
         notes.append(f"trains on {part}, as its search did: --all-images trains on all of them")
     if with_validation:

@@ -183,7 +183,7 @@ WRONG = {
     ),
     "nn.AdaptiveAvgPool2d(4)": (
         "nn.MaxPool2d(64)",
-        "networks of the space can be built for images of 16 pixels: use --image-size 256; the first: ",
+        "can be built for images of 16 pixels: use --image-size 256; the first: ",
     ),
 }
 

@@ -127,24 +127,23 @@ def _add_others(figure: go.Figure, snapshot: StudySnapshot, region: Region) -> i
 
 
 def _add_by_hand(figure: go.Figure, snapshot: StudySnapshot, region: Region) -> None:
-    """Baselines, and what the course report measured on its own images, where it says so in
-    percent."""
+    """Baselines, and what is claimed for them in percent, if on the images of this study."""
     tried = (record for record in snapshot.records if record.baseline is not None)
     claims = [
         _Point(
             in_database(snapshot.objective, baseline.size),
             claimed / 100,
-            f"{baseline.name}: {snapshot.claims[baseline.name]} (course report, its images)",
+            f"{baseline.name}: {snapshot.claims[baseline.name]} (claimed)",
             None,
         )
-        for baseline in snapshot.baselines()
+        for baseline in (snapshot.baselines() if snapshot.claims_fit else ())
         if baseline.name in snapshot.claims
         and baseline.size is not None
         and (claimed := claimed_percent(snapshot.claims[baseline.name])) is not None
     ]
     for points, name, colour, symbol, size, inset in (
         (_points(snapshot.objective, tried), "baseline", ORANGE, "star", 14, 0.02),
-        (claims, "claimed elsewhere", PURPLE, "diamond-open", 10, 0.06),
+        (claims, "claimed", PURPLE, "diamond-open", 10, 0.06),
     ):
         near = [point for point in points if region.holds(point.size, point.acc)]
         far = [point for point in points if point not in near]

@@ -185,6 +185,7 @@ def test_the_reports_table_has_its_accuracies(name: str, row: str, column: str, 
         ("DEFAULTS = {'epochs': 'many'}\n", r"DEFAULTS\['epochs'\].*whole number"),
         ("CLAIMS = {'mine': '55 %'}\n", r"CLAIMS\['mine'\].*no baseline"),
         ("BASELINES = {'mine': {}}\nCLAIMS = {'mine': 0.55}\n", r"CLAIMS\['mine'\].*text"),
+        ("CLAIMS_ON = ['CIFAR10']\n", r"CLAIMS_ON .* is \['CIFAR10'\]: must be text"),
     ],
 )
 def test_wrong_claims_and_defaults_are_named(tmp_path: Path, text: str, message: str) -> None:

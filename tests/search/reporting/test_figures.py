@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from search.problem.description import DescribedBaseline
+from search.problem.description import DescribedBaseline, SpaceDescription
 from search.reporting.figures.curves import MOST_CURVES, curves_figure
 from search.reporting.figures.front_axes import APART, accuracy_axis, region_of, size_axis
 from search.reporting.figures.growth import growth, growth_figure
@@ -68,6 +68,7 @@ def test_what_lies_far_off_is_an_arrow_at_the_margin_that_tells_where(
     sizes = {"VGG19": 38_947_914, "VGG11": 28_144_010}  # on images of 32 pixels
     tried = [DescribedBaseline(name=name, num_params=n, size=n) for name, n in sizes.items()]
     monkeypatch.setattr(StudySnapshot, "baselines", lambda self: tried)
+    monkeypatch.setattr(StudySnapshot, "claims_fit", True)
     figure = pareto_figure(snapshot)
     (low, high), errors = figure.layout.xaxis.range, sorted(figure.layout.yaxis.range)
     arrows = [trace for trace in figure.data if "far off" in (trace.name or "")]
@@ -80,6 +81,20 @@ def test_what_lies_far_off_is_an_arrow_at_the_margin_that_tells_where(
         assert all(errors[0] < math.log10(y) < errors[1] for y in trace.y)
     # The front, and nothing far off, decides what is shown.
     assert high < math.log10(4 * max(snapshot.max_params or 0, snapshot.front[-1].size))
+
+
+@pytest.mark.parametrize(
+    ("claims_on", "shown"), [("digits", True), ("CIFAR10", False), ("", False)]
+)
+def test_claims_are_drawn_for_the_images_that_they_were_measured_on(
+    snapshot: StudySnapshot, claims_on: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = [DescribedBaseline(name="VGG19", num_params=5_000, size=5_000)]
+    about = SpaceDescription(name="s", claims={"VGG19": "58 %"}, claims_on=claims_on)
+    monkeypatch.setattr(StudySnapshot, "baselines", lambda self: tried)
+    monkeypatch.setattr(StudySnapshot, "description", about)
+    names = [trace.name for trace in pareto_figure(snapshot).data]
+    assert any((name or "").startswith("claimed") for name in names) == shown
 
 
 def test_the_front_is_on_top_for_the_pointer(snapshot: StudySnapshot) -> None:

@@ -70,7 +70,8 @@ def test_small_photographs_call_for_larger_ones_but_not_a_set_that_is_small_itse
 
 
 @pytest.mark.parametrize(
-    ("native", "said"), [(None, "--image-size 64"), (500, "--image-size 64"), (48, "--image-size 48")]
+    ("native", "said"),
+    [(None, "--image-size 64"), (500, "--image-size 64"), (48, "--image-size 48")],
 )
 def test_images_are_to_grow_to_their_own_size_at_most(native: int | None, said: str) -> None:
     small = guessing(*FLAT, image_size=32, source="photos")
@@ -94,7 +95,7 @@ def test_uneven_classes_call_for_even_ones() -> None:
 
 def test_one_class_to_the_end_is_not_met_with_what_the_networks_have() -> None:
     said = advice(guessing(*FLAT, health="one class"))
-    assert "1 trial predicted one class to the end (Learning rates 0.1: try ten times" in said
+    assert "1 trial predicted one class to the end (learning rates 0.1: try ten times" in said
     assert "BatchNorm" not in said
 
 
