@@ -99,6 +99,12 @@ def export(
     finished, chance = read_records(study, TrialState.COMPLETE), chance_of(study)
     finds = chance.finds(finished)
     if trial is not None:
+        unended = study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        if trial in {stored.number for stored in unended}:
+            raise UserError(
+                f"trial {trial} of study '{study_name}' has not ended: let the search go on, or "
+                "name another trial"
+            )
         chosen = by_number(read_records(study, TrialState.COMPLETE, TrialState.PRUNED), trial)
     elif not finished:
         count = len(study.get_trials(deepcopy=False))

@@ -208,17 +208,15 @@ def run(
     from search.session.options import Options
     from search.session.plan import settle, study_name_of
     from search.session.runner import Style, search
-    from search.study.reader import refuse_unreadable_name
+    from search.study.reader import refuse_impossible_name
     from search.study.storage import check_storage, check_writable, one_line
 
     if list_spaces:
         return _list_spaces(json_)
     if fraction is not None and not 0 < fraction <= 1:
         raise UserError(f"--fraction {fraction}: must be more than 0 and at most 1")
-    if study_name is not None and not study_name.strip():
-        raise UserError(f"--study-name '{study_name}' is empty: give a name, or leave it out")
     if study_name is not None:
-        refuse_unreadable_name(study_name, "--study-name")
+        refuse_impossible_name(study_name, "--study-name")
     refuse_engine(engine, ray_address, mps)
     limit = _max_params(max_params)
     accuracy: float | Literal["none"] | None = None

@@ -16,7 +16,7 @@ from paretrain.device import device_name, native_precision
 from paretrain.formatting import count_of, percent
 from paretrain.metric import NAMES
 from paretrain.networks.epoch_cost import CPU, GPU, Speed
-from paretrain.safe_text import visible
+from paretrain.safe_text import visible_in_line
 from search.problem.baselines import Choice
 from search.problem.constraints import Constraints
 from search.problem.latency_model import LatencyModel
@@ -311,7 +311,7 @@ def study_name_of(options: Options) -> str:
 def default_name(space: str, source: str) -> str:
     """The name of a study that is given none."""
     # A folder may be called anything; a study's name is printed and stored.
-    return visible(f"{space}-{short_name(source)}")
+    return visible_in_line(f"{space}-{short_name(source)}")
 
 
 @dataclass

@@ -19,7 +19,7 @@ from search.study.copies import may_be_copy, original_of, place_of
 from search.study.database_file import make_whole
 from search.study.owner import refuse_if_owned, sole_owner
 from search.study.provenance import checkpoints_of
-from search.study.reader import refuse_unreadable_name
+from search.study.reader import refuse_impossible_name
 from search.study.storage import (
     Given,
     check_name,
@@ -38,10 +38,6 @@ def uploads_folder(storage: Given) -> Path:
     folder for a database that is no file."""
     path = StorageUrl.of(storage).path
     return Path("artifacts") if path is None else path.with_name(f"{path.stem}-artifacts")
-
-
-LONGEST_NAME = 512
-"""Characters that Optuna's table has for a name."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +81,7 @@ def _unused(storage: StorageUrl, name: str, attrs: Mapping[str, Any]) -> Iterato
 def rename_study(storage: StorageUrl, name: str, new: str) -> None:
     """Trials, repeats, checkpoints and the address in the dashboard stay what they are. Raises
     UserError when the study is in use, or the new name is taken or not possible."""
-    if not new.strip():
-        raise UserError(f"the new name '{new}' is empty: give one")
-    if len(new) > LONGEST_NAME:
-        raise UserError(
-            f"the new name has {len(new)} characters: at most {LONGEST_NAME} are possible"
-        )
-    refuse_unreadable_name(new, "the new name")
+    refuse_impossible_name(new, "the new name")
     taken = UserError(f"there is a study '{new}' in {storage} already: give another name")
     if new in open_studies(storage)[1]:
         raise taken

@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from paretrain.cli import UserError
-from paretrain.safe_text import visible
+from paretrain.safe_text import visible, visible_in_line
 from search.problem.optuna_internals import allows
 from search.study import attributes as attr
 from search.study.stored import REPEAT, STUDY, TRIAL, short, typed, typed_text
@@ -48,6 +48,10 @@ def read_json(text: object) -> Any:
         raise ValueError(f"is no JSON: {short(text)}") from None
 
 
+LONGEST_NAME = 512
+"""Characters that Optuna's table has for the name of a study."""
+
+
 def read_name(text: object) -> str:
     """The name of a study, a parameter or an attribute. A name that comes again is one object: at
     10,000 trials, two dozen MB less. Raises ValueError."""
@@ -61,15 +65,17 @@ def _name(text: str) -> str | None:
     return text if text.strip() and visible(text) == text else None
 
 
-def refuse_unreadable_name(name: str, what: str) -> None:
-    """Raises UserError for a name under which a study could not be read again. `what` is the
-    message's word for it."""
-    try:
-        read_name(name)
-    except ValueError as error:
+def refuse_impossible_name(name: str, what: str) -> None:
+    """Raises UserError for a name that no study can have, or under which it could not be shown in
+    a line. `what` is the message's word for it."""
+    if not name.strip():
+        raise UserError(f"{what} '{name}' is empty: give a name")
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"{what} has {len(name):,} characters: at most {LONGEST_NAME} are possible")
+    if visible_in_line(name) != name:
         raise UserError(
-            f"{what} {error}: give at most 1,000 characters, none of which acts on a terminal"
-        ) from None
+            f"{what} is no name: {short(name)}: give one line, in which nothing acts on a terminal"
+        )
 
 
 def read_whole(value: object, most: int) -> int:

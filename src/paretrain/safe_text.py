@@ -12,6 +12,7 @@ _UNSAFE = re.compile(
     "\u2028\u2029\ufeff]"  # line ends, and a space that nobody sees
 )
 _UNFIT = re.compile(f"[{_ACTING}\ud800-\udfff]")  # halves of characters too
+_UNFIT_IN_LINE = re.compile(f"[\t\n\u2028\u2029]|{_UNFIT.pattern}")
 _UNSAFE_IN_LINE = re.compile(f"[\t\n]|{_UNSAFE.pattern}")
 
 
@@ -34,6 +35,11 @@ def visible(text: str) -> str:
     Newlines and tabs stay, and so do marks of a direction, which belong to names in some scripts.
     """
     return _UNFIT.sub(_escape, text)
+
+
+def visible_in_line(text: str) -> str:
+    r"""Return text likewise, but with newlines and tabs written as `\n` and `\t` too."""
+    return _UNFIT_IN_LINE.sub(_escape, text)
 
 
 def as_text(name: str) -> str:

@@ -44,6 +44,12 @@ def test_every_way_to_choose(command: RunMain) -> None:
     assert chosen("--knee") in [record.number for record in front]
 
 
+def test_a_trial_that_has_not_ended_is_no_choice(command: RunMain) -> None:
+    study().enqueue_trial({})
+    code, out, err = command(export, *STUDY, "--trial", 5)
+    assert code == 2 and out == "" and "trial 5 of study 'vgg_reduce-digits' has not ended" in err
+
+
 def test_the_neighbours_on_the_front_are_named_with_their_margins(command: RunMain) -> None:
     make_larger_ones_better()
     front = stored_front()

@@ -68,9 +68,10 @@ def test_a_renamed_study_keeps_everything_and_goes_on(command: RunMain, checkpoi
     [
         ("empty", "there is a study 'empty' in studies.db already"),
         (NAME, "already: give another name"),
-        (" ", "is empty: give one"),
+        (" ", "is empty: give a name"),
         ("x" * 600, "has 600 characters: at most 512"),
         ("a\x1bb", r"the new name is no name: 'a\x1bb': give"),
+        ("a\tb", r"the new name is no name: 'a\tb': give one line"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused(command: RunMain, new: str, message: str) -> None:

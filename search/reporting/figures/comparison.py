@@ -63,7 +63,7 @@ def growths_figure(studies: Sequence[StudySnapshot], largest: int) -> go.Figure:
             line={"shape": "hv", **_line(index)},
         )
     figure.update_xaxes(**axis(title="Epochs trained (number)"))
-    figure.update_yaxes(**axis(title="Area between front and guessing", rangemode="tozero"))
+    figure.update_yaxes(**axis(title="Hypervolume", rangemode="tozero"))
     return figure
 
 

@@ -51,8 +51,8 @@ def growth_figure(snapshot: StudySnapshot) -> go.Figure:
             row=row,
             col=1,
         )
-    dress(figure, "Growth of the front")
+    dress(figure, "Growth of the front (hypervolume)")
     figure.update_xaxes(**axis(title="Epochs trained (number)"), row=1, col=1)
     figure.update_xaxes(**axis(title="Training time, all workers (s)"), row=2, col=1)
-    figure.update_yaxes(**axis(title="Area of the front", rangemode="tozero"))
+    figure.update_yaxes(**axis(title="Hypervolume", rangemode="tozero"))
     return figure

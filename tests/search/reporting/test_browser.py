@@ -155,7 +155,7 @@ def names_trial(picked: WebElement, number: int) -> bool:
     return f"--trial {number}\n" in picked.text
 
 
-OWN = ["Accuracy against size", "Learning curves", "Growth of the front"]
+OWN = ["Accuracy against size", "Learning curves", "Growth of the front (hypervolume)"]
 OWN += ["Where the budget went"]
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from search.problem.description import DescribedBaseline, SpaceDescription
+from search.reporting.figures.comparison import growths_figure
 from search.reporting.figures.curves import MOST_CURVES, curves_figure
 from search.reporting.figures.front_axes import APART, accuracy_axis, region_of, size_axis
 from search.reporting.figures.growth import growth, growth_figure
@@ -30,6 +31,11 @@ def test_figures_have_units_and_the_studys_own_points(snapshot: StudySnapshot) -
     rows = growth(snapshot)
     assert all(a[0] <= b[0] and a[2] <= b[2] for a, b in pairwise(rows))
     assert rows[-1][0] == snapshot.ledger.spent.epochs
+
+
+def test_hypervolume_has_one_name_in_all_figures(snapshot: StudySnapshot) -> None:
+    for figure in (growth_figure(snapshot), growths_figure([snapshot], 10_000)):
+        assert figure.layout.yaxis.title.text == "Hypervolume"
 
 
 def test_errors_have_a_logarithmic_scale(snapshot: StudySnapshot) -> None:
