@@ -13,7 +13,6 @@ from paretrain.paths import file_to_write
 from search.reporting.earlier_files import HEADS, folder_to_write, is_picture, is_table
 from search.reporting.figures.curves import curves_figure
 from search.reporting.figures.growth import growth_figure
-from search.reporting.figures.paper import FORMATS, save_figure
 from search.reporting.figures.pareto import pareto_figure
 from search.reporting.figures.spending import spending_figure
 from search.reporting.markdown import of_numbers, table
@@ -40,6 +39,8 @@ def places(
     if csv is not None:
         csv = folder_to_write(csv, "--csv", {f"{name}.csv": is_table(name) for name in HEADS})
     if figures is not None:
+        from search.reporting.figures.paper import FORMATS  # as in `write_figures`
+
         names = [f"{name}.{form}" for name in FIGURES for form in FORMATS]
         figures = folder_to_write(figures, "--figures", dict.fromkeys(names, is_picture))
     if front is not None:
@@ -55,6 +56,9 @@ def write_figures(snapshot: StudySnapshot, folder: Path) -> list[Path]:
             f"study '{snapshot.name}' has no trained network yet, so there is nothing to draw: "
             "run the search first"
         )
+    # Here, because it brings matplotlib: 40 MB, which no page needs.
+    from search.reporting.figures.paper import save_figure
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [

@@ -27,7 +27,7 @@ from search.problem.optuna_internals import (
 )
 from search.study import attributes as attr
 from search.study import tables
-from search.study.collector import without_collector
+from search.study.collector import count_as_old, without_collector
 from search.study.patience import cause_of, patiently, repeated
 from search.study.reader import (
     LONGEST_READ,
@@ -251,11 +251,13 @@ class CheckedStorage(OwnReading):
             block = ids[first : first + AT_ONCE]
             these = chosen & tables.TRIALS.c.trial_id.between(block[0], block[-1])
             for trial_id, rows in self._trial_rows(these).items():
-                trial = self._trial(study_id, rows, ours)
+                trial = self.trial_from(study_id, rows, ours)
                 if trial is not None and trial.number in found:
                     self._say(study_id, f"row {trial_id}", f"a second trial {trial.number}")
                 elif trial is not None:
                     found[trial.number] = trial
+        if len(ids) >= AT_ONCE:  # not whenever a few trials have ended
+            count_as_old()
         return list(found.values())
 
     def _is_ours(self, study_id: int) -> bool:
@@ -278,8 +280,8 @@ class CheckedStorage(OwnReading):
 
         return self._reading(work)
 
-    def _trial(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
-        """None where not even its number is known."""
+    def trial_from(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
+        """The trial that these rows are; None where not even its number is known."""
         number = rows.row.number
         try:
             trial = read_trial(rows, ours)

@@ -4,8 +4,12 @@ import csv
 import html
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
+
+import pytest
 
 from search.report import main as report
 from search.reporting.answers.study import answers
@@ -14,7 +18,7 @@ from search.reporting.html import table
 from search.reporting.report_page import report_page
 from search.reporting.text import front_table
 from search.study.snapshot import StudySnapshot
-from tests.harness import STUDY, RunMain
+from tests.harness import NAME, STUDY, RunMain
 
 
 def test_the_report_is_one_file_that_needs_no_network(
@@ -39,6 +43,21 @@ def test_the_report_is_one_file_that_needs_no_network(
     done = run_main(report, *name, "--table", front)
     assert done.code == 0 and done.out == f"wrote {front}\n" and front.is_file()
     assert run_main(report, *name, "--table", tmp_path / "front.docx").code == 2
+
+
+@pytest.mark.slow
+def test_a_page_is_written_without_what_only_pictures_need(storage: str, tmp_path: Path) -> None:
+    """It takes 40 MB."""
+    code = f"""
+import sys
+from search import report
+named = ["--storage", {storage!r}, "--study-name", {NAME!r}]
+report.app([*named, "--out", {str(tmp_path / "page.html")!r}], standalone_mode=False)
+sys.exit("matplotlib" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.html").exists()
 
 
 def read(page: str) -> tuple[str, str]:

@@ -10,7 +10,9 @@ import pytest
 
 from search.reporting.status_table import COLUMNS
 from search.status import main as status
+from search.study import checked_storage
 from search.study.collector import without_collector
+from search.study.storage import load_study
 from tests.harness import RunMain
 from tests.makers import mixed_study
 
@@ -77,6 +79,24 @@ def test_nobody_looks_for_cycles_in_all_of_it_as_soon_as_one_may_again() -> None
         made = [[number] for number in range(5_000)]
     youngest = {id(thing) for thing in gc.get_objects(generation=0)}
     assert gc.isenabled() and not youngest & set(map(id, made))
+
+
+def test_many_trials_that_were_read_at_once_count_as_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a process that goes on, such as a dashboard: three looks at all that was read."""
+
+    def youngest_after_reading(name: str) -> bool:
+        trials = load_study(str(tmp_path / "s.db"), name).get_trials(deepcopy=False)
+        youngest = {id(thing) for thing in gc.get_objects(generation=0)}
+        return any(id(trial.user_attrs) in youngest for trial in trials)
+
+    for name in ("few", "many"):
+        mixed_study(str(tmp_path / "s.db"), name)
+    with without_collector():
+        assert youngest_after_reading("few")
+        monkeypatch.setattr(checked_storage, "AT_ONCE", 3)
+        assert not youngest_after_reading("many")
 
 
 class Cycle:

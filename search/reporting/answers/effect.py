@@ -82,12 +82,20 @@ def residuals(features: Floats, variables: Floats) -> Floats:
 def kernels(features: Floats) -> Iterator[Floats]:
     """The kernels that are tried, each of shape (trials, trials)."""
     inner = features @ features.T
-    norms = np.diag(inner)
-    scale = float(norms.mean()) or 1.0
-    distances = np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0.0)
+    scale = float(np.diag(inner).mean()) or 1.0
     for share in SMOOTH:
-        smooth = np.exp(-distances / (2 * scale)) if share else 0.0
-        yield (1 - share) * inner / scale + share * smooth + INTERCEPT
+        yield (1 - share) * inner / scale + share * _smooth(inner, scale, share) + INTERCEPT
+
+
+def _smooth(inner: Floats, scale: float, share: float) -> Floats | float:
+    """The Gaussian kernel of what has these inner products; 0 where it has no share. Its steps are
+    gone before a kernel is decomposed, which is the most memory that a report takes."""
+    if not share:
+        return 0.0
+    norms = np.diag(inner)
+    distances = np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0.0)
+    smooth: Floats = np.exp(-distances / (2 * scale))
+    return smooth
 
 
 def effects(

@@ -18,8 +18,9 @@ from pydantic_core import to_json
 
 from search.problem.optuna_internals import id_of
 from search.reporting.dashboard.ended_once import Serialize, serializer
-from search.reporting.dashboard.storage import DashboardStorage
+from search.reporting.dashboard.storage import SHOWN_TEXT, DashboardStorage
 from search.reporting.dashboard.theme import Application
+from search.study.attributes import CONFIG
 
 STUDY = re.compile(r"/api/studies/(\d+)/?")
 """The path of the answer with all of a study."""
@@ -103,11 +104,28 @@ class _TrialTexts:
         if known is not None and known[0] is trial and known[1] == attrs:
             return known[2]
         bare = copy.copy(trial)
-        bare.params = {}
-        text = to_json(self._serialize(study_id, bare, attrs) | {"params": _params(trial)})
+        bare.params, bare.user_attrs = {}, {}
+        own = {"params": _params(trial), "user_attrs": self._attributes(trial)}
+        text = to_json(self._serialize(study_id, bare, attrs) | own)
         if trial.state.is_finished():
             kept.texts[id_of(trial)] = trial, attrs, text
         return text
+
+    def _attributes(self, trial: FrozenTrial) -> list[dict[str, str]]:
+        """What optuna-dashboard says of attributes. The configuration, which makes half of the
+        work, is said as it is stored."""
+        texts = {key: _attribute(value) for key, value in trial.user_attrs.items() if key != CONFIG}
+        if CONFIG in trial.user_attrs:
+            stored = self._storage.config_text(trial)
+            texts[CONFIG] = stored or _attribute(trial.user_attrs[CONFIG])
+        return [{"key": key, "value": texts[key]} for key in trial.user_attrs]
+
+
+def _attribute(value: object) -> str:
+    """An attribute as the page shows it."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else json.dumps(value)[:SHOWN_TEXT]
 
 
 def _params(trial: FrozenTrial) -> list[dict[str, Any]]:

@@ -20,14 +20,18 @@ from paretrain.safe_text import one_line
 from search.problem.optuna_internals import FrozenStudy, id_of, storage_of
 from search.reporting.dashboard.artifacts import study_artifacts, trial_artifacts
 from search.study import tables
-from search.study.attributes import IDENTITY
+from search.study.attributes import CONFIG, IDENTITY
 from search.study.checked_storage import CheckedStorage
+from search.study.reader import TrialRows
 from search.study.storage import Given, connection
 from search.study.storage_url import StorageUrl
+from search.study.stored import StoredConfig
 
 PLOT = "dashboard:plot_data:"
 """Begins the names of attributes in which optuna-dashboard keeps figures."""
 _PIECE = re.compile(rf"((?:{PLOT}.+|dashboard:(?:\d+:)?note_str):)(\d+)")
+SHOWN_TEXT = 1_024
+"""So many characters of a list or a mapping are shown, as by optuna-dashboard."""
 
 
 class _Mark(NamedTuple):
@@ -58,6 +62,7 @@ class DashboardStorage(CheckedStorage):
         self._marks: dict[int, _Mark] = {}
         self._study_ids: dict[int, int] = {}
         self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
+        self._configs: dict[int, str] = {}
         self._opening = threading.Lock()
         self._complained = False
 
@@ -129,6 +134,20 @@ class DashboardStorage(CheckedStorage):
         self._damage.pop(study_id, None)
         self._study_ids.clear()
         self._shown.clear()
+        self._configs.clear()
+
+    def trial_from(self, study_id: int, rows: TrialRows, ours: bool) -> FrozenTrial | None:
+        """Keeps how the configuration is stored. To make that text again takes 50 microseconds."""
+        trial = super().trial_from(study_id, rows, ours)
+        if trial is not None and isinstance(trial.user_attrs.get(CONFIG), StoredConfig):
+            text = next(row[3] for row in rows.user if row[2] == CONFIG)
+            if text.isascii():  # else another program wrote it, who knows what is in it
+                self._configs[id_of(trial)] = text[:SHOWN_TEXT]
+        return trial
+
+    def config_text(self, trial: FrozenTrial) -> str | None:
+        """As much of a trial's configuration as is shown; None where that is not known."""
+        return self._configs.get(id_of(trial))
 
     @contextmanager
     def sheet(self, study: optuna.Study, without: Sequence[str] = ()) -> Iterator[optuna.Study]:

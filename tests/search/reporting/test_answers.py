@@ -3,6 +3,7 @@
 import math
 import random
 import re
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,17 @@ def test_questions_of_every_kind() -> None:
     words = {"mirror": {"ask": "Mirrored?", "of": ["flip"], "levels": {"a": [False], "b": [True]}}}
     assert questions(known, words)[0].text == "Mirrored?"
     assert len(questions(known, words)) == 5
+
+
+def test_while_a_kernel_is_decomposed_no_more_than_it_and_the_products_are_there() -> None:
+    """That is when a report takes most memory."""
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    tracemalloc.start()
+    try:
+        for kernel in kernels(x):
+            assert tracemalloc.get_traced_memory()[0] < 2.5 * kernel.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_residuals_are_those_of_leaving_each_trial_out() -> None:

@@ -42,6 +42,7 @@ from search.reporting.html import TRIAL, picker
 from search.reporting.notes import _commands
 from search.study.keeping import uploads_folder
 from search.study.snapshot import StudySnapshot, read_snapshot
+from search.study.stored import StoredConfig
 from tests.harness import NAME
 
 Ask = Callable[..., bytes]
@@ -463,6 +464,32 @@ def test_a_page_is_sent_what_optuna_dashboard_would_send_and_half_of_it_less(cop
     assert len(asking(ours)("/api/studies/1")) < 0.8 * len(asking(theirs)("/api/studies/1"))
     for path, status in (("/api/studies/1?after=-1", "400"), ("/api/studies/7", "404")):
         assert "reason" in json.loads(asking(ours)(path, status=status))
+
+
+def test_a_configuration_is_sent_as_it_is_stored_unless_another_program_wrote_it(
+    copied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make its text again would be half of what an answer with many trials takes."""
+    made: list[object] = []
+    text_of = ended_kept._attribute
+
+    def noted(value: object) -> str:
+        made.append(value)
+        return text_of(value)
+
+    monkeypatch.setattr(ended_kept, "_attribute", noted)
+    json.loads(serve(copied)("/api/studies/1"))
+    assert made and not any(isinstance(value, StoredConfig) for value in made)
+    right_to_left = "\u202e"
+    with closing(sqlite3.connect(copied)) as database, database:
+        key = "key = 'config' AND trial_id = 1"
+        [(text,)] = database.execute(f"SELECT value_json FROM trial_user_attributes WHERE {key}")
+        config = json.loads(text)
+        config["data"]["source"] = f"a{right_to_left}b"
+        stored = json.dumps(config, ensure_ascii=False)
+        database.execute(f"UPDATE trial_user_attributes SET value_json = ? WHERE {key}", (stored,))
+    mine, whole = (seen(asking(app)("/api/studies/1")) for app in served(copied))
+    assert mine == whole and right_to_left not in str(mine["trials"][0]["user_attrs"])
 
 
 @pytest.mark.parametrize("name", [NAME, "other"])

@@ -342,6 +342,10 @@ def test_parts_that_configurations_have_in_common_are_one_object_and_say_the_sam
     for name in ("data", "augment", "schedule"):
         assert first[name] is second[name]
         assert getattr(first.config, name) is getattr(second.config, name)
+    assert first.config.model_fields_set is second.config.model_fields_set
+    assert first.config.network.model_fields_set is second.config.network.model_fields_set
     assert first["augment"] is not other["augment"] and first["data"] is other["data"]
     without = {key: value for key, value in json.loads(texts[0]).items() if key != "augment"}
-    assert StoredConfig.of_text(json.dumps(without)).config.augment == AugmentConfig()
+    third = StoredConfig.of_text(json.dumps(without)).config
+    assert third.augment == AugmentConfig()
+    assert third.model_fields_set == first.config.model_fields_set - {"augment"}
