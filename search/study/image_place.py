@@ -10,7 +10,7 @@ from paretrain.cli import UserError
 from paretrain.config import DataConfig
 from paretrain.paths import is_there
 from paretrain.shell import command_line
-from search.study.attributes import IMAGE_PLACE
+from search.study.attributes import IDENTITY, IMAGE_PLACE, SPACE_FILE
 from search.study.records import COUNTED
 
 PLACE = {"source", "columns", "images"}
@@ -52,5 +52,8 @@ def refuse_lost(study: optuna.Study, data: DataConfig) -> None:
 def how_to_tell(study: optuna.Study) -> str:
     """The command that finds them at another place, and trains nothing."""
     done = max(1, len(study.get_trials(deepcopy=False, states=COUNTED)))
-    command = command_line("search.run", "--data", "PLACE", "--trials", done)
-    return f"{command}, with its --study-name and --space"
+    attrs = study.user_attrs
+    file, name = attrs.get(SPACE_FILE), attrs.get(IDENTITY, {}).get("space", "SPACE")
+    known = ("--study-name", study.study_name, "--space", file["path"] if file else name)
+    command = command_line("search.run", "--data", "PLACE", "--trials", done, *known)
+    return f"{command}, with the same --storage"

@@ -14,6 +14,7 @@ from tests.harness import RunMain, study
 
 SMALL = ("--epochs", "1", "--image-size", "16", "--max-params", "20k", "--baselines", "none")
 STUDY = ("--study-name", "mine")
+WHERE = "python -m search.run --data PLACE --trials 1 --study-name mine --space vgg_reduce, with"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_commands_name_the_lost_place_and_what_to_do(
             continue
         assert code == 2 and err.count("\n") == 1
         assert f"were last in {before} (data.source), which is not there" in err
-        assert "search.run --data PLACE --trials 1" in err
+        assert WHERE in err
     code, _, err = run_main(export, *STUDY, "--trial", 0, "--out", "net.yaml")
     assert code == 0 and f"note: {before} is not there: set data.source in net.yaml" in err
     code, _, err = run_main(train, "net.yaml")
