@@ -17,6 +17,7 @@ Where it makes sense, processor time is measured. `--quick` is tiny: does the pr
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,7 +70,11 @@ def _workers(options: argparse.Namespace) -> str:
 
 
 def _searched(title: str, task: searches.Task, options: argparse.Namespace) -> Found:
-    rows = [searches.compare(task, seed) for seed in range(options.seeds)]
+    rows = []
+    for seed in range(options.seeds):
+        rows.append(searches.compare(task, seed))
+        # A seed may take half an hour: what is known already outlives an interruption.
+        print(f"seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
     words = [
         "The user's program: `study.optimize`, torchvision's data set and transforms,",
         f"DataLoader(num_workers={PROCESSES}), a plain loop, default SQLite; the same",
