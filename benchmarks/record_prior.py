@@ -31,7 +31,6 @@ from search.session.budget import Limits
 from search.session.options import Options
 from search.session.plan import settle
 
-EPOCHS = 7
 DATA = ("digits", "clothing10", "cifar10")
 
 
@@ -43,18 +42,19 @@ class Setting:
     image_size: int
     per_class: int
     """Most training images of each class."""
+    epochs: int
     max_params: int
     dearest: float
     """Highest cost of an epoch, as `Constraints.cost` counts it, that is trained."""
 
 
 SETTINGS = (
-    Setting("vgg_reduce", 16, 50, 300_000, 1.0),
-    Setting("from_scratch", 32, 50, 200_000, 2.0),
-    Setting("finetune", 16, 25, 12_000_000, 3.0),
-    Setting("data_scale", 16, 50, 500_000, 1.0),
-    Setting("resnet9", 16, 50, 300_000, 1.5),
-    Setting("compact", 16, 40, 3_000_000, 1.5),
+    Setting("vgg_reduce", 16, 100, 10, 300_000, 1.0),
+    Setting("from_scratch", 32, 50, 7, 200_000, 2.0),
+    Setting("finetune", 16, 25, 7, 12_000_000, 3.0),
+    Setting("data_scale", 16, 50, 7, 500_000, 1.0),
+    Setting("resnet9", 16, 50, 7, 300_000, 1.5),
+    Setting("compact", 16, 40, 7, 3_000_000, 1.5),
 )
 
 
@@ -76,7 +76,7 @@ class Recorder:
                 space=space,
                 data=DataConfig(source=source),
                 limits=Limits(1, None, None, None),
-                epochs=EPOCHS,
+                epochs=setting.epochs,
                 image_size=setting.image_size,
                 per_class=setting.per_class,
                 max_params=setting.max_params,
@@ -96,7 +96,7 @@ class Recorder:
             data=data,
             classes=len(self.images.classes),
             chance=guess_among("acc", len(self.images.classes)),
-            epochs=EPOCHS,
+            epochs=self.setting.epochs,
             image_size=self.setting.image_size,
             training_images=len(self.images.train),
             validation_images=len(self.images.val),

@@ -3,6 +3,7 @@
 import gzip
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,7 @@ def test_a_table_is_written_as_it_was_read(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_recording_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cheap = next(s for s in record_prior.SETTINGS if s.space == "data_scale")
-    monkeypatch.setattr(record_prior, "SETTINGS", (cheap,))
-    monkeypatch.setattr(record_prior, "EPOCHS", 2)
+    monkeypatch.setattr(record_prior, "SETTINGS", (replace(cheap, epochs=2),))
     record_prior.record(tmp_path, {"digits": "digits"}, 1)
     first = read_table(tmp_path / "data_scale-digits.jsonl.gz")
     record_prior.record(tmp_path, {"digits": "digits"}, 2)
