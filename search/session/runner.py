@@ -275,7 +275,8 @@ def _search(
     done = sum(trial.state in COUNTED for trial in trials)
     limited = plan.limits.seconds is not None or plan.limits.epochs is not None
     recalled = read_memory(trials, plan.min_acc)
-    rule = WithControlArm(make_rule(plan.pruner, limited, recalled), plan.seed)
+    informed = run.prior is not None
+    rule = WithControlArm(make_rule(plan.pruner, limited, recalled, informed), plan.seed)
     spent = ledger(trials, plan.epochs).spent.epochs
     reference_point = max(run.target.chance, plan.min_acc or 0.0)
     budget = Budget(plan.limits, plan.epochs, reference_point, done, spent)

@@ -69,6 +69,8 @@ class FrontRule:
     rate, while such trials have taken at most this share of all epochs."""
     look: int = 2
     """The first so many trials are stopped after an epoch to have something to compare with."""
+    halving: bool = True
+    """Before two trials have finished, the best third goes on after epochs 1 and 3."""
     memory: Memory = field(default_factory=Memory, init=False)
     _ended: Ended | None = field(default=None, init=False)
     """What was computed from the trials that have ended."""
@@ -87,7 +89,7 @@ class FrontRule:
         if trial.epochs_before_learning == done:
             return replace(self._judge_one_class(trial, view, ended), memory=self.memory.update())
         if len(ended.completed) < self.min_finished:
-            return warm_up(trial, view, self.look)
+            return warm_up(trial, view, self.look, self.halving)
         decision = self._judge(trial, view, ended)
         return replace(decision, memory=self.memory.update())
 

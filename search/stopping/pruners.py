@@ -19,19 +19,24 @@ nothing but an earlier end (docs/log.md has what other values gave)."""
 
 
 def make_rule(
-    name: PrunerName, limited: bool = True, recalled: Iterable[MemoryUpdate] = ()
+    name: PrunerName,
+    limited: bool = True,
+    recalled: Iterable[MemoryUpdate] = (),
+    informed: bool = False,
 ) -> Rule:
     """The rule behind `--pruner`, without a control arm.
 
     `limited`: the run has so many epochs or so much time, so that an epoch not spent on one trial
     is there for another. `recalled`: what the rule of earlier runs of this study remembered.
+    `informed`: earlier studies choose the first proposals, so that none is trained only to be
+    compared with.
     """
     if name == "none":
         return DivergenceRule()
     if limited:
-        rule = FrontRule()
+        rule = FrontRule(look=0) if informed else FrontRule()
     else:
-        rule = FrontRule(caution=PATIENT_CAUTION, likely=PATIENT_LIKELY, look=0)
+        rule = FrontRule(caution=PATIENT_CAUTION, likely=PATIENT_LIKELY, look=0, halving=False)
     rule.memory.recall(recalled)
     return rule
 

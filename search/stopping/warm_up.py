@@ -9,7 +9,8 @@ because a small step above the front is worth less than a large one.
 
 The very first trials have nobody to be compared with. As in the secretary problem (Ferguson 1989,
 sec. 1) they are only looked at, because candidates are plenty and an epoch is cheap against a whole
-training.
+training. That holds for candidates that come in a random order. Where earlier studies chose them
+(`--prior`), the first ones are good, and are trained.
 """
 
 import math
@@ -40,11 +41,12 @@ class _Point:
     val_acc: float
 
 
-def warm_up(trial: Curve, view: View, look: int) -> Decision:
+def warm_up(trial: Curve, view: View, look: int, halving: bool) -> Decision:
     """Judge a trial that has begun to learn, by what the others had after the same epoch.
 
-    The first `look` trials of a study are stopped after an epoch. With 0, nothing is stopped before
-    three others can be compared with it, and only what a smaller trial beats.
+    The first `look` trials of a study are stopped after an epoch. `halving`: only the best third
+    goes on after epochs 1 and 3. Without both, nothing is stopped before three others can be
+    compared with it, and only what a smaller trial beats.
     """
     done, evidence = len(trial.accs), view.evidence(trial)
     others = [
@@ -53,9 +55,9 @@ def warm_up(trial: Curve, view: View, look: int) -> Decision:
         if len(curve.accs) >= done
     ]
     own = _Point(trial.number, trial.size, trial.val_acc)
-    if look and done == 1 and not view.finished and len(view.others) < look:
+    if done == 1 and not view.finished and len(view.others) < look:
         return Decision(True, "stopped early to compare others with it", evidence)
-    if look and done in _rungs(view.epochs) and len(others) + 1 >= REDUCTION:
+    if halving and done in _rungs(view.epochs) and len(others) + 1 >= REDUCTION:
         rank, places = _rank(own, others, view), math.ceil((len(others) + 1) / REDUCTION)
         if rank > places:
             place = f"place {rank} of {len(others) + 1} by gain"
