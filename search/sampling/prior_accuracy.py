@@ -30,6 +30,8 @@ LEAST = 8
 FITS = 0.5
 """A past trial of which less than this share of its parameters is still in the space says nothing
 of it."""
+LEAST_DEVIATION = 0.1
+"""No share is known better."""
 NORMAL = NormalDist()
 GUESS, GUESS_WORTH = 0.4, 8
 """Before a study has ended trials, scores are guessed to correlate so strongly with its ranks, as
@@ -46,6 +48,7 @@ class PriorAccuracy:
         """Parameters of the better third of past trials, the best first."""
         self._features: list[Features] = []
         self._scores: list[float] = []
+        self._shares: list[float] = []
         for study in studies:
             self._take_in(study, suggest)
         if len(self._features) < LEAST:
@@ -65,26 +68,41 @@ class PriorAccuracy:
         if not kept:
             return
         features = [features for _, features in kept]
-        scores = normal_scores([trial.val_acc for trial, _ in kept])
+        accs = np.array([trial.val_acc for trial, _ in kept])
+        scores = normal_scores(accs.tolist())
         if not study.at_random and len(self._features) >= LEAST:
             self._fit()
             scores = scores + self.scores(features).mean()
         self._features += features
         self._scores += [float(score) for score in scores]
+        self._shares += [float(share) for share in (accs - accs.min()) / max(np.ptp(accs), 1e-6)]
 
     def _fit(self) -> None:
         from sklearn.ensemble import ExtraTreesRegressor
 
         self._names = parameter_names(self._features)
         self._forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, random_state=0, n_jobs=1)
-        self._forest.fit(encode(self._names, self._features), np.array(self._scores))
+        shares = np.array(self._shares)
+        targets = np.stack([np.array(self._scores), shares, shares**2], axis=1)
+        self._forest.fit(encode(self._names, self._features), targets)
 
     def scores(self, candidates: Sequence[Features]) -> Floats:
         """Expected normal score of each, of shape (len(candidates),): 0 for a network as good as
         the middle one of earlier studies, 1 for one better than 84 %."""
+        scores: Floats = self._expected(candidates)[:, 0]
+        return scores
+
+    def shares(self, candidates: Sequence[Features]) -> tuple[Floats, Floats]:
+        """Mean and standard deviation, each of shape (len(candidates),), of the share that a
+        network reaches of what the best one of its study has above the worst one."""
+        _, mean, square = self._expected(candidates).T
+        return mean, np.sqrt(np.maximum(square - mean**2, LEAST_DEVIATION**2))
+
+    def _expected(self, candidates: Sequence[Features]) -> Floats:
+        """Score, share and squared share of each, of shape (len(candidates), 3)."""
         inputs = [Features(c.params, c.distributions, (c.num_params,)) for c in candidates]
         table = encode(self._names, inputs).astype(np.float32)
-        votes = np.stack([tree.tree_.predict(table)[:, 0] for tree in self._forest.estimators_])
+        votes = np.stack([tree.tree_.predict(table)[:, :, 0] for tree in self._forest.estimators_])
         mean: Floats = votes.mean(axis=0)
         return mean
 

@@ -33,6 +33,8 @@ LOOKS = 4
 """One proposal in so many looks elsewhere than where good networks are known."""
 LEAST_TRUST = 0.1
 """Earlier studies choose among the first proposals while they are believed at least so far."""
+SCALE = 0.5
+"""Guess of how far the best network of a study will be above chance."""
 PARENTS = 10
 """Trials whose mutations are candidates for one proposal."""
 SIBLINGS = 2
@@ -220,16 +222,17 @@ class Proposer:
             return self._source.ask(self._sampler)
         starts = self._proposed < RANDOM_START or not self._finished
         heeds = self._heeds_hints(self._proposed if starts else self._proposed // LOOKS)
+        believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
         if starts:
-            believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
-            # One in LOOKS is proposed as if nothing was known, as later on.
-            if believed and self._proposed % LOOKS:
+            # One in LOOKS is proposed as if nothing was known, as later on. Not the very first: a
+            # third of random networks never learn, and until one has, none is given up.
+            if believed and (self._proposed + 1) % LOOKS:
                 return self._as_expected()
             knows_nothing = not heeds and self._prior is None
             if knows_nothing and len(self._observations) >= MIN_COMPLETED:
                 return self._by_size()
             return self._evenly_spread()
-        return self._most_promising()
+        return self._most_promising(believed)
 
     def _heeds_hints(self, number: int) -> bool:
         """Whether the random candidates of the next proposal heed hints: in as many of the first
@@ -275,25 +278,53 @@ class Proposer:
         return batch[0 if drawn is None else drawn]
 
     def _as_expected(self) -> Candidate:
-        """The candidate near an evenly spread size of which earlier studies let expect most for its
-        cost, among random ones and mutations of what was best there."""
+        """One of random candidates and mutations of what was best in earlier studies, drawn by the
+        hypervolume that those let expect of it, for its cost."""
+        candidates = self._as_before()
+        if not candidates:
+            return self._source.random()
+        assert self._prior is not None
+        front, chance = self._front.points, self._target.chance
+        sizes = [candidate.size for candidate in candidates]
+        mean, deviation = self._prior.shares(self._source.features(candidates))
+        scale = self._scale()
+        gains = expected_volume_gain(
+            sizes,
+            chance + scale * mean,
+            scale * deviation,
+            [point.size for point in front],
+            [point.val_acc for point in front],
+            self._target.reference_point(front),
+            self._largest() or max(sizes),
+            self._target.bonus,
+        )
+        costs = np.array([self._source.cost(candidate) for candidate in candidates])
+        drawn = draw(gains / costs**self._cost_power, self._rng)
+        return candidates[0 if drawn is None else drawn]
+
+    def _scale(self) -> float:
+        """Accuracy above chance that the best network will have: by least squares from the shares
+        that were expected of this study's own trials, and a guess of a half worth one of them."""
+        assert self._prior is not None
+        chance, known = self._target.chance, self._observations
+        above, squares = SCALE * 0.25, 0.25
+        if known:
+            shares, _ = self._prior.shares([o.features for o in known])
+            accs = np.array([max(0.0, o.val_acc - chance) for o in known])
+            above, squares = above + float(shares @ accs), squares + float(shares @ shares)
+        return above / squares
+
+    def _as_before(self) -> list[Candidate]:
+        """Random candidates, and as many mutations of what was best in earlier studies."""
         assert self._prior is not None
         candidates = [c for _ in range(PARENTS // 2) for c in self._source.batch()]
         for parent in self._rng.choices(self._prior.best, k=PARENTS // 2):
             candidates += self._source.batch(parent)
-        if not candidates:
-            return self._source.random()
-        low = min(candidate.log_size for candidate in candidates)
-        high = max(candidate.log_size for candidate in candidates)
-        drawn = low + (high - low) * van_der_corput(self._proposed + 1)
-        near = self._near(candidates, drawn)
-        scores = np.array([features.prior for features in self._source.features(near)])
-        costs = np.array([self._source.cost(candidate) for candidate in near])
-        return near[int((np.exp(scores) / costs**self._cost_power).argmax())]
+        return candidates
 
-    def _most_promising(self) -> Candidate:
+    def _most_promising(self, believed: bool) -> Candidate:
         """The candidate near a drawn size with the largest expected gain of area under -log(error)
-        for its cost."""
+        for its cost. `believed`: whether the prior is."""
         front = self._front.points
         if self._proposed % LOOKS:  # improve what is known to be good
             asks = ASKS_LONG if is_long(len(self._observations)) else ASKS
@@ -301,7 +332,9 @@ class Proposer:
             elite = self._by_acc[: max(3, len(self._finished) // 3)]
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
                 candidates += self._source.batch(parent.features.params)
-        else:  # look elsewhere: the best guess among random ones
+        elif believed:  # look elsewhere: where earlier studies found good ones, too
+            candidates = self._as_before()
+        else:  # the best guess among random ones
             candidates = [c for _ in range(PARENTS) for c in self._source.batch()]
         if not candidates:
             return self._source.random()
