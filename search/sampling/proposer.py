@@ -13,6 +13,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 
 from paretrain.config import TrainConfig
+from search.problem.arrays import Floats
 from search.problem.constraints import Constraints
 from search.problem.expected_gain import expected_volume_gain
 from search.problem.front import GrowingFront
@@ -222,17 +223,20 @@ class Proposer:
             return self._source.ask(self._sampler)
         starts = self._proposed < RANDOM_START or not self._finished
         heeds = self._heeds_hints(self._proposed if starts else self._proposed // LOOKS)
-        believed = self._prior is not None and trust(self._observations) > LEAST_TRUST
         if starts:
             # One in LOOKS is proposed as if nothing was known, as later on. Not the very first: a
             # third of random networks never learn, and until one has, none is given up.
-            if believed and (self._proposed + 1) % LOOKS:
+            if (self._proposed + 1) % LOOKS and self._believes_prior():
                 return self._as_expected()
             knows_nothing = not heeds and self._prior is None
             if knows_nothing and len(self._observations) >= MIN_COMPLETED:
                 return self._by_size()
             return self._evenly_spread()
-        return self._most_promising(believed)
+        return self._most_promising()
+
+    def _believes_prior(self) -> bool:
+        """Whether there is a prior, and this study's own trials do not contradict it."""
+        return self._prior is not None and trust(self._observations) > LEAST_TRUST
 
     def _heeds_hints(self, number: int) -> bool:
         """Whether the random candidates of the next proposal heed hints: in as many of the first
@@ -262,19 +266,10 @@ class Proposer:
         batch = [c for _ in range(PARENTS // 2) for c in self._source.batch()][:BATCH]
         if not batch:
             return self._source.random()
-        front, chance = self._front.points, self._target.chance
-        sizes = [candidate.size for candidate in batch]
+        chance = self._target.chance
         model = SizeModel([(o.size, max(chance, o.val_acc)) for o in self._observations])
-        gains = expected_volume_gain(
-            sizes,
-            *model.predict(sizes),
-            [point.size for point in front],
-            [point.val_acc for point in front],
-            self._target.reference_point(front),
-            self._largest() or max(sizes),
-            self._target.bonus,
-        )
-        drawn = draw(gains, self._rng)
+        sizes = [candidate.size for candidate in batch]
+        drawn = draw(self._volume_gains(sizes, *model.predict(sizes)), self._rng)
         return batch[0 if drawn is None else drawn]
 
     def _as_expected(self) -> Candidate:
@@ -284,23 +279,26 @@ class Proposer:
         if not candidates:
             return self._source.random()
         assert self._prior is not None
-        front, chance = self._front.points, self._target.chance
-        sizes = [candidate.size for candidate in candidates]
         mean, deviation = self._prior.shares(self._source.features(candidates))
-        scale = self._scale()
-        gains = expected_volume_gain(
+        sizes, scale = [candidate.size for candidate in candidates], self._scale()
+        gains = self._volume_gains(sizes, self._target.chance + scale * mean, scale * deviation)
+        costs = np.array([self._source.cost(candidate) for candidate in candidates])
+        drawn = draw(gains / costs**self._cost_power, self._rng)
+        return candidates[0 if drawn is None else drawn]
+
+    def _volume_gains(self, sizes: Sequence[int], mean: Floats, deviation: Floats) -> Floats:
+        """See `expected_volume_gain`, for the front of now."""
+        front = self._front.points
+        return expected_volume_gain(
             sizes,
-            chance + scale * mean,
-            scale * deviation,
+            mean,
+            deviation,
             [point.size for point in front],
             [point.val_acc for point in front],
             self._target.reference_point(front),
             self._largest() or max(sizes),
             self._target.bonus,
         )
-        costs = np.array([self._source.cost(candidate) for candidate in candidates])
-        drawn = draw(gains / costs**self._cost_power, self._rng)
-        return candidates[0 if drawn is None else drawn]
 
     def _scale(self) -> float:
         """Accuracy above chance that the best network will have: by least squares from the shares
@@ -322,9 +320,9 @@ class Proposer:
             candidates += self._source.batch(parent)
         return candidates
 
-    def _most_promising(self, believed: bool) -> Candidate:
+    def _most_promising(self) -> Candidate:
         """The candidate near a drawn size with the largest expected gain of area under -log(error)
-        for its cost. `believed`: whether the prior is."""
+        for its cost."""
         front = self._front.points
         if self._proposed % LOOKS:  # improve what is known to be good
             asks = ASKS_LONG if is_long(len(self._observations)) else ASKS
@@ -332,7 +330,7 @@ class Proposer:
             elite = self._by_acc[: max(3, len(self._finished) // 3)]
             for parent in self._rng.choices([*front, *elite], k=PARENTS):
                 candidates += self._source.batch(parent.features.params)
-        elif believed:  # look elsewhere: where earlier studies found good ones, too
+        elif self._believes_prior():  # look elsewhere: where earlier studies found good ones, too
             candidates = self._as_before()
         else:  # the best guess among random ones
             candidates = [c for _ in range(PARENTS) for c in self._source.batch()]
